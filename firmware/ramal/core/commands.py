@@ -1,0 +1,57 @@
+"""What is to be done: everything the core can ask of the edges. Imperative, frozen. Imports nothing that does IO."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AddMember:
+    """Put a logged-in agent into a queue."""
+
+    queue: str
+    agent: str
+    phone: str
+    penalty: int
+    paused: bool = False
+    pause_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveMember:
+    """Take an agent's phone out of a queue."""
+
+    queue: str
+    phone: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetPenalty:
+    """Change a member's penalty."""
+
+    queue: str
+    phone: str
+    penalty: int
+
+
+@dataclass(frozen=True, slots=True)
+class PauseMember:
+    """Pause or resume an agent in every queue. ``reason`` is a code (``lunch``), never free text."""
+
+    phone: str
+    paused: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Originate:
+    """Call ``channel`` and send it to ``context``/``exten``; ``attempt`` is the ActionID. Never sent twice."""
+
+    attempt: str
+    channel: str
+    context: str
+    exten: str
+    caller_id: str = ""
+    timeout_ms: int = 30_000
+    variables: tuple[tuple[str, str], ...] = ()
+
+
+Command = AddMember | RemoveMember | SetPenalty | PauseMember | Originate

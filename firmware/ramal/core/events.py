@@ -1,0 +1,159 @@
+"""What happened: everything the engine can be told. Past tense, frozen. Imports nothing that does IO.
+
+Times are ``at_ms`` (milliseconds since 1970 UTC) where the source says one; the engine's own clock is a parameter of
+``step``. Names are Asterisk's own strings unless a type of ``core.ids`` says otherwise.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An agent in a queue, as Asterisk sees it. ``status`` is Asterisk's device state number (1 free, 2 in use,
+    3 busy, 4 invalid, 5 unavailable, 6 ringing, 7 ringing+in use, 8 on hold)."""
+
+    queue: str
+    agent: str
+    """The agent's code, ``7`` (the member name without ``agent-``)."""
+    phone: str
+    """The extension, ``201``."""
+    status: int = 0
+    in_call: bool = False
+    paused: bool = False
+    pause_reason: str = ""
+    penalty: int = 0
+    login_ms: int = 0
+    last_call_ms: int = 0
+    last_pause_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A caller in a queue."""
+
+    queue: str
+    call: str
+    """Asterisk's linked id."""
+    channel: str
+    caller: str
+    caller_name: str
+    position: int
+    joined_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class AmiUp:
+    """The session to Asterisk stands; the snapshot is complete: what it does not hold does not exist."""
+
+    members: tuple[Member, ...]
+    waiting: tuple[Waiting, ...]
+    reached: tuple[str, ...] = field(default=())
+    """Extensions of phones and ``line-…`` names with a reachable contact."""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AmiDown:
+    """The session to Asterisk ended; nothing is known until the next AmiUp."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallerJoined:
+    """A caller entered a queue. ``waiting.joined_ms`` is 0 when the source gave no time (the engine puts its own)."""
+
+    waiting: Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class CallerLeft:
+    """A caller left a queue, for whatever reason."""
+
+    queue: str
+    call: str
+    channel: str
+    abandoned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MemberSeen:
+    """A member was added or changed; the whole member as it is now."""
+
+    member: Member
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRemoved:
+    """An agent left a queue (logged out of it)."""
+
+    queue: str
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRang:
+    """An agent's phone is being called for a waiting caller."""
+
+    queue: str
+    agent: str
+    call: str
+    caller: str
+    caller_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentAnswered:
+    """An agent and a caller are connected. ``waited_ms`` from joining; whole seconds in Asterisk's AMI."""
+
+    queue: str
+    agent: str
+    call: str
+    caller: str
+    caller_name: str
+    waited_ms: int
+    channel: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentMissed:
+    """An agent's phone rang and was not answered."""
+
+    queue: str
+    agent: str
+    call: str
+    rang_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentDone:
+    """The talk of an agent and a caller ended."""
+
+    queue: str
+    agent: str
+    call: str
+    reason: str
+    """``caller``, ``agent`` or ``transfer``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReachChanged:
+    """A phone (extension) or line (``line-…``) became reachable or unreachable."""
+
+    endpoint: str
+    reachable: bool
+
+
+Event = (
+    AmiUp
+    | AmiDown
+    | CallerJoined
+    | CallerLeft
+    | MemberSeen
+    | MemberRemoved
+    | AgentRang
+    | AgentAnswered
+    | AgentMissed
+    | AgentDone
+    | ReachChanged
+)
