@@ -1,0 +1,218 @@
+"""One box's home: the one folder everything is written to, its settings and its secrets.
+
+Law: no other module builds a path inside the home, and nothing is written outside it (but for the shared cache of
+Asterisk's packages). Layout::
+
+    settings.toml            ports and addresses, for people to edit
+    secrets/                 ami, web-session, one-time-password: random, 0600
+    db/ramal.db              settings, history
+    recordings/2026/11/22/   talks and messages, named by call
+    prompts/                 spoken texts, per language
+    asterisk/                etc (generations, current, custom), data, lib, log, spool, run
+    log/  run/               our own logs; sockets, locks, process ids
+"""
+
+import contextlib
+import hashlib
+import os
+import secrets
+import tempfile
+import tomllib
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+import tomli_w
+
+from ramal.errors import RamalError
+
+SOCKET_PATH_MAX = 100
+"""Bytes. The kernel's limit for a unix socket's path is 107; Asterisk adds a suffix to its own."""
+
+
+class SettingsRefused(RamalError):
+    """settings.toml cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Ports and addresses of one box. Ports 1 to 65535; binds are IP addresses of this machine (0.0.0.0 = all)."""
+
+    sip_bind: str = "127.0.0.1"
+    sip_port: int = 5060
+    rtp_first: int = 10000
+    rtp_last: int = 10999
+    ami_port: int = 5038
+    page_bind: str = "127.0.0.1"
+    page_port: int = 8080
+    disk_reserve_mb: int = 200
+    """Below this much free space on the recordings' disk a warning is raised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The paths of one home. Making a Home touches nothing; ``prepare`` creates the folders and the secrets."""
+
+    root: Path
+
+    @property
+    def settings_file(self) -> Path:
+        return self.root / "settings.toml"
+
+    @property
+    def db(self) -> Path:
+        return self.root / "db" / "ramal.db"
+
+    @property
+    def recordings(self) -> Path:
+        return self.root / "recordings"
+
+    @property
+    def prompts(self) -> Path:
+        return self.root / "prompts"
+
+    @property
+    def etc(self) -> Path:
+        """Asterisk's configuration: ``generations/0007``, ``current`` (a link to one of them) and ``custom``."""
+        return self.root / "asterisk" / "etc"
+
+    @property
+    def asterisk_etc(self) -> Path:
+        return self.etc / "current"
+
+    @property
+    def asterisk_data(self) -> Path:
+        return self.root / "asterisk" / "data"
+
+    @property
+    def asterisk_lib(self) -> Path:
+        return self.root / "asterisk" / "lib"
+
+    @property
+    def asterisk_log(self) -> Path:
+        """Asterisk's journals: ``queue_log`` and ``cel-custom/ramal.csv``."""
+        return self.root / "asterisk" / "log"
+
+    @property
+    def asterisk_spool(self) -> Path:
+        return self.root / "asterisk" / "spool"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "log"
+
+    @property
+    def run(self) -> Path:
+        """Sockets, locks and process ids. Moves to a short path when the home's is too long for a unix socket."""
+        inside = self.root / "run"
+        if len(os.fsencode(inside)) + len("/asterisk.ctl.123456") <= SOCKET_PATH_MAX:
+            return inside
+        digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"ramal-{os.getuid()}-{digest}"
+
+    @property
+    def control_sock(self) -> Path:
+        return self.run / "control.sock"
+
+    @property
+    def session_key(self) -> Path:
+        return self.root / "secrets" / "web-session"
+
+    @property
+    def one_time_password(self) -> Path:
+        """Holds the owner's first password until it is changed in the page."""
+        return self.root / "secrets" / "one-time-password"
+
+    @property
+    def virtual(self) -> Path:
+        """The virtual phones' own folders and status."""
+        return self.root / "virtual"
+
+    def ami_secret(self) -> str:
+        """This box's random AMI password."""
+        return (self.root / "secrets" / "ami").read_text().strip()
+
+    def prepare(self) -> None:
+        """Create the folders and the secrets that are not there yet."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            for folder in (
+                self.db.parent,
+                self.recordings,
+                self.prompts,
+                self.etc / "custom",
+                self.asterisk_data,
+                self.asterisk_lib,
+                self.asterisk_log / "cel-custom",
+                self.asterisk_spool,
+                self.log,
+                self.virtual,
+            ):
+                folder.mkdir(parents=True, exist_ok=True)
+            self.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self.run.stat().st_uid != os.getuid():
+                raise RamalError(f"{self.run} belongs to somebody else; set RAMAL_HOME to a shorter path.")
+            vault = self.root / "secrets"
+            vault.mkdir(mode=0o750, exist_ok=True)
+            for name in ("ami", "web-session"):
+                if not (vault / name).exists():
+                    _write_secret(vault / name, secrets.token_urlsafe(32))
+        except OSError as error:
+            raise RamalError(
+                f"The home {self.root} cannot be written ({error.strerror or error}). "
+                "Nothing was started. Choose another folder with RAMAL_HOME=/path or repair its permissions."
+            ) from error
+
+    def settings(self) -> Settings:
+        """settings.toml over the defaults; SettingsRefused with every mistake at once."""
+        try:
+            table = tomllib.loads(self.settings_file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return Settings()
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsRefused(f"{self.settings_file} is not valid TOML: {error}") from error
+        known = {field.name: field.type for field in fields(Settings)}
+        wrong = [f"“{key}” is not a setting" for key in table if key not in known]
+        for key, value in table.items():
+            if known.get(key) is int and (not isinstance(value, int) or not 1 <= value <= 65535):
+                wrong.append(f"{key} must be a whole number from 1 to 65535, not {value!r}")
+            if known.get(key) is str and not isinstance(value, str):
+                wrong.append(f'{key} must be an address in quotes, like "127.0.0.1", not {value!r}')
+        if wrong:
+            raise SettingsRefused(f"{self.settings_file} cannot be used: " + "; ".join(wrong) + ".")
+        return Settings(**table)
+
+    def save_settings(self, settings: Settings) -> None:
+        """Write settings.toml whole, or leave the old one."""
+        _write_whole(self.settings_file, tomli_w.dumps(asdict(settings)), 0o640)
+
+    def keep_one_time_password(self, password: str) -> None:
+        """Keep the owner's first password where ``ramal up`` can print it again until it is changed."""
+        _write_secret(self.one_time_password, password)
+
+    def forget_one_time_password(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self.one_time_password.unlink()
+
+
+def open_to_lan(settings: Settings) -> Settings:
+    """The same ports, reachable from the local network: SIP, RTP and page on every address; AMI stays on loopback."""
+    return replace(settings, sip_bind="0.0.0.0", page_bind="0.0.0.0")
+
+
+def default_home() -> Home:
+    """RAMAL_HOME, or ``.ramal`` in the current folder."""
+    return Home(Path(os.environ.get("RAMAL_HOME") or ".ramal").resolve())
+
+
+def _write_secret(path: Path, text: str) -> None:
+    _write_whole(path, text + "\n", 0o640)
+
+
+def _write_whole(path: Path, text: str, mode: int) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
