@@ -6,6 +6,8 @@ Times are ``at_ms`` (milliseconds since 1970 UTC) where the source says one; the
 
 from dataclasses import dataclass, field
 
+from ramal.core.office import Office
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -42,6 +44,18 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Talk:
+    """An agent and a caller, connected. ``since_ms`` is 0 when the source does not say."""
+
+    agent: str
+    queue: str
+    call: str
+    caller: str = ""
+    caller_name: str = ""
+    since_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class AmiUp:
     """The session to Asterisk stands; the snapshot is complete: what it does not hold does not exist."""
 
@@ -50,6 +64,9 @@ class AmiUp:
     reached: tuple[str, ...] = field(default=())
     """Extensions of phones and ``line-…`` names with a reachable contact."""
     version: str = ""
+    talks: tuple[Talk, ...] = ()
+    """Who talks with whom, as far as the channels' variables tell; an agent ``in_call`` without one is shown
+    talking with nobody known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +161,38 @@ class ReachChanged:
     reachable: bool
 
 
+@dataclass(frozen=True, slots=True)
+class CommandRefused:
+    """Asterisk refused one of our commands; nothing changed. ``what`` is the command's repr, ``reason`` Asterisk's."""
+
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeLoaded:
+    """The office's settings were read or changed; from now on this is what is desired."""
+
+    office: Office
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionSeen:
+    """Something worth a warning was looked at: it holds or not. Level-triggered, repeats change nothing.
+
+    ``code`` is one of ``core.warnings.CODES``; ``args`` are the figures its text shows.
+    """
+
+    code: str
+    holds: bool
+    args: tuple[tuple[str, str | int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """Some seconds passed: the moment to heal what an event missed."""
+
+
 Event = (
     AmiUp
     | AmiDown
@@ -156,4 +205,8 @@ Event = (
     | AgentMissed
     | AgentDone
     | ReachChanged
+    | CommandRefused
+    | OfficeLoaded
+    | ConditionSeen
+    | Ticked
 )
