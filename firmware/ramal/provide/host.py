@@ -1,0 +1,150 @@
+"""The host's own packages: which are missing, why they are needed, and apt to install them.
+
+Law: nothing is installed that was not first named with its reason, and nothing at all is done when nothing is missing.
+"""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ramal.errors import RamalError
+from ramal.provide.say import say
+
+# A user's PATH on Debian leaves these out; root's has them.
+_SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
+
+
+class HostError(RamalError):
+    """The machine lacks something that the set-up may not or cannot install."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One host package: its Debian name, how to see that it is there, and the reason a person is told."""
+
+    package: str
+    present: Callable[[], bool]
+    why: str
+
+
+def program(name: str) -> Path | None:
+    """The host's program of that name, also where only root's PATH would find it."""
+    found = shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:{_SYSTEM_PATH}")
+    return Path(found) if found else None
+
+
+def _has_venv() -> bool:
+    importlib.invalidate_caches()
+    return all(importlib.util.find_spec(name) is not None for name in ("venv", "ensurepip"))
+
+
+RUN_NEEDS: tuple[Need, ...] = (
+    Need("python3-venv", _has_venv, "makes .venv, where the Python packages of this checkout go"),
+    Need("bubblewrap", lambda: program("bwrap") is not None, "runs Asterisk and the phones out of their own folder"),
+    Need(
+        "ca-certificates",
+        lambda: Path("/etc/ssl/certs/ca-certificates.crt").exists(),
+        "checks whom the downloads come from",
+    ),
+    Need(
+        "debian-archive-keyring",
+        lambda: any(Path("/usr/share/keyrings").glob("debian-archive-keyring.*")),
+        "checks Debian's signatures on Asterisk and the phones",
+    ),
+)
+
+TEST_NEEDS: tuple[Need, ...] = (
+    *RUN_NEEDS,
+    Need("git", lambda: program("git") is not None, "tells the tests which files belong to the project"),
+    Need("chromium", lambda: program("chromium") is not None, "the pages are tested in a real browser"),
+)
+
+
+def missing(needs: Sequence[Need]) -> tuple[Need, ...]:
+    """Those of ``needs`` that the machine does not have; looks at files only."""
+    return tuple(need for need in needs if not need.present())
+
+
+def provide(needs: Sequence[Need]) -> None:
+    """Install what is missing, through sudo where we are not root. HostError says what a person can do instead."""
+    lacking = missing(needs)
+    if not lacking:
+        return
+    say("this machine lacks:")
+    for need in lacking:
+        print(f"  {need.package:<24} {need.why}", flush=True)
+    packages = [need.package for need in lacking]
+    install(packages, as_root(packages))
+    still = missing(needs)
+    if still:
+        raise HostError(
+            f"apt installed {', '.join(need.package for need in still)}, and {sys.executable} still does not see it. "
+            "When python3 is not Debian's own, run again with PYTHON=/usr/bin/python3."
+        )
+
+
+def as_root(packages: Sequence[str]) -> list[str]:
+    """The words to put before a command that needs root; HostError when this user has no way to it."""
+    by_hand = f"apt-get install {' '.join(packages)}"
+    if program("apt-get") is None:
+        raise HostError(
+            f"Installing needs apt-get, and this machine has none. Install the counterparts of "
+            f"{', '.join(packages)} in your system's way and run this again; nothing was changed."
+        )
+    if os.geteuid() == 0:
+        return []
+    sudo = program("sudo")
+    if sudo is None:
+        raise HostError(
+            f"Installing needs root, and this machine has no sudo; nothing was changed. "
+            f"Have root run `{by_hand}`, then run this again as yourself."
+        )
+    say(f"installing them with sudo; it may ask for your password (or have root run `{by_hand}`)")
+    return [str(sudo)]
+
+
+def install(packages: Sequence[str], root: Sequence[str]) -> None:
+    """apt-get install, with apt-get update first only where the package lists are missing or turn out to be old."""
+    apt = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", "apt-get", "-q"]
+    apt += ["-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3"]
+    install_them = [*apt, "install", "-y", "--no-install-recommends", *packages]
+    updated = False
+    if not _known(packages):
+        say("apt's package lists are missing: apt-get update")
+        _run([*apt, "update"], packages)
+        updated = True
+    say(f"apt-get install {' '.join(packages)}")
+    if subprocess.run(install_them, stdin=subprocess.DEVNULL).returncode == 0:
+        return
+    if not updated:
+        # A list from last month names files that the mirror no longer has.
+        say("that failed; once more with fresh package lists")
+        _run([*apt, "update"], packages)
+        if subprocess.run(install_them, stdin=subprocess.DEVNULL).returncode == 0:
+            return
+    raise HostError(
+        f"apt-get could not install {', '.join(packages)}; its own words are above. Ramal itself is untouched. "
+        "Put apt right (`apt-get install -f`, the network, the disk) and run this again."
+    )
+
+
+def _run(command: Sequence[str], packages: Sequence[str]) -> None:
+    if subprocess.run(command, stdin=subprocess.DEVNULL).returncode != 0:
+        raise HostError(
+            f"apt-get update failed; its own words are above. Without it {', '.join(packages)} cannot be installed. "
+            "Look at the network and at the apt sources of this machine, then run this again."
+        )
+
+
+def _known(packages: Sequence[str]) -> bool:
+    # A package that lists know only by name (something depends on it) has no candidate version.
+    shown = subprocess.run(
+        ["apt-cache", "policy", *packages], capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}
+    ).stdout
+    candidates = [line for line in shown.splitlines() if line.strip().startswith("Candidate:")]
+    return len(candidates) == len(packages) and not any("(none)" in line for line in candidates)
