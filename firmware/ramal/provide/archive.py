@@ -23,7 +23,13 @@ KEYRINGS = (
     Path("/usr/share/keyrings/debian-archive-keyring.pgp"),
 )
 # What only people read. Asterisk's own documentation is not here: the daemon reads it, and it lies elsewhere.
-_UNREAD = ("./usr/share/doc/*", "./usr/share/man/*", "./usr/share/locale/*", "./usr/share/info/*", "./usr/share/lintian/*")
+_UNREAD = (
+    "./usr/share/doc/*",
+    "./usr/share/man/*",
+    "./usr/share/locale/*",
+    "./usr/share/info/*",
+    "./usr/share/lintian/*",
+)
 _DEBIAN_SUITES = frozenset({"stable", "oldstable", "testing", "unstable", "sid"})
 
 
@@ -74,7 +80,12 @@ def debian_uris(targets: Iterable[tuple[str, str, str, str]], codename: str) -> 
     full, partial = [], []
     for origin, release, component, uri in targets:
         name, _, part = release.partition("-")
-        if origin not in ("", "Debian") or component not in ("", "main") or name not in suites or uri.startswith("cdrom:"):
+        if (
+            origin not in ("", "Debian")
+            or component not in ("", "main")
+            or name not in suites
+            or uri.startswith("cdrom:")
+        ):
             continue
         if part == "":
             full.append(uri)
@@ -93,7 +104,9 @@ def _index_targets() -> list[tuple[str, str, str, str]]:
             origin = "" if fields[0].startswith("$(") else fields[0]
             targets.append((origin, fields[1], fields[2], fields[3]))
     if not targets:
-        for uri, release in re.findall(r"'(\S+)/dists/(\S+)/InRelease'", _output(["apt-get", "--print-uris", "update"])):
+        for uri, release in re.findall(
+            r"'(\S+)/dists/(\S+)/InRelease'", _output(["apt-get", "--print-uris", "update"])
+        ):
             targets.append(("", release, "", uri))
     return targets
 
@@ -126,7 +139,9 @@ def fetch(archive: Archive, packages: Sequence[str], arch: str, downloads: Path)
         )
     size_mb = sum(int(size) for _, size in names) / 1e6
     room(downloads, size_mb * 1e6)
-    progress = Progress(f"downloading {len(names)} packages, {size_mb:.0f} MB (what an earlier try fetched is used again)")
+    progress = Progress(
+        f"downloading {len(names)} packages, {size_mb:.0f} MB (what an earlier try fetched is used again)"
+    )
     _apt([*wanted, "--download-only"], environment, "the packages could not be downloaded", progress)
     progress.done()
     return [downloads / "cache/archives" / name for name, _ in names]

@@ -100,9 +100,13 @@ def provide(folder: Path | None = None) -> Path:
     if (home / want.name / _RECORD).exists():
         return home / want.name
     if own:
-        say(f"using this machine's own Asterisk {own.version} ({own.path}); providing the phones and test tools beside it")
+        say(
+            f"using this machine's own Asterisk {own.version} ({own.path}); providing the phones and test tools beside it"
+        )
     else:
-        say(f"no Asterisk {OLDEST_ASTERISK} or newer here; unpacking one from Debian {SUITE} into {home} (no system change)")
+        say(
+            f"no Asterisk {OLDEST_ASTERISK} or newer here; unpacking one from Debian {SUITE} into {home} (no system change)"
+        )
     sandbox.check()
     return install(home, want, lambda root: _from_debian(want, home, root), finish)
 

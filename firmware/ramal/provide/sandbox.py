@@ -125,7 +125,9 @@ def run_behind_bwrap(command: Callable[[int], list[str]], popen: Mapping[str, An
     with os.fdopen(reads, "rb") as info:
         told = info.read()  # bwrap closes its end once it has told, or dies
     if not told:
-        raise SandboxError(f"bwrap could not start {process.args!r} (exit code {process.wait()}); its words are in the log.")
+        raise SandboxError(
+            f"bwrap could not start {process.args!r} (exit code {process.wait()}); its words are in the log."
+        )
     return watched(process, int(json.loads(told)["child-pid"]))
 
 

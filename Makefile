@@ -1,0 +1,37 @@
+# Ramal's commands. Each sets up what it needs (it says what and why first), so a fresh Debian 12 or 13 needs only
+# git, make and python3. Variables given here (make run OFFICE=my.toml) reach the programs as environment variables.
+
+PYTHON ?= python3
+SET_UP = @PYTHONPATH=firmware PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) -m ramal.provide
+
+.PHONY: run test check bench lock peers clean
+.DEFAULT_GOAL := run
+
+# The whole box on this machine. OFFICE=file.toml|empty, LAN=1 (open SIP and the page to the network), RAMAL_HOME=folder
+run:
+	$(SET_UP) run
+
+# The checks, then the tests. TESTS="tests/core -k queue" selects
+test:
+	$(SET_UP) test
+
+# ruff, mypy --strict and the layers
+check:
+	$(SET_UP) check
+
+# Ramal against bare Asterisk. BENCH="..." is passed on
+bench:
+	$(SET_UP) bench
+
+# Asterisk and the phones only, into ~/.cache/ramal
+peers:
+	$(SET_UP) peers
+
+# The lock files anew from pyproject.toml, with the newest fitting versions
+lock:
+	$(SET_UP) lock
+
+# What can be made again; never a home (.ramal), nor the cache that other checkouts share
+clean:
+	rm -rf .venv .venv.lock build .mypy_cache .ruff_cache .pytest_cache .hypothesis firmware/ramal.egg-info ramal.egg-info
+	find firmware web hw tests -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,147 @@
+"""``python3 -m ramal.provide run|test|check|bench|peers|lock``: set up what that needs, then become it.
+
+Settings come as environment variables, as make passes them on (OFFICE, LAN, RAMAL_HOME, TESTS, BENCH), so that no shell
+ever splits a file name.
+"""
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from ramal.errors import RamalError
+from ramal.provide import host, lock, prefix, venv
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+
+
+def main(words: Sequence[str]) -> int:
+    """Run one of the commands; 0 or an exit code. Every RamalError is one sentence on standard error."""
+    command = COMMANDS.get(words[0]) if len(words) == 1 else None
+    if command is None:
+        print(f"usage: python3 -m ramal.provide {'|'.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    try:
+        return command()
+    except RamalError as error:
+        print(f"ramal: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nramal: interrupted; run it again and it goes on from here", file=sys.stderr)
+        return 130
+
+
+def run() -> NoReturn:
+    """The box: set up, then become ``ramal up``."""
+    host.provide(host.RUN_NEEDS)
+    python = _project(lock.RUN)
+    prefix.provide()
+    _become(python, "-m", "ramal", "up", *up_flags(os.environ))
+
+
+def up_flags(settings: Mapping[str, str]) -> list[str]:
+    """What make's variables mean to ``ramal up``."""
+    office = ["--office", settings["OFFICE"]] if settings.get("OFFICE") else []
+    return [*office, *(["--lan"] if settings.get("LAN", "0") not in ("", "0") else [])]
+
+
+def test() -> int:
+    """Everything: the checks, then the tests named by TESTS (by default all)."""
+    host.provide(host.TEST_NEEDS)
+    python = _project(lock.DEV)
+    prefix.provide()
+    failed = _checks(python)
+    if failed:
+        return failed
+    _become(python, "-m", "pytest", *shlex.split(os.environ.get("TESTS", "")))
+
+
+def check() -> int:
+    """Lint, format, types and layers; no peers needed."""
+    host.provide(tuple(need for need in host.TEST_NEEDS if need.package != "chromium"))
+    return _checks(_project(lock.DEV))
+
+
+def bench() -> NoReturn:
+    """The benchmark, with what BENCH adds to its command line."""
+    host.provide(host.RUN_NEEDS)
+    python = _project(lock.DEV)
+    prefix.provide()
+    _become(python, "-m", "tests.bench", *shlex.split(os.environ.get("BENCH", "")))
+
+
+def peers() -> int:
+    """Only the peers: for a machine that has the Python packages already."""
+    host.provide(host.RUN_NEEDS)
+    print(prefix.provide())
+    return 0
+
+
+def write_locks() -> int:
+    """The lock files, anew."""
+    host.provide(host.RUN_NEEDS)
+    lock.write(CHECKOUT)
+    return 0
+
+
+COMMANDS: Mapping[str, Callable[[], int]] = {
+    "run": run,
+    "test": test,
+    "check": check,
+    "bench": bench,
+    "peers": peers,
+    "lock": write_locks,
+}
+
+
+def _project(lock_file: Path) -> Path:
+    python = venv.provide(CHECKOUT, lock_file)
+    _catalogs(python)
+    return python
+
+
+def _catalogs(python: Path) -> None:
+    web = CHECKOUT / "web/ramal_web"
+    stale = [po for po in web.glob("translations/**/*.po") if _older(po.with_suffix(".mo"), po)]
+    if stale and (web / "catalogs.py").exists():
+        done = subprocess.run([python, "-m", "ramal_web.catalogs"], cwd=CHECKOUT, env=_environment())
+        if done.returncode != 0:
+            raise venv.VenvError("The translations could not be compiled; the reason is above.")
+
+
+def _older(made: Path, source: Path) -> bool:
+    return not made.exists() or made.stat().st_mtime < source.stat().st_mtime
+
+
+def _checks(python: Path) -> int:
+    tool = [str(python), "-m"]
+    for words in (
+        [*tool, "ruff", "check", "."],
+        [*tool, "ruff", "format", "--check", "."],
+        [*tool, "mypy"],
+        [*tool, "pytest", "tests/test_layering.py"],
+    ):
+        print(f"ramal: {' '.join(words[2:])}", flush=True)
+        code = subprocess.run(words, cwd=CHECKOUT, env=_environment()).returncode
+        if code != 0:
+            return code
+    return 0
+
+
+def _become(python: Path, *words: str) -> NoReturn:
+    """Replace this process, so that Ctrl-C and the exit code are the program's own."""
+    os.chdir(CHECKOUT)
+    sys.stdout.flush()
+    os.execve(python, [str(python), *words], _environment())
+
+
+def _environment() -> dict[str, str]:
+    # PYTHONPATH=firmware was for the time before .venv; the editable install knows the folders.
+    return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
