@@ -8,7 +8,7 @@ touches the network when what it provides is already there. Runs on the main thr
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036  the one line that an older python3 must reach
-    sys.exit("ramal: Python %d.%d is too old: Ramal needs 3.11 or newer (Debian 12 has it)." % sys.version_info[:2])
+    sys.exit(f"ramal: Python {sys.version.split()[0]} is too old: Ramal needs 3.11 or newer, as Debian 12 has it.")
 
 from ramal.provide.peer import Peers, RunningPeer, peers
 

@@ -54,9 +54,7 @@ def test() -> int:
     python = _project(lock.DEV)
     prefix.provide()
     failed = _checks(python)
-    if failed:
-        return failed
-    _become(python, "-m", "pytest", *shlex.split(os.environ.get("TESTS", "")))
+    return failed or _become(python, "-m", "pytest", *shlex.split(os.environ.get("TESTS", "")))
 
 
 def check() -> int:
@@ -117,7 +115,8 @@ def _older(made: Path, source: Path) -> bool:
 
 
 def _checks(python: Path) -> int:
-    tool = [str(python), "-m"]
+    """Run them all, so that one look shows everything; non-zero when any of them failed."""
+    tool, codes = [str(python), "-m"], []
     for words in (
         [*tool, "ruff", "check", "."],
         [*tool, "ruff", "format", "--check", "."],
@@ -125,10 +124,8 @@ def _checks(python: Path) -> int:
         [*tool, "pytest", "tests/test_layering.py"],
     ):
         print(f"ramal: {' '.join(words[2:])}", flush=True)
-        code = subprocess.run(words, cwd=CHECKOUT, env=_environment()).returncode
-        if code != 0:
-            return code
-    return 0
+        codes.append(subprocess.run(words, cwd=CHECKOUT, env=_environment()).returncode)
+    return max(codes, default=0, key=abs)
 
 
 def _become(python: Path, *words: str) -> NoReturn:

@@ -1,8 +1,8 @@
 """Debian packages of another suite, fetched and unpacked into a folder: nothing on the machine itself changes.
 
-apt does the fetching, with a private root of its own: it resolves, resumes, and checks Debian's signature on the index and
-the index's hash on each package. So this works for any user, and a mirror cannot slip anything in. The mirror is the one
-that this machine's own apt uses for Debian; only it, never a third party's.
+apt does the fetching, with a private root of its own: it resolves, resumes, and checks Debian's signature on the index
+and the index's hash on each package. So this works for any user, and a mirror cannot slip anything in. The mirror is the
+one that this machine's own apt uses for Debian, never a third party's.
 """
 
 import os
@@ -56,15 +56,15 @@ def machine_archive(suite: str) -> Archive:
     keyring = next((path for path in KEYRINGS if path.exists()), None)
     if keyring is None:
         raise ArchiveError(
-            "Debian's signatures cannot be checked: this machine has no debian-archive-keyring. Nothing was downloaded. "
-            "Run `apt-get install debian-archive-keyring` as root, then this again."
+            "Debian's signatures cannot be checked: this machine has no debian-archive-keyring. "
+            "Nothing was downloaded. Run `apt-get install debian-archive-keyring` as root, then this again."
         )
     codename = os_release().get("VERSION_CODENAME", "")
     uri = next(iter(debian_uris(_index_targets(), codename)), None)
     if uri is None:
         raise ArchiveError(
-            "This machine's apt sources name no Debian mirror (only security, third parties or a CD), so there is nowhere "
-            "to take Asterisk from. Add Debian's own archive to them, or install Asterisk 20 or newer yourself; "
+            "This machine's apt sources name no Debian mirror (only security, third parties or a CD), so there is "
+            "nowhere to take Asterisk from. Add Debian's own archive to them, or install Asterisk 20 or newer yourself; "
             "then run this again."
         )
     return Archive(uri, suite, keyring)
@@ -267,7 +267,7 @@ def _output(command: Sequence[str], environment: Mapping[str, str] | None = None
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
     except FileNotFoundError:
         raise ArchiveError(
-            f"This machine has no {command[0]}, so it is no Debian. Ramal can provide Asterisk only on Debian 12 or 13; "
-            "install Asterisk 20 or newer, baresip, sipp, espeak-ng and sox yourself."
+            f"This machine has no {command[0]}, so it is no Debian. Ramal can provide Asterisk on Debian 12 or 13; "
+            "elsewhere install Asterisk 20 or newer, baresip, sipp, espeak-ng and sox yourself."
         ) from None
     return done.stdout

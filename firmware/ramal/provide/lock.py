@@ -1,7 +1,7 @@
 """The lock files: every Python package with its version and the hashes of its files, for all machines Ramal runs on.
 
-``make lock`` writes them anew from pyproject.toml with the newest fitting versions. They name no index: the machine's own
-pip configuration says where to download, the hashes say what may come from there.
+``make lock`` writes them anew from pyproject.toml with the newest fitting versions. They name no index: the machine's
+own pip configuration says where to download, the hashes say what may come from there.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The peers' prefix: Asterisk, baresip, sipp, espeak-ng and sox unpacked below the user's cache, shared by all checkouts.
+"""The peers' prefix: Asterisk, baresip, sipp, espeak-ng and sox below the user's cache, shared by all checkouts.
 
 Law: a prefix exists whole or not at all. It is filled beside its final name, tried, flushed, and then renamed; whatever
 an interrupted run left is removed by the next one. Who comes second waits, and then finds it.
@@ -58,7 +58,7 @@ class OwnAsterisk:
 
 
 def cache() -> Path:
-    """``$XDG_CACHE_HOME/ramal``, by default ``~/.cache/ramal``; a relative XDG_CACHE_HOME counts as unset (its rule)."""
+    """``$XDG_CACHE_HOME/ramal``, by default ``~/.cache/ramal``; that rule ignores a relative XDG_CACHE_HOME."""
     named = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(named) if named.startswith("/") else Path.home() / ".cache") / "ramal"
 
@@ -100,19 +100,18 @@ def provide(folder: Path | None = None) -> Path:
     if (home / want.name / _RECORD).exists():
         return home / want.name
     if own:
-        say(
-            f"using this machine's own Asterisk {own.version} ({own.path}); providing the phones and test tools beside it"
-        )
+        say(f"using this machine's own Asterisk {own.version} ({own.path}); providing the phones beside it")
     else:
         say(
-            f"no Asterisk {OLDEST_ASTERISK} or newer here; unpacking one from Debian {SUITE} into {home} (no system change)"
+            f"no Asterisk {OLDEST_ASTERISK} or newer here; unpacking one from Debian {SUITE} into {home} "
+            "(nothing on the system changes)"
         )
     sandbox.check()
     return install(home, want, lambda root: _from_debian(want, home, root), finish)
 
 
 def install(home: Path, want: Wanted, fill: Callable[[Path], None], accept: Callable[[Path], str]) -> Path:
-    """The atomic frame around ``fill(root)``, which unpacks, and ``accept(root)``, which tries it and returns its version.
+    """The atomic frame around ``fill(root)``, which unpacks, and ``accept(root)``, which tries it and says its version.
 
     Safe to kill at any instant and to run twice at once.
     """
@@ -168,7 +167,6 @@ def finish(root: Path) -> str:
     sounds = root / "usr/share/asterisk/sounds"
     if (sounds / "en_US_f_Allison").is_dir() and not (sounds / "en").exists():
         (sounds / "en").symlink_to("en_US_f_Allison")
-    # Top-level folders that the sandbox mounts over; /etc and /var of the prefix are not used.
     tries: list[tuple[str, Sequence[str], str]] = [
         ("baresip", ["-h"], "Usage: baresip"),
         ("sipp", ["-v"], "SIPp v"),

@@ -1,7 +1,7 @@
 """The checkout's .venv, made from a lock file: exact versions, checked by hash, ready-made wheels only.
 
-Law: .venv is right exactly when its stamp says so. The stamp is taken away before the first change and written after the
-last, so an interrupted set-up is seen by the next one, which starts over.
+Law: .venv is right exactly when its stamp says so. The stamp is taken away before the first change and written after
+the last, so an interrupted set-up is seen by the next one, which starts over.
 """
 
 import hashlib
@@ -10,12 +10,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ramal.errors import RamalError
 from ramal.provide import lock
-from ramal.provide.say import say
+from ramal.provide.say import Progress, say
 from ramal.provide.turn import turn
 
 _STAMP = ".ramal-stamp.json"
@@ -29,7 +29,7 @@ class VenvError(RamalError):
 
 
 def provide(checkout: Path, lock_file: Path = lock.RUN) -> Path:
-    """Make ``checkout``/.venv hold what ``lock_file`` (a path in the checkout) says; the venv's python. Prints stages."""
+    """Make ``checkout``/.venv hold what ``lock_file`` (a path in the checkout) says; the venv's python."""
     home = checkout / ".venv"
     python = home / "bin/python"
     expected = _stamp(checkout, lock_file)
@@ -58,12 +58,16 @@ def _make(checkout: Path, home: Path, lock_file: Path, expected: Mapping[str, st
         _run([sys.executable, "-m", "venv", str(home)], "python3 -m venv could not make .venv")
     (home / _BUILDING).touch()
     (home / _STAMP).unlink(missing_ok=True)
-    say(f"installing the Python packages of {lock_file} (checked by hash)")
-    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "-q", "install", "--only-binary", ":all:"]
-    _run([*pip, "--require-hashes", "-r", str(checkout / lock_file)], "pip could not install the locked packages")
+    progress = Progress(f"installing the Python packages of {lock_file}, checked by hash")
+    count = sum(line[:1].isalnum() for line in (checkout / lock_file).read_text().splitlines())
+    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--only-binary", ":all:"]
+    pip += ["--progress-bar", "off"]
+    words = [*pip, "--require-hashes", "-r", str(checkout / lock_file)]
+    _run(words, "pip could not install the locked packages", lambda seen: progress.at(100 * seen / count))
+    progress.done()
     say("installing the project itself, editable")
     # Without isolation: the build tools are in the lock, so this downloads nothing.
-    itself = [str(python), "-m", "pip", "--disable-pip-version-check", "-q", "install", "--no-deps", "--no-index"]
+    itself = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--no-deps", "--no-index"]
     _run([*itself, "--no-build-isolation", "-e", str(checkout)], "pip could not install the project itself")
     # The run-time lock is part of the dev lock, so what an earlier stamp says of the same files stays true.
     kept = {key: value for key, value in old.items() if expected.get(key, value) == value}
@@ -107,10 +111,27 @@ def _version(python: Path) -> str:
         return ""
 
 
-def _run(command: list[str], failed: str) -> None:
+def _run(command: list[str], failed: str, collected: Callable[[int], None] = lambda seen: None) -> None:
+    """Run it silently, telling ``collected`` how many packages pip has begun with; its words are shown when it fails."""
     environment = {key: value for key, value in os.environ.items() if key not in _ELSEWHERE and key != "PYTHONPATH"}
-    if subprocess.run(command, env=environment, stdin=subprocess.DEVNULL).returncode != 0:
+    printed, seen = [], 0
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            printed.append(line)
+            if line.startswith(("Collecting ", "Requirement already satisfied")):
+                seen += 1
+                collected(seen)
+    if running.returncode != 0:
         raise VenvError(
-            f"{failed}; the reason is above. Nothing outside .venv was changed. "
+            f"{failed}:\n{''.join(printed[-25:]).strip()}\nNothing outside .venv was changed. "
             "When the network is back (or the disk has room), run this again."
         )
