@@ -1,0 +1,183 @@
+"""What a call was: the vocabulary of history.
+
+Pure. ``core.fold`` makes these values out of the journals' events; ``store`` keeps them; the page shows them. Times are
+milliseconds since 1970 UTC (``_ms``), durations milliseconds (``_ms`` too, named so that they cannot be mistaken:
+``wait_ms``, ``ring_ms``, ``talk_ms``).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Direction = Literal["in", "out", "internal"]
+HangupBy = Literal["", "caller", "agent", "system"]
+Category = Literal[
+    "answered",
+    "abandoned",
+    "timed_out",
+    "overflowed",
+    "blocked",
+    "unanswered",
+    "closed",
+    "refused",
+    "message",
+    "gave_up",
+    "withdrawn",
+    "system",
+    "connected",
+    "not_connected",
+    "service",
+]
+"""How a call ended; exactly one per ended call.
+
+Received calls (direction ``in``) end in one of these, and the counts sum to the received calls (FIELD 3.1):
+
+- ``answered``: a person spoke with the caller, in a queue or on a phone. Wins over everything else.
+- ``system``: Asterisk or the power went away before anybody answered.
+- ``abandoned``: hung up while waiting in a queue, also while an agent's phone was ringing.
+- ``timed_out``: the queue's wait limit passed. A message left afterwards does not change it (``has_message``).
+- ``overflowed``: left the queue unanswered for any other reason than the limit, a hang-up or ``blocked`` (a key, a
+  transfer).
+- ``blocked``: the queue was full or nobody was there, on entering or while waiting.
+- ``unanswered``: a phone was rung directly, without a queue, and nobody answered.
+- ``refused``: the box did not take the call (unknown number, line full, the number leads to hang-up).
+- ``closed``: came outside opening hours, and nothing above happened.
+- ``message``: led to voicemail without having waited in a queue.
+- ``gave_up``: hung up, or was hung up on after too many tries, in greeting or menu.
+- ``withdrawn``: left the queue for a callback (not used yet).
+
+With several queues the last one the caller really waited in decides.
+Calls of direction ``out`` and ``internal``: ``connected``, ``not_connected``, or ``service`` (a code dialled on a
+phone: login, pause).
+"""
+CATEGORIES: tuple[Category, ...] = get_args(Category)
+RECEIVED: tuple[Category, ...] = CATEGORIES[:12]
+
+Outcome = Literal[
+    "waiting", "answered", "abandoned", "timed_out", "overflowed", "blocked", "withdrawn", "system"
+]  # of one stay in one queue
+
+StepKind = Literal[
+    "arrived",  # line, number
+    "refused",  # reason
+    "closed",  # hours
+    "greeting",
+    "menu",  # menu
+    "key",  # menu, key
+    "wrong_key",  # menu, key
+    "no_key",  # menu
+    "menu_given_up",  # menu
+    "queue_joined",  # queue, position
+    "queue_refused",  # queue, reason
+    "queue_left",  # queue, reason: timed_out, overflowed, blocked
+    "ringing",  # queue or "", agent, phone
+    "missed",  # agent, rang_ms
+    "ring_cancelled",  # agent, rang_ms
+    "answered",  # queue or "", agent, phone, wait_ms
+    "phone",  # phone: a phone is called directly
+    "phone_not_answered",  # phone, reason: BUSY, NOANSWER, CHANUNAVAIL, …
+    "transferred",  # to
+    "voicemail",  # box
+    "message",  # result
+    "dialled",  # number: a call from the inside
+    "login",
+    "logout",
+    "pause",
+    "resume",
+    "code_refused",
+    "abandoned",  # queue, position
+    "hung_up",  # by: caller, agent, system; cause: Q.850
+    "restarted",  # Asterisk or the power went away
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a call. ``who`` is an agent code, an extension or ""; ``detail`` holds codes, never sentences."""
+
+    at_ms: int
+    kind: StepKind
+    who: str
+    detail: Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """One stay of a caller in one queue. ``wait_ms`` runs from joining to the bridge with an agent or to leaving;
+    None while waiting. ``missed`` are the agents whose phones rang unanswered, in order, with repeats."""
+
+    queue: str
+    joined_ms: int
+    left_ms: int | None
+    outcome: Outcome
+    agent: str = ""
+    position: int | None = None
+    wait_ms: int | None = None
+    ring_ms: int | None = None
+    talk_ms: int | None = None
+    missed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """A recording that the call's events say has begun. ``path`` as the dialplan wrote it, with its extension.
+    ``expected_ms`` is the talk it should hold, None when unknown or still going on."""
+
+    kind: Literal["talk", "message"]
+    path: str
+    started_ms: int
+    expected_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call, folded from its journal. ``category`` and ``ended_ms`` are None exactly while it runs.
+
+    ``caller`` as Asterisk had it (``+`` and digits when normalised); ``number`` is the DID that was called, or what was
+    dialled. ``menu`` is the path of keys, ``main:1 sales:2``. ``queue``, ``agent``, ``phone`` are the last that had to
+    do with the caller. ``wait_ms``: from joining the first queue to the first answer or leaving the last queue.
+    """
+
+    id: str
+    direction: Direction
+    category: Category | None
+    started_ms: int
+    ended_ms: int | None
+    line: str = ""
+    number: str = ""
+    caller: str = ""
+    caller_name: str = ""
+    menu: str = ""
+    queue: str = ""
+    agent: str = ""
+    phone: str = ""
+    wait_ms: int | None = None
+    ring_ms: int | None = None
+    talk_ms: int | None = None
+    hangup_by: HangupBy = ""
+    missed: tuple[str, ...] = ()
+    has_message: bool = False
+    stays: tuple[Stay, ...] = ()
+    takes: tuple[Take, ...] = ()
+
+
+_LINKED_ID = re.compile(r"(?:[A-Za-z0-9_-]+-)?([0-9]{1,11})\.([0-9]{1,12})\Z")
+SEQUENCES = 2048
+"""Channels Asterisk could make within one second before two calls would get the same key."""
+
+
+def call_key(linked_id: str) -> int | None:
+    """The number a call is stored and paged under: it orders calls by their beginning. None for what is no linked id.
+
+    Asterisk's linked id is the second the call began in and a running number.
+    """
+    match = _LINKED_ID.match(linked_id)
+    if match is None:
+        return None
+    return int(match[1]) * SEQUENCES + int(match[2]) % SEQUENCES
+
+
+def first_key(at_ms: int) -> int:
+    """The lowest key a call that began at ``at_ms`` or later can have (to the second)."""
+    return at_ms // 1000 * SEQUENCES
