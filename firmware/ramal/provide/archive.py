@@ -1,8 +1,8 @@
 """Debian packages of another suite, fetched and unpacked into a folder: nothing on the machine itself changes.
 
 apt does the fetching, with a private root of its own: it resolves, resumes, and checks Debian's signature on the index
-and the index's hash on each package. So this works for any user, and a mirror cannot slip anything in. The mirror is the
-one that this machine's own apt uses for Debian, never a third party's.
+and the index's hash on each package. So this works for any user, and a mirror cannot slip anything in. The mirror is
+the one that this machine's own apt uses for Debian, never a third party's.
 """
 
 import os
@@ -64,7 +64,7 @@ def machine_archive(suite: str) -> Archive:
     if uri is None:
         raise ArchiveError(
             "This machine's apt sources name no Debian mirror (only security, third parties or a CD), so there is "
-            "nowhere to take Asterisk from. Add Debian's own archive to them, or install Asterisk 20 or newer yourself; "
+            "nowhere to take Asterisk from. Add Debian's own archive, or install Asterisk 20 or newer yourself, "
             "then run this again."
         )
     return Archive(uri, suite, keyring)

@@ -1,7 +1,7 @@
 """A program of the prefix, run by bwrap with the prefix's /usr over the caller's own files, network and processes.
 
 This is no prison: it only gives a program the C library and the folders it was built for. bwrap needs no root. It
-stays in front as a monitor: ``Popen.pid`` is bwrap, and the program is its child. bwrap forwards no signal, so a SIGTERM
+stays in front as a monitor: ``Popen.pid`` is bwrap, and the program is its child. bwrap forwards no signal: a SIGTERM
 to it leaves the program running (or has it killed, with --die-with-parent). ``run_behind_bwrap`` learns the program's
 own pid.
 """

@@ -112,7 +112,7 @@ def _version(python: Path) -> str:
 
 
 def _run(command: list[str], failed: str, collected: Callable[[int], None] = lambda seen: None) -> None:
-    """Run it silently, telling ``collected`` how many packages pip has begun with; its words are shown when it fails."""
+    """Run it silently, telling ``collected`` how many packages pip has begun with; show its words when it fails."""
     environment = {key: value for key, value in os.environ.items() if key not in _ELSEWHERE and key != "PYTHONPATH"}
     printed, seen = [], 0
     with subprocess.Popen(
@@ -127,7 +127,7 @@ def _run(command: list[str], failed: str, collected: Callable[[int], None] = lam
         assert running.stdout is not None
         for line in running.stdout:
             printed.append(line)
-            if line.startswith(("Collecting ", "Requirement already satisfied")):
+            if line.startswith(("Collecting ", "Processing ", "Requirement already satisfied")):
                 seen += 1
                 collected(seen)
     if running.returncode != 0:
