@@ -102,10 +102,11 @@ class MemberSeen:
 
 @dataclass(frozen=True, slots=True)
 class MemberRemoved:
-    """An agent left a queue (logged out of it)."""
+    """An agent left a queue (logged out of it). ``phone`` empty: with whatever phone."""
 
     queue: str
     agent: str
+    phone: str = ""
 
 
 @dataclass(frozen=True, slots=True)

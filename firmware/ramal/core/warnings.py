@@ -1,0 +1,71 @@
+"""What is amiss right now: one registry, shown in the page and logged once when raised and once when cleared.
+
+Pure. A warning is a code with figures; its sentence belongs to whoever shows it (in the reader's language). Raising is
+level-triggered: the same condition seen again keeps the time it was first seen and only refreshes the figures.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+ASTERISK_DOWN = "asterisk-down"
+"""No session to Asterisk; args: reason."""
+DISK_LOW = "disk-low"
+"""The recordings' disk has less free than the reserve; args: free_mb, path."""
+DISK_FULL = "disk-full"
+"""The recordings' disk is (as good as) full: calls go on, recordings are lost; args: free_mb, path."""
+RECORDINGS_MISSING = "recordings-missing"
+"""Talks of the last day have no recording; args: count."""
+RECORDINGS_SHORT = "recordings-short"
+"""Talks of the last day have a recording much shorter than the talk; args: count."""
+HISTORY_BEHIND = "history-behind"
+"""The journals are read slower than they grow, or cannot be read; args: behind_bytes, reason."""
+DAEMON_RESTARTING = "daemon-restarting"
+"""The daemon was started several times in a short while without ending cleanly; args: starts, within_min."""
+OFFICE_EMPTY = "office-empty"
+"""No office was applied yet."""
+
+CODES = (
+    ASTERISK_DOWN,
+    DISK_LOW,
+    DISK_FULL,
+    RECORDINGS_MISSING,
+    RECORDINGS_SHORT,
+    HISTORY_BEHIND,
+    DAEMON_RESTARTING,
+    OFFICE_EMPTY,
+)
+
+Args = tuple[tuple[str, str | int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """One warning that holds since ``since_ms``; ``args`` are the figures its sentence shows."""
+
+    code: str
+    since_ms: int
+    args: Args = ()
+
+
+Registry = Mapping[str, Warned]
+
+
+def seen(registry: Registry, code: str, holds: bool, args: Args, now_ms: int) -> Registry:
+    """The registry after looking at one condition; the same object when nothing changed."""
+    known = registry.get(code)
+    if not holds:
+        return registry if known is None else {key: value for key, value in registry.items() if key != code}
+    warned = Warned(code, known.since_ms if known else now_ms, args)
+    return registry if warned == known else {**registry, code: warned}
+
+
+def transitions(before: Registry, after: Registry) -> tuple[str, ...]:
+    """A log line for every warning raised or cleared between two registries."""
+    if before is after:
+        return ()
+    raised = [
+        f"warning {code}: raised" + "".join(f" {key}={value}" for key, value in after[code].args)
+        for code in after
+        if code not in before
+    ]
+    return (*raised, *(f"warning {code}: cleared" for code in before if code not in after))
