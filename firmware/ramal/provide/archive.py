@@ -257,7 +257,7 @@ def _apt(words: Sequence[str], environment: Mapping[str, str], failed: str, prog
     if apt.returncode != 0:
         raise ArchiveError(
             f"{failed[0].upper()}{failed[1:]}:\n{complaints}\n"
-            "Nothing of it was used. When the network is back (or the mirror is right again), run this again: "
+            "Nothing of it was used. When the network, this machine's clock and its mirror are right, run this again: "
             "it goes on where it stopped."
         )
 

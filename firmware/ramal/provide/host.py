@@ -110,7 +110,7 @@ def as_root(packages: Sequence[str]) -> list[str]:
 
 def install(packages: Sequence[str], root: Sequence[str]) -> None:
     """apt-get install, with apt-get update first only where the package lists are missing or turn out to be old."""
-    apt = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", "apt-get", "-q"]
+    apt = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", "apt-get", "-qq", "-o", "Dpkg::Use-Pty=0"]
     apt += ["-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3"]
     install_them = [*apt, "install", "-y", "--no-install-recommends", *packages]
     updated = False
