@@ -141,7 +141,7 @@ class Home:
                 self.prompts,
                 self.etc / "custom",
                 self.asterisk_data,
-                self.asterisk_lib,
+                self.asterisk_lib / "keys",
                 self.asterisk_log / "cel-custom",
                 self.asterisk_spool,
                 self.log,

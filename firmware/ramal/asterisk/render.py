@@ -1,0 +1,71 @@
+"""From an office to Asterisk's files.
+
+Pure: ``render(office, box) -> {file: text}``, the same for the same input, byte for byte (golden files in tests).
+The dialplan is a thin static part, written by hand (``dialplan/*.conf``, copied into every generation so that a
+generation is whole), and generated contexts that only say *what* goes *where* and call the static part.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+
+from ramal.asterisk import render_base, render_dialplan, render_pjsip, render_queues
+from ramal.core.office import Office
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """What the files need to know about the machine: absolute paths, ports, the AMI secret, Asterisk's version.
+
+    ``version`` is ``(22, 10)``; ``prefix_*`` are paths as Asterisk sees them (inside its own file system).
+    """
+
+    etc: str
+    data: str
+    lib: str
+    log: str
+    spool: str
+    run: str
+    recordings: str
+    prompts: str
+    custom: str
+    sip_bind: str
+    sip_port: int
+    rtp_first: int
+    rtp_last: int
+    ami_port: int
+    ami_secret: str
+    modules: str = "/usr/lib/x86_64-linux-gnu/asterisk/modules"
+    music: str = "/usr/share/asterisk/moh"
+    version: tuple[int, int] = (22, 10)
+
+
+def render(office: Office, box: Box) -> Mapping[str, str]:
+    """Every file of one generation: name (relative to the generation's folder) to text."""
+    files = {
+        "asterisk.conf": render_base.asterisk_conf(box),
+        "modules.conf": render_base.modules_conf(box),
+        "logger.conf": render_base.logger_conf(),
+        "manager.conf": render_base.manager_conf(box),
+        "rtp.conf": render_base.rtp_conf(box),
+        "cel.conf": render_base.cel_conf(),
+        "cel_custom.conf": render_base.cel_custom_conf(),
+        "cdr.conf": render_base.cdr_conf(),
+        "features.conf": render_base.features_conf(),
+        "musiconhold.conf": render_base.musiconhold_conf(box),
+        "indications.conf": render_base.indications_conf(),
+        "pjproject.conf": render_base.pjproject_conf(),
+        "stasis.conf": render_base.stasis_conf(),
+        "udptl.conf": "[general]\n",
+        "acl.conf": "",
+        "cli.conf": "",
+        "ccss.conf": "[general]\n",
+        "queuerules.conf": "",
+        "pjsip.conf": render_pjsip.pjsip_conf(office, box),
+        "queues.conf": render_queues.queues_conf(office, box),
+        "extensions.conf": render_dialplan.extensions_conf(office, box),
+    }
+    for entry in sorted(resources.files("ramal.asterisk").joinpath("dialplan").iterdir(), key=lambda entry: entry.name):
+        if entry.name.endswith(".conf"):
+            files[f"dialplan/{entry.name}"] = entry.read_text(encoding="utf-8")
+    return files

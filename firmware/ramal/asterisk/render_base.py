@@ -1,0 +1,248 @@
+"""The files that depend on the machine only, not on the office. Pure."""
+
+from typing import Protocol
+
+AMI_EVENTS = (
+    "FullyBooted",
+    "QueueCallerJoin",
+    "QueueCallerLeave",
+    "QueueCallerAbandon",
+    "QueueMemberAdded",
+    "QueueMemberRemoved",
+    "QueueMemberPause",
+    "QueueMemberPenalty",
+    "QueueMemberStatus",
+    "AgentCalled",
+    "AgentConnect",
+    "AgentComplete",
+    "AgentRingNoAnswer",
+    "ContactStatus",
+    "Reload",
+    "Shutdown",
+)
+"""What the daemon listens to. Everything else is dropped inside Asterisk: 93 events of a call become about 20."""
+
+_MODULES = """
+res_pjproject res_sorcery_config res_sorcery_memory res_sorcery_astdb res_timing_timerfd
+res_speech
+bridge_builtin_features bridge_builtin_interval_features bridge_holding bridge_native_rtp bridge_simple bridge_softmix
+codec_a_mu codec_alaw codec_ulaw codec_g722 codec_gsm codec_resample
+format_pcm format_wav format_sln format_gsm
+res_musiconhold res_rtp_asterisk res_format_attr_opus
+res_pjsip res_pjsip_session res_pjsip_sdp_rtp res_pjsip_caller_id res_pjsip_nat res_pjsip_registrar
+res_pjsip_outbound_registration res_pjsip_outbound_authenticator_digest res_pjsip_authenticator_digest
+res_pjsip_endpoint_identifier_user res_pjsip_endpoint_identifier_ip res_pjsip_dtmf_info res_pjsip_rfc3326
+res_pjsip_pubsub res_pjsip_exten_state res_pjsip_dialog_info_body_generator res_pjsip_pidf_body_generator
+res_pjsip_mwi res_pjsip_mwi_body_generator res_pjsip_refer res_pjsip_diversion res_pjsip_header_funcs
+res_pjsip_path res_pjsip_acl res_pjsip_messaging res_pjsip_logger res_pjsip_empty_info res_security_log chan_pjsip
+pbx_config cel_custom res_manager_devicestate res_pjsip_outbound_publish app_chanspy
+func_callerid func_channel func_db func_strings func_logic func_math func_global func_uri func_timeout func_cut
+func_sha1 func_groupcount func_devstate func_hangupcause func_dialplan func_pjsip_contact func_pjsip_aor
+func_pjsip_endpoint func_periodic_hook func_env func_sprintf func_rand
+app_queue app_dial app_playback app_read app_record app_mixmonitor app_stack app_db app_exec app_verbose app_echo
+app_celgenuserevent app_directed_pickup app_transfer app_system app_playtones app_senddtmf app_originate
+"""
+
+
+class Paths(Protocol):
+    """The part of ``render.Box`` that is used here."""
+
+    @property
+    def etc(self) -> str: ...
+    @property
+    def data(self) -> str: ...
+    @property
+    def lib(self) -> str: ...
+    @property
+    def log(self) -> str: ...
+    @property
+    def spool(self) -> str: ...
+    @property
+    def run(self) -> str: ...
+    @property
+    def modules(self) -> str: ...
+    @property
+    def custom(self) -> str: ...
+    @property
+    def music(self) -> str: ...
+    @property
+    def ami_port(self) -> int: ...
+    @property
+    def ami_secret(self) -> str: ...
+    @property
+    def rtp_first(self) -> int: ...
+    @property
+    def rtp_last(self) -> int: ...
+    @property
+    def version(self) -> tuple[int, int]: ...
+
+
+def asterisk_conf(box: Paths) -> str:
+    """``cache_record_files`` stays off: a recording must be on the disk while people talk, not only afterwards."""
+    return f"""[directories]
+astetcdir => {box.etc}
+astmoddir => {box.modules}
+astvarlibdir => {box.lib}
+astdbdir => {box.lib}
+astkeydir => {box.lib}
+astdatadir => {box.data}
+astagidir => {box.data}/agi-bin
+astspooldir => {box.spool}
+astrundir => {box.run}
+astlogdir => {box.log}
+
+[options]
+systemname =
+maxfiles = 4096
+hideconnect = yes
+documentation_language = en_US
+live_dangerously = no
+transmit_silence = yes
+languageprefix = yes
+"""
+
+
+def modules_conf(box: Paths) -> str:
+    """An explicit list: starts in a second, needs a third of the memory, and nothing unknown listens anywhere."""
+    lines = ["[modules]", "autoload = no"]
+    names = _MODULES.split()
+    if box.version >= (22, 8):
+        names.insert(0, "res_cdrel_custom")  # cel_custom became a thin face of it
+    lines += [f"load = {name}.so" for name in names]
+    return "\n".join(lines) + "\n"
+
+
+def logger_conf() -> str:
+    """``queue_log`` to its file only; rotation by number, so that the tailer finds old files among ``queue_log.*``."""
+    return """[general]
+dateformat = %F %T.%3q
+use_callids = yes
+appendhostname = no
+queue_log = yes
+queue_log_to_file = yes
+queue_adaptive_realtime = no
+rotatestrategy = sequential
+exec_after_rotate =
+logger_queue_limit = 2000
+
+[logfiles]
+messages.log => notice,warning,error
+"""
+
+
+def manager_conf(box: Paths) -> str:
+    """Loopback only, a random secret, no ``command``, ``config`` or ``all``; events filtered inside Asterisk."""
+    if box.version >= (22, 1):  # the advanced syntax compares names; the older one runs a regex over each event's text
+        filters = "\n".join(f"eventfilter(action(include),name({name})) =" for name in AMI_EVENTS)
+    else:
+        filters = "\n".join(f"eventfilter = Event: {name}" for name in AMI_EVENTS)
+    return f"""[general]
+enabled = yes
+webenabled = no
+bindaddr = 127.0.0.1
+port = {box.ami_port}
+timestampevents = yes
+displayconnects = no
+allowmultiplelogin = yes
+authtimeout = 10
+authlimit = 20
+
+[ramal]
+secret = {box.ami_secret}
+deny = 0.0.0.0/0.0.0.0
+permit = 127.0.0.1/255.255.255.255
+read = system,call,agent,user
+write = system,call,agent,originate,reporting
+writetimeout = 1000
+{filters}
+"""
+
+
+def rtp_conf(box: Paths) -> str:
+    return f"""[general]
+rtpstart = {box.rtp_first}
+rtpend = {box.rtp_last}
+strictrtp = yes
+icesupport = no
+"""
+
+
+def cel_conf() -> str:
+    """The journal's events. ``dateformat`` stays unset: times are then ``seconds.microseconds`` since 1970, UTC."""
+    return """[general]
+enable = yes
+apps =
+events = CHAN_START,ANSWER,HANGUP,BRIDGE_ENTER,BRIDGE_EXIT,USER_DEFINED,LINKEDID_END,BLINDTRANSFER,ATTENDEDTRANSFER,PICKUP
+"""
+
+
+def cel_custom_conf() -> str:
+    """One line per event; whatever a stranger can write is percent-encoded, so a record can never be two lines."""
+    fields = (
+        "${eventtime}",
+        "${eventtype}",
+        "${CHANNEL(linkedid)}",
+        "${CHANNEL(uniqueid)}",
+        "${URIENCODE(${CHANNEL(channame)})}",
+        "${URIENCODE(${CALLERID(num)})}",
+        "${URIENCODE(${CALLERID(name)})}",
+        "${URIENCODE(${CHANNEL(exten)})}",
+        "${CHANNEL(context)}",
+        "${userdeftype}",
+        "${URIENCODE(${eventextra})}",
+        "${URIENCODE(${BRIDGEPEER})}",
+    )
+    return f"[mappings]\nramal.csv => {','.join(fields)}\n"
+
+
+def cdr_conf() -> str:
+    """CDRs are off: the history comes from CEL and queue_log, and two truths are one too many."""
+    return "[general]\nenable = no\n"
+
+
+def features_conf() -> str:
+    return """[general]
+transferdigittimeout = 5
+featuredigittimeout = 700
+
+[featuremap]
+"""
+
+
+def musiconhold_conf(box: Paths) -> str:
+    return f"""[general]
+cachertclasses = no
+
+[default]
+mode = files
+directory = {box.music}
+sort = random
+"""
+
+
+def indications_conf() -> str:
+    return """[general]
+country = br
+
+[br]
+description = Brazil
+ringcadence = 1000,4000
+dial = 425
+busy = 425/250,0/250
+ring = 425/1000,0/4000
+congestion = 425/250,0/250,425/750,0/250
+callwaiting = 425/50,0/1000
+dialrecall = 350+440
+record = 425/250,0/250
+info = 950/330,1400/330,1800/330
+stutter = 350+440
+"""
+
+
+def pjproject_conf() -> str:
+    return "[startup]\ntype = startup\nlog_mappings =\n"
+
+
+def stasis_conf() -> str:
+    """Message types nobody reads are not even built: the cheapest event is the one that never was."""
+    return "[threadpool]\ninitial_size = 2\nidle_timeout_sec = 20\nmax_size = 20\n"

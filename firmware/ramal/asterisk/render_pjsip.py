@@ -1,0 +1,159 @@
+"""pjsip.conf: lines (``line-<name>``) and phones (their extension). Pure."""
+
+import ipaddress
+
+from ramal.asterisk.render_base import Paths
+from ramal.asterisk.tokens import display, secret, token
+from ramal.core.office import Line, Office, Phone
+
+_DTMF = {"auto": "auto", "rfc4733": "rfc4733", "info": "info", "inband": "inband"}
+ASTERISK_LANGUAGE = {"pt-BR": "pt_BR", "en": "en", "es": "es"}
+
+
+class SipPaths(Paths):
+    """The part of ``render.Box`` that is used here."""
+
+    @property
+    def sip_bind(self) -> str: ...
+    @property
+    def sip_port(self) -> int: ...
+
+
+def pjsip_conf(office: Office, box: "SipPaths") -> str:
+    """The whole file. ``username`` comes before ``ip`` in the identification order: the box's own virtual phones and
+    the demo's loopback line share one address."""
+    parts = [
+        """[global]
+type = global
+user_agent = Ramal
+endpoint_identifier_order = username,ip
+default_from_user = ramal
+keep_alive_interval = 90
+
+[system]
+type = system
+timer_t1 = 500
+""",
+        _transport("udp", box),
+        _transport("tcp", box),
+        f"""[phone](!)
+type = endpoint
+context = phone
+disallow = all
+allow = alaw,ulaw
+direct_media = no
+rtp_symmetric = yes
+force_rport = yes
+rewrite_contact = yes
+device_state_busy_at = 1
+dtmf_mode = auto
+language = {ASTERISK_LANGUAGE[office.language]}
+rtp_timeout = 60
+rtp_timeout_hold = 3600
+allow_subscribe = yes
+send_rpid = yes
+trust_id_inbound = no
+
+[phone-aor](!)
+type = aor
+max_contacts = 1
+remove_existing = yes
+qualify_frequency = 30
+minimum_expiration = 30
+default_expiration = 300
+
+[line](!)
+type = endpoint
+disallow = all
+allow = alaw,ulaw
+direct_media = no
+rtp_symmetric = yes
+force_rport = yes
+rewrite_contact = yes
+language = {ASTERISK_LANGUAGE[office.language]}
+rtp_timeout = 120
+rtp_timeout_hold = 3600
+trust_id_inbound = yes
+send_pai = yes
+""",
+    ]
+    parts += [_phone(phone) for phone in office.phones]
+    parts += [_line(line) for line in office.lines if line.kind in ("sip-peer", "sip-register")]
+    parts.append(f"#tryinclude {box.custom}/pjsip.conf\n")
+    return "\n".join(parts)
+
+
+def _transport(protocol: str, box: "SipPaths") -> str:
+    return f"""[transport-{protocol}]
+type = transport
+protocol = {protocol}
+bind = {token(box.sip_bind)}:{box.sip_port}
+"""
+
+
+def _phone(phone: Phone) -> str:
+    extension = token(phone.extension)
+    return f"""[{extension}](phone)
+auth = {extension}
+aors = {extension}
+callerid = "{display(phone.name) or extension}" <{extension}>
+set_var = RAMAL_PHONE={extension}
+
+[{extension}](phone-aor)
+
+[{extension}]
+type = auth
+auth_type = userpass
+username = {extension}
+password = {secret(phone.secret)}
+"""
+
+
+def _line(line: Line) -> str:
+    name = f"line-{token(line.name)}"
+    transport = f"transport-{line.transport}"
+    endpoint = [
+        f"[{name}](line)",
+        f"context = {name}",
+        f"transport = {transport}",
+        f"aors = {name}",
+        f"dtmf_mode = {_DTMF[line.dtmf]}",
+        f"set_var = RAMAL_LINE={line.name}",
+    ]
+    parts = []
+    aor = [f"[{name}]", "type = aor"]
+    if line.host:
+        aor.append(f"contact = sip:{token(line.host)}:{line.port}")
+        aor.append("qualify_frequency = 60")
+    if line.username:
+        endpoint += [f"outbound_auth = {name}", f"from_user = {token(line.username)}"]
+        if line.host:
+            endpoint.append(f"from_domain = {token(line.host)}")
+        parts.append(
+            f"[{name}]\ntype = auth\nauth_type = userpass\nusername = {token(line.username)}\n"
+            f"password = {secret(line.secret)}\n"
+        )
+    matches = [token(address) for address in line.addresses]
+    if line.kind == "sip-register":
+        matches = matches or [token(line.host)]
+        parts.append(
+            f"[{name}]\ntype = registration\ntransport = {transport}\noutbound_auth = {name}\n"
+            f"server_uri = sip:{token(line.host)}:{line.port}\n"
+            f"client_uri = sip:{token(line.username)}@{token(line.host)}:{line.port}\n"
+            f"contact_user = {token(line.username)}\nretry_interval = 30\nforbidden_retry_interval = 300\n"
+            f"fatal_retry_interval = 300\nmax_retries = 1000000\nexpiration = 300\nline = yes\nendpoint = {name}\n"
+        )
+    parts.append("\n".join([f"[{name}]", "type = identify", f"endpoint = {name}", *(f"match = {m}" for m in matches)]))
+    return "\n".join(["\n".join(endpoint) + "\n", "\n".join(aor) + "\n", *parts]) + "\n"
+
+
+def is_loopback(line: Line) -> bool:
+    """True for a line that only this machine can use: the virtual caller's."""
+    return line.kind == "sip-peer" and bool(line.addresses) and all(_loopback(address) for address in line.addresses)
+
+
+def _loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_network(address, strict=False).is_loopback
+    except ValueError:
+        return False
