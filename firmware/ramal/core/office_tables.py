@@ -1,0 +1,201 @@
+"""The tables and settings of an office file, as data: reading, writing and comparing all go by this list.
+
+Pure. The order here is the order in which ``write`` puts them.
+"""
+
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, get_args
+
+from ramal.core import office_takes as take
+from ramal.core.office import (
+    Agent,
+    DtmfMode,
+    Hours,
+    Language,
+    Line,
+    LineKind,
+    Menu,
+    Number,
+    Office,
+    Phone,
+    Queue,
+    Strategy,
+    Transport,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key of a table: how it is judged, and a right example of it."""
+
+    key: str
+    take: take.Take
+    example: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One kind of thing: ``[[key]]`` in the file, a tuple ``attr`` of the Office, told apart by ``identity``."""
+
+    key: str
+    attr: str
+    made_of: type[Any]
+    identity: str
+    a_thing: str
+    high: int
+    settings: tuple[Setting, ...]
+
+    def setting(self, key: str) -> Setting:
+        return next(setting for setting in self.settings if setting.key == key)
+
+
+def defaults(made_of: type[Any]) -> dict[str, Any]:
+    """The fields of a value class that have a default."""
+    return {field.name: field.default for field in fields(made_of) if field.default is not MISSING}
+
+
+OFFICE = Table(
+    "office",
+    "",
+    Office,
+    "name",
+    "the office",
+    1,
+    (
+        Setting("name", take.text(60, low=1), 'name = "Padaria Sol"', required=True),
+        Setting("country", take.country, 'country = "BR"'),
+        Setting("region", take.region, 'region = "SP"'),
+        Setting("timezone", take.timezone, 'timezone = "America/Sao_Paulo"'),
+        Setting("language", take.choice(*get_args(Language)), 'language = "pt-BR"'),
+    ),
+)
+
+LINE = Table(
+    "line",
+    "lines",
+    Line,
+    "name",
+    "the line",
+    50,
+    (
+        Setting("name", take.name, 'name = "provider"', required=True),
+        Setting("kind", take.choice(*get_args(LineKind)), 'kind = "sip-register"', required=True),
+        Setting("host", take.host, 'host = "sip.example.com"'),
+        Setting("port", take.integer(1, 65535), "port = 5060"),
+        Setting("transport", take.choice(*get_args(Transport)), 'transport = "udp"'),
+        Setting("username", take.username, 'username = "1133330000"'),
+        Setting("secret", take.provider_secret, 'secret = "the password of your provider"'),
+        Setting("addresses", take.every(take.address, 50), 'addresses = ["203.0.113.7", "203.0.113.64/28"]'),
+        Setting("channels", take.integer(1, 250), "channels = 10"),
+        Setting("caller_ids", take.every(take.number, 100), 'caller_ids = ["+551133330000"]'),
+        Setting("dtmf", take.choice(*get_args(DtmfMode)), 'dtmf = "auto"'),
+    ),
+)
+
+HOURS = Table(
+    "hours",
+    "hours",
+    Hours,
+    "name",
+    "the hours",
+    100,
+    (
+        Setting("name", take.name, 'name = "shop"', required=True),
+        Setting("open", take.spans, 'open = ["mon-fri 08:00-18:00", "sat 08:00-13:00"]'),
+        Setting("closed", take.boolean, "closed = true"),
+    ),
+)
+
+NUMBER = Table(
+    "number",
+    "numbers",
+    Number,
+    "number",
+    "the number",
+    500,
+    (
+        Setting("number", take.number, 'number = "+551133330000"', required=True),
+        Setting("label", take.text(60), 'label = "Main number"'),
+        Setting("to", take.place, 'to = "queue:sales"', required=True),
+        Setting("hours", take.reference, 'hours = "shop"'),
+        Setting("closed", take.place, 'closed = "voicemail:sales"'),
+        Setting("greeting", take.text(1000), 'greeting = "Bem-vindo à Padaria Sol."'),
+    ),
+)
+
+PHONE = Table(
+    "phone",
+    "phones",
+    Phone,
+    "extension",
+    "the phone",
+    1000,
+    (
+        Setting("extension", take.extension, 'extension = "201"', required=True),
+        Setting("name", take.text(60), 'name = "Balcão"'),
+        Setting("secret", take.phone_secret, 'secret = "k3hT9wQzL2vM"  # or leave it out: one is made'),
+        Setting("virtual", take.boolean, "virtual = true"),
+    ),
+)
+
+AGENT = Table(
+    "agent",
+    "agents",
+    Agent,
+    "code",
+    "the agent",
+    500,
+    (
+        Setting("code", take.code, 'code = "7"', required=True),
+        Setting("name", take.text(60, low=1), 'name = "Ana Souza"', required=True),
+        Setting("phone", take.phone, 'phone = "201"'),
+        Setting("pin", take.pin, 'pin = "4821"', required=True),
+        Setting("queues", take.memberships, 'queues = ["sales", { queue = "support", penalty = 5 }]'),
+    ),
+)
+
+QUEUE = Table(
+    "queue",
+    "queues",
+    Queue,
+    "name",
+    "the queue",
+    100,
+    (
+        Setting("name", take.name, 'name = "sales"', required=True),
+        Setting("title", take.text(60), 'title = "Vendas"'),
+        Setting("strategy", take.choice(*get_args(Strategy)), 'strategy = "longest-idle"'),
+        Setting("ring_s", take.integer(1, 300), "ring_s = 15"),
+        Setting("retry_s", take.integer(1, 300), "retry_s = 2"),
+        Setting("wrap_up_s", take.integer(0, 3600), "wrap_up_s = 5"),
+        Setting("max_wait_s", take.integer(1, 14_400), "max_wait_s = 300"),
+        Setting("max_waiting", take.integer(1, 1000), "max_waiting = 50"),
+        Setting("overflow", take.place, 'overflow = "voicemail:sales"'),
+        Setting("no_agent", take.place, 'no_agent = "voicemail:sales"'),
+        Setting("announce_position", take.boolean, "announce_position = true"),
+        Setting("announce_every_s", take.integer(5, 3600), "announce_every_s = 45"),
+        Setting("record", take.boolean, "record = true"),
+        Setting("answer_within_s", take.integer(1, 3600), "answer_within_s = 20"),
+    ),
+)
+
+MENU = Table(
+    "menu",
+    "menus",
+    Menu,
+    "name",
+    "the menu",
+    100,
+    (
+        Setting("name", take.name, 'name = "main"', required=True),
+        Setting("text", take.text(1000, low=1), 'text = "Para vendas, tecle 1."', required=True),
+        Setting("options", take.options, 'options = { 1 = "queue:sales", 9 = "menu:main" }', required=True),
+        Setting("wait_s", take.integer(1, 60), "wait_s = 5"),
+        Setting("tries", take.integer(1, 10), "tries = 3"),
+        Setting("otherwise", take.place, 'otherwise = "queue:sales"'),
+    ),
+)
+
+LISTS = (LINE, HOURS, NUMBER, PHONE, AGENT, QUEUE, MENU)
+"""Every ``[[table]]``, in the order of a written file."""

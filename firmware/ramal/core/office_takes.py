@@ -1,0 +1,364 @@
+"""How one value of an office file is judged: each ``take`` returns the value, or tells its spot what is wrong.
+
+Pure. A take never raises and never stops at the first mistake; what it cannot use becomes ``BAD``, also an item of a
+list, so that the other items are still checked against the rest of the file.
+"""
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Any, Final
+from zoneinfo import ZoneInfo, available_timezones
+
+import phonenumbers
+from phonenumbers import shortnumberinfo
+
+from ramal.core import destination, hours
+from ramal.core.office import Membership, Option, Span
+from ramal.core.office_problems import Ledger
+from ramal.core.office_where import Path
+
+BAD: Final = object()
+"""Stands for a value that was refused."""
+
+RESERVED = frozenset({"general", "globals", "global", "default", "defaults", "system", "anonymous"})
+EMERGENCY = frozenset({"112", "190", "191", "192", "193", "194", "197", "198", "199", "911", "999"})
+_BR_REGIONS = "AC AL AM AP BA CE DF ES GO MA MG MS MT PA PB PE PI PR RJ RN RO RR RS SC SE SP TO"
+BR_REGIONS = tuple(_BR_REGIONS.split(" "))
+
+_REGION = re.compile(r"[A-Z0-9]{1,3}\Z")
+_CODE = re.compile(r"[1-9][0-9]{0,5}\Z")
+_PIN = re.compile(r"[0-9]{4,8}\Z")
+_KEY = re.compile(r"[0-9*#]\Z")
+_HOST = re.compile(
+    r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\Z"
+)
+_USERNAME = re.compile(r"[A-Za-z0-9._+-]{1,64}\Z")
+# The characters that asterisk.tokens can put into pjsip.conf: neither ; # " \ nor a space.
+_SECRET = re.compile(r"[A-Za-z0-9_.~!@%^*()+=:,?/|{}\[\]<>$&'-]*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a take stands: the setting ``key`` at ``path``, whose right example is ``example``."""
+
+    ledger: Ledger
+    path: Path
+    key: str
+    example: str
+    country: str
+
+    def wrong(self, kind: str, /, *under: str | int, **words: object) -> Any:
+        """Note a problem here, or at the item ``under``; returns BAD."""
+        self.ledger.add((*self.path, *under), kind, self.example, **{"key": self.key, **words})
+        return BAD
+
+
+Take = Callable[[Any, Spot], Any]
+
+
+def near(value: object, choices: Iterable[str]) -> str:
+    """The choice that was probably meant, or an empty string."""
+    spelled = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(str(value).lower()[:80], spelled, n=1)
+    return spelled[close[0]] if close else ""
+
+
+def meant(word: str) -> str:
+    """The hint behind a sentence; nothing for nothing."""
+    return f" (did you mean “{word}”?)" if word else ""
+
+
+def like(value: object, choices: Iterable[str]) -> str:
+    """``meant(near(…))``."""
+    return meant(near(value, choices))
+
+
+def describe(value: object) -> str:
+    """The type of a TOML value, in words."""
+    match value:
+        case bool():
+            return "true or false"
+        case int():
+            return "a whole number"
+        case float():
+            return "a decimal number"
+        case str():
+            return "text in quotes"
+        case list():
+            return "a list"
+        case dict():
+            return "a table"
+        case datetime() | date() | time():
+            return "a date or time"
+    return "this"
+
+
+def text(high: int, low: int = 0) -> Take:
+    """Printable text of one line, ``low`` to ``high`` characters."""
+
+    def take(value: Any, spot: Spot) -> Any:
+        if not isinstance(value, str):
+            return spot.wrong("type", wanted="text in quotes", got=describe(value))
+        for char in value:
+            if not char.isprintable():
+                return spot.wrong("control", code=f"U+{ord(char):04X}")
+        if low and not value.strip():
+            return spot.wrong("empty")
+        if len(value) > high:
+            return spot.wrong("too-long", count=len(value), high=high)
+        return value
+
+    return take
+
+
+def shaped(kind: str, pattern: re.Pattern[str]) -> Take:
+    """Text that matches ``pattern``; ``kind`` is said when it does not."""
+
+    def take(value: Any, spot: Spot) -> Any:
+        if not isinstance(value, str):
+            return spot.wrong("type", wanted="text in quotes", got=describe(value))
+        return value if pattern.match(value) else spot.wrong(kind, value=value)
+
+    return take
+
+
+def integer(low: int, high: int) -> Take:
+    """A whole number within bounds; ``true`` is not one."""
+
+    def take(value: Any, spot: Spot) -> Any:
+        if type(value) is not int:
+            return spot.wrong("type", wanted="a whole number", got=describe(value))
+        return value if low <= value <= high else spot.wrong("range", value=value, low=low, high=high)
+
+    return take
+
+
+def boolean(value: Any, spot: Spot) -> Any:
+    """true or false."""
+    return value if isinstance(value, bool) else spot.wrong("type", wanted="true or false", got=describe(value))
+
+
+def choice(*choices: str) -> Take:
+    """One word of a few."""
+
+    def take(value: Any, spot: Spot) -> Any:
+        if not isinstance(value, str):
+            return spot.wrong("type", wanted="text in quotes", got=describe(value))
+        if value in choices:
+            return value
+        return spot.wrong("choice", value=value, hint=like(value, choices), choices=", ".join(choices))
+
+    return take
+
+
+def every(item: Take, high: int) -> Take:
+    """A list of at most ``high`` items, none of them twice."""
+
+    def take(value: Any, spot: Spot) -> Any:
+        if not isinstance(value, list):
+            return spot.wrong("type", wanted="a list in brackets", got=describe(value))
+        if len(value) > high:
+            return spot.wrong("too-many", table=spot.key, count=len(value), high=high)
+        taken: list[Any] = []
+        for place, entry in enumerate(value):
+            one = item(entry, Spot(spot.ledger, (*spot.path, place), spot.key, spot.example, spot.country))
+            if one is not BAD and one in taken:
+                one = spot.wrong("twice-here", place, value=str(one))
+            taken.append(one)
+        return tuple(taken)
+
+    return take
+
+
+_plain_name = shaped("name", destination.NAME)
+_plain_extension = shaped("extension", destination.EXTENSION)
+code = shaped("code", _CODE)
+pin = shaped("pin", _PIN)
+host = shaped("host", _HOST)
+username = shaped("username", _USERNAME)
+
+
+def name(value: Any, spot: Spot) -> Any:
+    """The name of a line, queue, menu or of hours: a word that Asterisk's files can hold."""
+    taken = _plain_name(value, spot)
+    return spot.wrong("reserved", value=value) if taken in RESERVED else taken
+
+
+def reference(value: Any, spot: Spot) -> Any:
+    """A name of something else, or nothing."""
+    return value if value == "" else _plain_name(value, spot)
+
+
+def extension(value: Any, spot: Spot) -> Any:
+    """A phone's extension; never an emergency number, which must stay what it is."""
+    taken = _plain_extension(value, spot)
+    if taken is not BAD and (taken in EMERGENCY or shortnumberinfo.is_emergency_number(taken, spot.country)):
+        return spot.wrong("emergency", value=value, a_thing="a phone's extension")
+    return taken
+
+
+def phone(value: Any, spot: Spot) -> Any:
+    """An extension, or nothing."""
+    return value if value == "" else _plain_extension(value, spot)
+
+
+def phone_secret(value: Any, spot: Spot) -> Any:
+    """A SIP password that does not fall to the first guesses: every open port is scanned within minutes."""
+    taken = provider_secret(value, spot)
+    if taken is BAD:
+        return BAD
+    if len(taken) < 8:
+        return spot.wrong("secret", reason="at least 8 characters are needed")
+    if len(set(taken)) < 4:
+        return spot.wrong("secret", reason="it repeats the same few characters")
+    return taken
+
+
+def provider_secret(value: Any, spot: Spot) -> Any:
+    """A password that somebody else chose; empty = none."""
+    taken = text(128)(value, spot)
+    return spot.wrong("secret-letters") if taken is not BAD and not _SECRET.match(taken) else taken
+
+
+def country(value: Any, spot: Spot) -> Any:
+    """ISO 3166 letters of a country whose numbering is known."""
+    known = isinstance(value, str) and value in phonenumbers.SUPPORTED_REGIONS
+    return value if known else spot.wrong("country", value=str(value))
+
+
+def region(value: Any, spot: Spot) -> Any:
+    """A state or province; in Brazil one of the 27, because holidays depend on it."""
+    if not isinstance(value, str):
+        return spot.wrong("type", wanted="text in quotes", got=describe(value))
+    known: Collection[str] = BR_REGIONS if spot.country == "BR" else ()
+    if value == "" or value in known or (not known and _REGION.match(value)):
+        return value
+    return spot.wrong("region", value=value, country=spot.country, hint=like(value, known))
+
+
+def timezone(value: Any, spot: Spot) -> Any:
+    """A name of the time zone database, as Asterisk spells it too."""
+    taken = text(64, low=1)(value, spot)
+    if taken is BAD:
+        return BAD
+    try:
+        ZoneInfo(taken)
+    except (KeyError, ValueError, OSError):
+        return spot.wrong("timezone", value=value, hint=like(taken.replace(" ", "_"), sorted(available_timezones())))
+    return taken
+
+
+def number(value: Any, spot: Spot) -> Any:
+    """A telephone number in E.164 that exists in its country's plan."""
+    if not isinstance(value, str):
+        return spot.wrong("type", wanted="text in quotes", got=describe(value))
+    try:
+        parsed = phonenumbers.parse(value, spot.country)
+    except phonenumbers.NumberParseException:
+        return spot.wrong("number", value=value, hint="")
+    right = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    if not phonenumbers.is_valid_number(parsed):
+        return spot.wrong("number", value=value, hint=" (it does not exist in its country's plan)")
+    if value != right or not destination.NUMBER.match(value):
+        return spot.wrong("number", value=value, hint=meant(right))
+    return value
+
+
+def place(value: Any, spot: Spot) -> Any:
+    """A destination."""
+    if not isinstance(value, str):
+        return spot.wrong("type", wanted="a destination in quotes", got=describe(value))
+    try:
+        return destination.parse(value)
+    except ValueError as error:
+        kind, colon, _ = value.partition(":")
+        return spot.wrong("destination", reason=f"{error}{like(kind, destination.KINDS) if colon else ''}")
+
+
+def address(value: Any, spot: Spot) -> Any:
+    """An IP address or network."""
+    if not isinstance(value, str):
+        return spot.wrong("type", wanted="text in quotes", got=describe(value))
+    try:
+        network = ipaddress.ip_network(value)
+    except ValueError:
+        try:
+            hint = meant(str(ipaddress.ip_network(value, strict=False)))
+        except ValueError:
+            hint = ""
+        return spot.wrong("address", value=value, hint=hint)
+    if network.prefixlen < (8 if network.version == 4 else 32):
+        return spot.wrong("address-wide", value=value)
+    return value
+
+
+def spans(value: Any, spot: Spot) -> Any:
+    """Opening times: ``"mon-fri 08:00-18:00"`` or a list of them."""
+    listed = [value] if isinstance(value, str) else value
+    if not isinstance(listed, list):
+        return spot.wrong("type", wanted="a list of opening times", got=describe(value))
+    taken: list[Span] = []
+    good = True
+    for at, entry in enumerate(listed):
+        under = (at,) if isinstance(value, list) else ()
+        if not isinstance(entry, str):
+            good = spot.wrong("type", *under, wanted="text in quotes", got=describe(entry)) is not BAD
+            continue
+        try:
+            taken += hours.parse(entry)
+        except ValueError as error:
+            good = spot.wrong("hours", *under, value=entry, reason=str(error)) is not BAD
+    if good and len(taken) > 100:
+        return spot.wrong("too-many", table=spot.key, count=len(taken), high=100)
+    if good and hours.overlaps(tuple(taken)):
+        return spot.wrong("hours-overlap")
+    return tuple(taken) if good else BAD
+
+
+def options(value: Any, spot: Spot) -> Any:
+    """The keys of a menu."""
+    if not isinstance(value, dict):
+        return spot.wrong("type", wanted="a table of keys", got=describe(value))
+    if not value:
+        return spot.wrong("empty")
+    taken = []
+    for key, target in value.items():
+        if not _KEY.match(key):
+            spot.wrong("key", key, value=key)
+        to = place(target, Spot(spot.ledger, (*spot.path, key), key, 'options = { 1 = "queue:sales" }', spot.country))
+        if to is not BAD:
+            taken.append(Option(key, to))
+    return tuple(taken)
+
+
+def memberships(value: Any, spot: Spot) -> Any:
+    """An agent's queues: names, or tables with a penalty."""
+    if not isinstance(value, list):
+        return spot.wrong("type", wanted="a list of queues", got=describe(value))
+    if len(value) > 100:
+        return spot.wrong("too-many", table=spot.key, count=len(value), high=100)
+    taken: list[Any] = []
+    for at, entry in enumerate(value):
+        one = _membership(entry, Spot(spot.ledger, (*spot.path, at), spot.key, spot.example, spot.country))
+        if one is not BAD and any(one.queue == other.queue for other in taken if other is not BAD):
+            one = spot.wrong("twice-here", at, value=one.queue)
+        taken.append(one)
+    return tuple(taken)
+
+
+def _membership(entry: Any, spot: Spot) -> Any:
+    if isinstance(entry, str):
+        queue = _plain_name(entry, spot)
+        return queue if queue is BAD else Membership(queue)
+    if not isinstance(entry, dict) or "queue" not in entry:
+        return spot.wrong("member")
+    for key in sorted(entry.keys() - {"queue", "penalty"}):
+        spot.wrong("unknown-key", key, key=key, table="queues", hint=like(key, ("queue", "penalty")))
+    queue = _plain_name(entry["queue"], Spot(spot.ledger, (*spot.path, "queue"), "queue", spot.example, spot.country))
+    below = Spot(spot.ledger, (*spot.path, "penalty"), "penalty", spot.example, spot.country)
+    penalty = integer(0, 100)(entry.get("penalty", 0), below)
+    return BAD if queue is BAD else Membership(queue, 0 if penalty is BAD else penalty)

@@ -1,0 +1,209 @@
+"""Everything that can be wrong with an office file, said at once, with lines."""
+
+import tomllib
+
+import pytest
+
+from ramal.core.office_file import OfficeRefused, read
+from ramal.core.office_problems import SENTENCES
+
+# Every mistake stands on a line that ends with its number; #N+ means that the line has several.
+MISTAKES = """\
+title = "what is this"                            #1 unknown-table
+[office]
+name = ""                                         #2 empty
+country = "Brasil"                                #3 country
+timezone = "America/Sao Paulo"                    #4 timezone
+language = "pt"                                   #5 choice
+
+[[line]]
+name = "Main Line"                                #6 name
+kind = "sip-peer"
+addresses = ["10.0.0.0/16", "10.0.3.7/24"]        #7 address
+channels = 0                                      #8 range
+
+[[line]]                                          #9 line-needs
+name = "provider"
+kind = "sip-register"
+host = "sip provider"                             #10 host
+username = "me"
+caller_ids = ["+551133330000", "1133330000"]      #11 number
+
+[[line]]
+name = "analog"
+kind = "fxo"                                      #12 no-driver
+
+[[hours]]
+name = "shop"
+open = [
+    "mon-fri 08:00-18:00",
+    "sat 8h-13h",                                 #13 hours
+]
+
+[[hours]]
+name = "shop"                                     #14 twice
+open = ["mon 08:00-12:00", "mon 11:00-13:00"]     #15 hours-overlap
+
+[[number]]
+number = "+551133330000"
+to = "qeue:sales"                                 #16 destination
+hours = "shopp"                                   #17 not-there
+greeting = "Bem-vindo\\u2028à Padaria"             #18 control
+
+[[phone]]
+extension = "190"                                 #19 emergency
+secret = "1234567"                                #20 secret
+
+[[phone]]
+extension = 201                                   #21 type
+virtual = "yes"                                   #22 type
+
+[[agent]]
+code = "007"                                      #23 code
+name = "Ana"
+phone = "299"                                     #24 not-there
+pin = "12a4"                                      #25 pin
+queues = [
+    "sales",
+    { queue = "support", penalty = 200 },         #26 range
+    "delivery",                                   #27 not-there
+]
+
+[[queue]]
+name = "sales"
+max_wait = 300                                    #28 unknown-key
+ring_s = 15.5                                     #29 type
+overflow = "queue:support"
+
+[[queue]]
+name = "support"
+overflow = "queue:sales"                          #30 loop
+no_agent = "voicemail:nobody"                     #31 not-there
+
+[[menu]]                                          #32 missing
+name = "main"
+options = { 1 = "queue:sales", A = "hangup" }     #33 key
+otherwise = "menu:main"                           #34 loop
+"""
+
+
+def test_a_file_with_thirty_four_mistakes_gets_thirty_four_sentences_with_their_lines() -> None:
+    marked = [(at, line) for at, line in enumerate(MISTAKES.split("\n"), start=1) if "  #" in line]
+    assert len(marked) == 34
+    with pytest.raises(OfficeRefused) as refused:
+        read(MISTAKES, "my office.toml", lambda: "a-secret-of-the-tests")
+    found = refused.value.problems
+    assert [problem.line for problem in found] == [at for at, _ in marked], str(refused.value)
+    for problem, (_, line) in zip(found, marked, strict=True):
+        what = SENTENCES[line.rsplit(" ", 1)[1]][0]
+        for piece in (piece.partition("}")[2] or piece for piece in what.split("{")):
+            assert piece in problem.what, (line, problem.what)
+        assert problem.what[0].isupper() or problem.what[0] == "“"
+        assert problem.what.endswith(".")
+        assert problem.file == "my office.toml"
+    assert str(refused.value).startswith("34 things are wrong; nothing was changed.\nmy office.toml:1: ")
+    assert len(str(refused.value).split("\n")) == 35
+
+
+def test_every_example_is_toml() -> None:
+    with pytest.raises(OfficeRefused) as refused:
+        read(MISTAKES)
+    for problem in refused.value.problems:
+        tomllib.loads(problem.example)
+
+
+HEAD = '[office]\nname = "X"\n'
+HOURS = "[[hours]]\nname='a'\nopen='sun 20:00-04:00'\n[[hours]]\nname='b'\nopen=['sun 20:00-04:00', 'mon 03:00-05:00']"
+AGENT = "[[agent]]\ncode='1'\nname='A'\npin='1234'\n"
+LINE_B = "[[line]]\nname='b'\nkind='sip-peer'\n"
+LINE = "[[line]]\nname='a'\nkind='sip-peer'\n"
+NUMBERS = """[[number]]
+number = "+551133330000"
+to = "number:+551133330001"
+[[number]]
+number = "+551133330001"
+to = "hangup"
+closed = "number:+551133330000"
+"""
+QUEUES = '[[queue]]\nname = "sales"\n[[queue]]\nname = "support"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ('[office]\nname = "X"\nname = "Y"\n\n', 3, "stands twice"),
+        ("[office]\nname = Padaria\n", 2, "needs quotes"),
+        ('[office]\nname = "Padaria\n', 2, "quote is not closed"),
+        ('[office]\nname = "X"\n[office]\n', 3, "stands twice"),
+        ("[[office]]\nname = 'X'", 1, "table of its own"),
+        ("", 1, "“name” is missing"),
+        ("[queue]\nname = 'sales'\n[office]\nname='X'", 1, "double brackets"),
+        ("[[queues]]\nname = 'sales'\n[office]\nname='X'", 1, "did you mean “queue”"),
+        (HEAD + "[[queue]]\nname = 'general'", 4, "meaning of its own"),
+        (HEAD + "[[queue]]\nname = 'a'\nrecord = 1", 5, "must be true or false"),
+        (HEAD + "[[queue]]\nname = 'a'\nring_s = true", 5, "must be a whole number, not true or false"),
+        (HEAD + "[[queue]]\nname = 'a'\nring_s = 1979-05-27", 5, "not a date"),
+        (HEAD + "[[queue]]\nname = 'a'\nstrategy = 'longest'", 5, "did you mean “longest-idle”"),
+        (HEAD + "[[queue]]\nname = 'a'\ntitle = '" + "x" * 61 + "'", 5, "61 characters, at most 60"),
+        (HEAD + "[[queue]]\nname = 'a'\noverflow = 'queue:a'", 5, "queue:a → queue:a"),
+        (HEAD + "[[queue]]\nname = 'a'\noverflow = 'voicemail:b'", 5, "No queue with a voicemail is called “b”"),
+        (HEAD + "[[queue]]\nname = 'a'\noverflow = 'phone:299'", 5, "No phone is called “299”"),
+        (HEAD + "[[hours]]\nname = 'a'", 3, "closed = true"),
+        (HEAD + "[[hours]]\nname = 'a'\nopen = []", 5, "has no opening times"),
+        (HEAD + "[[hours]]\nname = 'a'\nclosed = true\nopen = 'all 00:00-24:00'", 5, "both open and closed"),
+        (HEAD + HOURS, 8, "overlap"),
+        (HEAD + "[[hours]]\nname = 'a'\nopen = 'mon 08:00-25:00'", 5, "not on the clock"),
+        (HEAD + "[[hours]]\nname = 'a'\nopen = 'mon 08:00-08:00'", 5, "same minute"),
+        (HEAD + "[[hours]]\nname = 'a'\nopen = 'seg 08:00-09:00'", 5, "not a day"),
+        (HEAD + "[[phone]]\nextension = '0201'", 4, "cannot be an extension"),
+        (HEAD + "[[phone]]\nextension = '911'", 4, "emergency"),
+        (HEAD + "[[phone]]\nextension = '201'\nsecret = 'aaaaaaaaaa'", 5, "repeats"),
+        (HEAD + "[[phone]]\nextension = '201'\nsecret = 'with;semicolon'", 5, "plain keyboard"),
+        (HEAD + "[[agent]]\ncode = '1'\nname = 'A'\npin = 1234", 6, "text in quotes"),
+        (HEAD + QUEUES + AGENT + "queues=['sales', 'sales']", 11, "twice"),
+        (HEAD + QUEUES + AGENT + "queues=[{queue='sales', penality=1}]", 11, "did you mean “penalty”"),
+        (HEAD + QUEUES + AGENT + "queues=[{penalty=1}]", 11, "is a name, or a table"),
+        (HEAD + LINE, 3, "needs “addresses”"),
+        (HEAD + LINE + "addresses=['0.0.0.0/0']", 6, "strangers"),
+        (HEAD + LINE + "addresses=['10.1.0.0/16']\n" + LINE_B + "addresses=['10.1.2.3']", 10, "“a”"),
+        (HEAD + LINE + "addresses=['10.1.2.3']\ntransport='tls'", 7, "encrypted"),
+        (HEAD + "[[line]]\nname='a'\nkind='sip-register'\nhost='h'\nusername='u'\nsecret=''", 8, "needs “secret”"),
+        (HEAD + "region = 'São Paulo'", 3, "not a region of BR"),
+        (HEAD + NUMBERS, 9, "for ever"),
+        (HEAD + "[[number]]\nnumber='+551133330000'\nto='number:+551144440000'", 5, "No number is called"),
+        (HEAD + "[[number]]\nnumber='+55 11 3333-0000'\nto='hangup'", 4, "did you mean “+551133330000”"),
+        (HEAD + "[[number]]\nnumber='+5511333'\nto='hangup'", 4, "does not exist"),
+        (HEAD + "[[menu]]\nname='m'\ntext='Olá'\noptions={}", 6, "empty"),
+        (HEAD + QUEUES + "[[menu]]\nname='m'\ntext='Olá'\noptions={1='queue:sles'}", 10, "did you mean “sales”"),
+        (HEAD + "x = [" + "[" * 100_000, 1, "nested too deeply"),
+        ("#" * 2_000_001, 1, "longer than 2000000"),
+    ],
+)  # fmt: skip
+def test_one_mistake_gets_one_sentence(text: str, line: int, said: str) -> None:
+    with pytest.raises(OfficeRefused) as refused:
+        read(text, secret=lambda: "a-secret-of-the-tests")
+    assert [problem.line for problem in refused.value.problems] == [line], str(refused.value)
+    assert said in str(refused.value.problems[0])
+
+
+def test_a_way_round_over_a_menu_and_two_queues_is_told_once_and_whole() -> None:
+    text = HEAD + (
+        "[[menu]]\nname='m'\ntext='Olá'\noptions={1='queue:a', 2='menu:m'}\notherwise='queue:a'\n"
+        "[[queue]]\nname='a'\noverflow='queue:b'\nno_agent='queue:b'\n[[queue]]\nname='b'\noverflow='menu:m'\n"
+    )
+    with pytest.raises(OfficeRefused) as refused:
+        read(text)
+    assert [problem.what.partition(": ")[2] for problem in refused.value.problems] == [
+        "queue:a → queue:b → menu:m → queue:a."
+    ]
+
+
+def test_a_menu_that_is_heard_again_by_a_key_is_no_loop() -> None:
+    read(HEAD + "[[menu]]\nname='m'\ntext='Olá'\noptions={9='menu:m'}\n")
+
+
+def test_a_hostile_name_cannot_break_the_report_into_lines() -> None:
+    with pytest.raises(OfficeRefused) as refused:
+        read(HEAD + '"evil\\n\\u2028office.toml:1: all is well" = 1\n[[queue]]\nname = "a\\nb\\u0085{line}"\n')
+    assert len(refused.value.problems) == 2
+    assert len(str(refused.value).splitlines()) == 3
