@@ -1,0 +1,287 @@
+"""Asterisk's words into ours and ours into Asterisk's. Pure, but for ``snapshot``, which asks through what it is given.
+
+Law: an event we do not know, or that speaks of a member or phone that is not ours, is no event: it never raises.
+A member is ours when it is named ``agent-<code>`` and its interface is ``PJSIP/<extension>``.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, assert_never
+
+from ramal.ami.codec import Header, Message
+from ramal.ami.errors import AmiRefused
+from ramal.core import commands, events
+
+_AGENT = re.compile(r"agent-([0-9]{1,6})\Z")
+_PHONE = re.compile(r"PJSIP/([0-9]{2,6})\Z")
+_ENDPOINT = re.compile(r"([0-9]{2,6}|line-[a-z][a-z0-9-]{0,30})\Z")
+_NUMBER = re.compile(r"[0-9]{1,15}\Z", re.ASCII)
+_GONE = frozenset({"unavailable", "invalid", "unknown"})
+_PEER_STATUS = {"Reachable": True, "Unreachable": False}
+_NOT_THERE = "<unknown>"
+"""What Asterisk writes for a caller id that is not there; a caller who sends this very name is nameless too."""
+
+
+class Asks(Protocol):
+    """A Session, a Link, or a test's stand-in."""
+
+    def request(self, action: str, headers: Sequence[Header] = ..., /) -> Message: ...
+
+    def request_list(self, action: str, headers: Sequence[Header] = ..., /) -> tuple[Message, list[Message]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What to give to ``request``; ``action_id`` is empty where any will do."""
+
+    name: str
+    headers: tuple[Header, ...]
+    variables: tuple[Header, ...] = ()
+    action_id: str = ""
+
+
+# -- from Asterisk -----------------------------------------------------------------------------------------------------
+
+
+def translate(message: Message) -> events.Event | None:
+    """The core event an AMI event stands for; None when it stands for none."""
+    known = _EVENTS.get(message.event)
+    return known(message) if known is not None else None
+
+
+def snapshot(asterisk: Asks, now_ms: int) -> events.AmiUp:
+    """Everything Asterisk knows that we need, as one event. Blocks for some answers; errors as ``request``.
+
+    ``now_ms`` turns whole seconds of waiting into the time of joining. A refused list raises AmiRefused, for an empty
+    list in its place would say that nobody is logged in. The talks need ``setinterfacevar=yes`` in the queues.
+    """
+    version = asterisk.request("CoreSettings").get("AsteriskVersion")
+    queue_rows = _rows(asterisk, "QueueStatus")
+    channels = _rows(asterisk, "Status", (("Variables", "MEMBERNAME"),))
+    endpoints = _rows(asterisk, "PJSIPShowEndpoints")
+    linked = {row.get("Uniqueid"): row.get("Linkedid") for row in channels}
+    members = (_member(row, row.get("Name"), row.get("Location")) for row in queue_rows if row.event == "QueueMember")
+    talks = (_talk(row) for row in channels)
+    return events.AmiUp(
+        members=tuple(member for member in members if member is not None),
+        waiting=tuple(_entry(row, linked, now_ms) for row in queue_rows if row.event == "QueueEntry"),
+        reached=tuple(row.get("ObjectName") for row in endpoints if _reached(row)),
+        version=version,
+        talks=tuple(talk for talk in talks if talk is not None),
+    )
+
+
+def _rows(asterisk: Asks, action: str, headers: Sequence[Header] = ()) -> list[Message]:
+    response, rows = asterisk.request_list(action, headers)
+    if not response.ok and not response.get("Message").startswith("No "):  # “No endpoints found” is an empty list
+        raise AmiRefused(f"Asterisk refused {action} ({response.get('Message')}); is its module loaded?")
+    return rows
+
+
+def _entry(row: Message, linked: dict[str, str], now_ms: int) -> events.Waiting:
+    # A caller who came after the list of channels was the first channel of the call, so its own id is the linked one.
+    unique = row.get("Uniqueid")
+    return _waiting(row, linked.get(unique) or unique, now_ms - 1000 * _int(row, "Wait"))
+
+
+def _reached(row: Message) -> bool:
+    """Of the device and not of its contacts: of a phone with two contacts one may go, and the phone stays reachable."""
+    return bool(_ENDPOINT.match(row.get("ObjectName"))) and row.get("DeviceState").lower() not in _GONE
+
+
+def _talk(row: Message) -> events.Talk | None:
+    """The caller's channel, while app_queue has it in a bridge, and who it was given to."""
+    agent = next((value[11:] for value in row.all("Variable") if value.startswith("MEMBERNAME=")), "")
+    code = _AGENT.match(agent)
+    if row.get("Application") != "Queue" or not row.get("BridgeID") or code is None:
+        return None
+    queue = row.get("Data").partition(",")[0]
+    number, name = _caller(row, "CallerIDNum"), _caller(row, "CallerIDName")
+    return events.Talk(agent=code[1], queue=queue, call=row.get("Linkedid"), caller=number, caller_name=name)
+
+
+def _waiting(message: Message, call: str, joined_ms: int) -> events.Waiting:
+    return events.Waiting(
+        queue=message.get("Queue"),
+        call=call,
+        channel=message.get("Channel"),
+        caller=_caller(message, "CallerIDNum"),
+        caller_name=_caller(message, "CallerIDName"),
+        position=_int(message, "Position"),
+        joined_ms=joined_ms,
+    )
+
+
+def _member(message: Message, name: str, interface: str) -> events.Member | None:
+    agent, phone = _AGENT.match(name), _PHONE.match(interface)
+    if agent is None or phone is None:
+        return None
+    return events.Member(
+        queue=message.get("Queue"),
+        agent=agent[1],
+        phone=phone[1],
+        status=_int(message, "Status"),
+        in_call=message.get("InCall") == "1",
+        paused=message.get("Paused") == "1",
+        pause_reason=message.get("PausedReason"),
+        penalty=_int(message, "Penalty"),
+        login_ms=1000 * _int(message, "LoginTime"),
+        last_call_ms=1000 * _int(message, "LastCall"),
+        last_pause_ms=1000 * _int(message, "LastPause"),
+    )
+
+
+def _caller_joined(message: Message) -> events.Event | None:
+    return events.CallerJoined(_waiting(message, message.get("Linkedid"), _at_ms(message)))
+
+
+def _caller_left(message: Message) -> events.Event | None:
+    # An abandon is told twice: QueueCallerAbandon, then QueueCallerLeave for the same channel.
+    return events.CallerLeft(
+        queue=message.get("Queue"),
+        call=message.get("Linkedid"),
+        channel=message.get("Channel"),
+        abandoned=message.event == "QueueCallerAbandon",
+    )
+
+
+def _member_seen(message: Message) -> events.Event | None:
+    member = _member(message, message.get("MemberName"), message.get("Interface"))
+    return events.MemberSeen(member) if member is not None else None
+
+
+def _member_removed(message: Message) -> events.Event | None:
+    agent, phone = _agent(message), _PHONE.match(message.get("Interface"))
+    return events.MemberRemoved(message.get("Queue"), agent, phone[1]) if agent and phone else None
+
+
+def _agent_rang(message: Message) -> events.Event | None:
+    agent = _agent(message)
+    if not agent:
+        return None
+    number, name = _caller(message, "CallerIDNum"), _caller(message, "CallerIDName")
+    return events.AgentRang(message.get("Queue"), agent, message.get("Linkedid"), number, name)
+
+
+def _agent_answered(message: Message) -> events.Event | None:
+    agent = _agent(message)
+    if not agent:
+        return None
+    return events.AgentAnswered(
+        queue=message.get("Queue"),
+        agent=agent,
+        call=message.get("Linkedid"),
+        caller=_caller(message, "CallerIDNum"),
+        caller_name=_caller(message, "CallerIDName"),
+        waited_ms=1000 * _int(message, "HoldTime"),
+        channel=message.get("Channel"),
+    )
+
+
+def _agent_missed(message: Message) -> events.Event | None:
+    agent = _agent(message)
+    rang_ms = _int(message, "RingTime")
+    return events.AgentMissed(message.get("Queue"), agent, message.get("Linkedid"), rang_ms) if agent else None
+
+
+def _agent_done(message: Message) -> events.Event | None:
+    agent = _agent(message)
+    reason = message.get("Reason")
+    return events.AgentDone(message.get("Queue"), agent, message.get("Linkedid"), reason) if agent else None
+
+
+def _reach_changed(message: Message) -> events.ReachChanged | None:
+    # Not ContactStatus: it speaks of one contact, and a phone that moves to a new port is “Removed” after it came.
+    technology, _, endpoint = message.get("Peer").partition("/")
+    reachable = _PEER_STATUS.get(message.get("PeerStatus"))
+    if technology != "PJSIP" or not _ENDPOINT.match(endpoint) or reachable is None:
+        return None
+    return events.ReachChanged(endpoint, reachable)
+
+
+def _agent(message: Message) -> str:
+    agent = _AGENT.match(message.get("MemberName"))
+    return agent[1] if agent is not None else ""
+
+
+def _caller(message: Message, header: str) -> str:
+    value = message.get(header)
+    return "" if value == _NOT_THERE else value
+
+
+def _int(message: Message, header: str) -> int:
+    value = message.get(header)
+    return int(value) if _NUMBER.match(value) else 0
+
+
+def _at_ms(message: Message) -> int:
+    """Asterisk's ``Timestamp`` (``timestampevents=yes``), seconds with microseconds; 0 when it is not there."""
+    seconds, _, fraction = message.get("Timestamp").partition(".")
+    if not _NUMBER.match(seconds) or not _NUMBER.match(fraction or "0"):
+        return 0
+    return 1000 * int(seconds) + int(f"{fraction:0<3.3}")
+
+
+_EVENTS: dict[str, Callable[[Message], events.Event | None]] = {
+    "QueueCallerJoin": _caller_joined,
+    "QueueCallerLeave": _caller_left,
+    "QueueCallerAbandon": _caller_left,
+    "QueueMemberAdded": _member_seen,
+    "QueueMemberStatus": _member_seen,
+    "QueueMemberPause": _member_seen,
+    "QueueMemberPenalty": _member_seen,
+    "QueueMemberRemoved": _member_removed,
+    "AgentCalled": _agent_rang,
+    "AgentConnect": _agent_answered,
+    "AgentRingNoAnswer": _agent_missed,
+    "AgentComplete": _agent_done,
+    "PeerStatus": _reach_changed,
+}
+
+EVENTS: tuple[str, ...] = ("FullyBooted", *_EVENTS)
+"""The AMI events the product wants: manager.conf's filter. Without FullyBooted the link never comes up."""
+
+
+# -- to Asterisk -------------------------------------------------------------------------------------------------------
+
+
+def action(command: commands.Command) -> Action:
+    """The AMI action that does what ``command`` says."""
+    match command:
+        case commands.AddMember():
+            headers = [
+                ("Queue", command.queue),
+                ("Interface", f"PJSIP/{command.phone}"),
+                ("Penalty", str(command.penalty)),
+                ("Paused", str(int(command.paused))),
+                ("MemberName", f"agent-{command.agent}"),
+            ]
+            if command.paused and command.pause_reason:
+                headers.append(("Reason", command.pause_reason))
+            return Action("QueueAdd", tuple(headers))
+        case commands.RemoveMember():
+            return Action("QueueRemove", (("Queue", command.queue), ("Interface", f"PJSIP/{command.phone}")))
+        case commands.SetPenalty():
+            penalty = (("Queue", command.queue), ("Penalty", str(command.penalty)))
+            return Action("QueuePenalty", (("Interface", f"PJSIP/{command.phone}"), *penalty))
+        case commands.PauseMember():
+            paused = (("Paused", str(int(command.paused))), ("Reason", command.reason))
+            return Action("QueuePause", (("Interface", f"PJSIP/{command.phone}"), *paused))
+        case commands.Originate():
+            return _originate(command)
+        case _:
+            assert_never(command)
+
+
+def _originate(command: commands.Originate) -> Action:
+    headers = (
+        ("Channel", command.channel),
+        ("Context", command.context),
+        ("Exten", command.exten),
+        ("Priority", "1"),
+        ("CallerID", command.caller_id),
+        ("Timeout", str(command.timeout_ms)),
+        ("Async", "true"),
+    )
+    return Action("Originate", headers, command.variables, action_id=command.attempt)
