@@ -15,6 +15,7 @@ from ramal.core.events import (
     AmiUp,
     CallerJoined,
     CallerLeft,
+    CommandRefused,
     ConditionSeen,
     MemberRemoved,
     MemberSeen,
@@ -189,6 +190,12 @@ def test_a_log_out_in_progress_is_not_undone() -> None:
     assert not commands
     assert not step(state, Ticked(), T0 + 100)[1]
     assert step(state, Ticked(), T0 + SETTLED_MS)[1] == (AddMember("sales", "7", "201", 0),)
+
+
+def test_a_refused_plan_rests_before_it_is_tried_again() -> None:
+    state = after(CommandRefused("AddMember", "no such queue"), state=opened(member("7"), at_ms=T0 - 60_000))
+    assert not step(state, Ticked(), T0 + 10_000)[1]
+    assert step(state, Ticked(), T0 + 60_000)[1] == (AddMember("support", "7", "201", 1),)
 
 
 def test_nothing_is_reconciled_without_an_office_or_without_asterisk() -> None:

@@ -1,5 +1,5 @@
 """What the log says of a step: one line per transition, nothing for what stayed. Codes and call ids, never numbers
-or names of people.
+or names of people. Asterisk lost and found is told by the AMI link, which knows why.
 
 Pure; runs on the engine thread.
 """
@@ -12,11 +12,6 @@ from ramal.core.state import State
 def lines(before: State, event: Event, after: State, now_ms: int) -> tuple[str, ...]:
     """The log lines of one step, oldest first."""
     told: list[str] = []
-    if before.asterisk.up != after.asterisk.up:
-        if after.asterisk.up:
-            told.append(f"asterisk: up (version {after.asterisk.version or 'unknown'})")
-        else:
-            told.append(f"asterisk: lost ({after.asterisk.reason}); calls go on without us")
     if before.office is not after.office:
         told.append(f"office: {after.office.name} loaded")
     told.extend(_event_lines(before, event, after))

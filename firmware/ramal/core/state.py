@@ -92,6 +92,8 @@ class State:
     warnings: Registry = field(default_factory=dict)
     members_changed_ms: int = 0
     """When an agent last joined or left a queue; reconciling waits until that settled."""
+    refused_ms: int = 0
+    """When Asterisk last refused a command; the same plan is not tried again at once."""
 
 
 def active_calls(state: State) -> int:

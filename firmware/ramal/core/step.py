@@ -51,6 +51,8 @@ from ramal.core.state import (
 
 SETTLED_MS = 3_000
 """A log-in or log-out touches one queue after the other; reconciling in the middle would undo it."""
+REFUSED_MS = 60_000
+"""How long a refused plan rests before a tick tries it again."""
 RING_ORPHAN_MS = 5_000
 """A ring whose caller is gone for that long was ended by an event that got lost."""
 
@@ -101,7 +103,7 @@ def _move(state: State, event: Event, now_ms: int) -> Moved:
             loaded = replace(state, office=office, standings=_kept(state.standings, agents | set(state.members)))
             return loaded, agents if state.asterisk.up else ()  # before that, "out" would be a guess
         case CommandRefused():
-            return state, ()
+            return replace(state, refused_ms=now_ms), ()
         case _:
             assert_never(event)
 
@@ -112,7 +114,7 @@ def _commands(before: State, after: State, event: Event, now_ms: int) -> tuple[C
         case AmiUp() | OfficeLoaded():
             due = True
         case Ticked():
-            due = now_ms >= before.members_changed_ms + SETTLED_MS
+            due = now_ms >= max(before.members_changed_ms + SETTLED_MS, before.refused_ms + REFUSED_MS)
         case _:
             due = False
     if not due or not after.asterisk.up or not after.office.name:

@@ -60,12 +60,12 @@ def seen(registry: Registry, code: str, holds: bool, args: Args, now_ms: int) ->
 
 
 def transitions(before: Registry, after: Registry) -> tuple[str, ...]:
-    """A log line for every warning raised or cleared between two registries."""
+    """A log line for every warning raised or cleared between two registries; the AMI link tells its own."""
     if before is after:
         return ()
     raised = [
         f"warning {code}: raised" + "".join(f" {key}={value}" for key, value in after[code].args)
         for code in after
-        if code not in before
+        if code not in before and code != ASTERISK_DOWN
     ]
-    return (*raised, *(f"warning {code}: cleared" for code in before if code not in after))
+    return (*raised, *(f"warning {code}: cleared" for code in before if code not in after and code != ASTERISK_DOWN))

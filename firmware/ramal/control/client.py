@@ -1,0 +1,96 @@
+"""Asking the daemon: used by the page and by the command line, from any thread, one connection per question.
+
+Law: asking never hangs (every step has a time limit) and never fails with anything but ``DaemonDown`` or ``Refused``.
+"""
+
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ramal.control import address, protocol
+from ramal.errors import RamalError
+
+CONNECT_TIMEOUT_S = 1.0
+STILL_WORKS = "Calls go on: callers wait, phones ring, recordings are made."
+
+
+class DaemonDown(RamalError):
+    """Nobody answers at the control socket."""
+
+
+class Refused(RamalError):
+    """The daemon said no. ``problems``: the mistakes of an office file, each with file, line, what and example."""
+
+    def __init__(self, sentence: str, problems: Sequence[Mapping[str, Any]] = ()) -> None:
+        super().__init__(sentence)
+        self.problems = tuple(problems)
+
+
+class Control:
+    """The daemon behind the socket at ``path``."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def ask(self, do: str, timeout_s: float = 2.0, /, **given: Any) -> dict[str, Any]:
+        """The daemon's answer to ``do`` with ``given``. Raises DaemonDown or Refused."""
+        deadline = time.monotonic() + timeout_s
+        try:
+            line = protocol.request(1, do, given)
+        except (ValueError, TypeError) as error:
+            raise Refused(f"The request cannot be sent: {error}.") from error
+        try:
+            connection = address.connect(self._path, min(timeout_s, CONNECT_TIMEOUT_S))
+        except OSError as error:
+            raise _down(self._path, error) from error
+        with connection:
+            return _answered(protocol.parse_answer(_ask(connection, line, deadline, timeout_s)))
+
+
+def _ask(connection: socket.socket, line: bytes, deadline: float, timeout_s: float) -> bytes:
+    lines = protocol.Lines(protocol.ANSWER_MAX)
+    try:
+        connection.settimeout(max(0.001, deadline - time.monotonic()))
+        connection.sendall(line)
+        while True:
+            connection.settimeout(max(0.001, deadline - time.monotonic()))
+            data = connection.recv(1 << 18)
+            if not data:
+                raise DaemonDown(f"The daemon ended before it answered. {STILL_WORKS} Try again in a moment.")
+            for whole in lines.feed(data):
+                return whole
+    except TimeoutError:
+        raise DaemonDown(
+            f"The daemon did not answer within {timeout_s:g} seconds. {STILL_WORKS} Try again; if it stays so, "
+            "see its log and restart it."
+        ) from None
+    except protocol.Malformed as error:
+        raise DaemonDown(f"The daemon's answer cannot be read ({error}). {STILL_WORKS}") from error
+    except OSError as error:
+        raise DaemonDown(
+            f"The connection to the daemon broke ({error}). {STILL_WORKS} Try again in a moment."
+        ) from error
+
+
+def _answered(table: dict[str, Any]) -> dict[str, Any]:
+    if table["ok"]:
+        data = table.get("data")
+        return data if isinstance(data, dict) else {}
+    problems = table.get("problems")
+    raise Refused(str(table.get("error") or "The daemon refused without a reason."), problems or ())
+
+
+def _down(path: Path, error: OSError) -> DaemonDown:
+    if isinstance(error, PermissionError):
+        return DaemonDown(
+            f"The daemon's control socket {path} may not be used by this user. {STILL_WORKS} "
+            "Join the group “ramal”, or ask as the user who runs the daemon."
+        )
+    if isinstance(error, TimeoutError | BlockingIOError):
+        return DaemonDown(f"The daemon is too busy to answer. {STILL_WORKS} Try again in a moment.")
+    return DaemonDown(
+        f"The daemon is not running. {STILL_WORKS} Start it again with “ramal up” "
+        "(on an installed box: “systemctl restart ramal”)."
+    )
