@@ -79,7 +79,7 @@ def provide(needs: Sequence[Need]) -> None:
     for need in lacking:
         print(f"  {need.package:<24} {need.why}", flush=True)
     packages = [need.package for need in lacking]
-    install(packages, as_root(packages))
+    install(packages, as_root(packages, os.geteuid()))
     still = missing(needs)
     if still:
         raise HostError(
@@ -88,15 +88,15 @@ def provide(needs: Sequence[Need]) -> None:
         )
 
 
-def as_root(packages: Sequence[str]) -> list[str]:
-    """The words to put before a command that needs root; HostError when this user has no way to it."""
+def as_root(packages: Sequence[str], uid: int) -> list[str]:
+    """The words that user ``uid`` puts before a command that needs root; HostError when there is no way to it."""
     by_hand = f"apt-get install {' '.join(packages)}"
     if program("apt-get") is None:
         raise HostError(
             f"Installing needs apt-get, and this machine has none. Install the counterparts of "
             f"{', '.join(packages)} in your system's way and run this again; nothing was changed."
         )
-    if os.geteuid() == 0:
+    if uid == 0:
         return []
     sudo = program("sudo")
     if sudo is None:
