@@ -216,8 +216,8 @@ class AmiPeer:
             return connection in self._connections
 
     def _act(self, connection: socket.socket, action: Message) -> None:
-        self._running.wait()
         self.actions.append(action)
+        self._running.wait()
         name = action.get("Action")
         answer = self._answer(name, action)
         if answer is not None:
