@@ -118,7 +118,9 @@ def _number(number: Number, office: Office) -> list[str]:
             f" same => n,{goto(number.closed)}",
             " same => n(open),NoOp()",
         ]
-    if number.greeting:
+    if number.greeting and number.to.kind == "menu":  # spoken by the menu itself, so that a key can interrupt it
+        rows.append(f" same => n,Set(RAMAL_GREETING={_prompt(number.greeting, office)}&)")
+    elif number.greeting:
         rows.append(f" same => n,Gosub(ramal-greeting,s,1({_prompt(number.greeting, office)}))")
     return [*rows, f" same => n,{goto(number.to)}"]
 
@@ -149,9 +151,11 @@ def _menu(menu: Menu, office: Office) -> str:
         "exten => s,1,Answer()",
         f" same => n,CELGenUserEvent(MENU,{name})",
         " same => n,Set(RAMAL_TRY=0)",
+        ' same => n,ExecIf($["${RAMAL_GREETING}"!=""]?CELGenUserEvent(GREETING))',
         " same => n(again),Set(RAMAL_TRY=$[${RAMAL_TRY} + 1])",
         f" same => n,GotoIf($[${{RAMAL_TRY}} > {menu.tries}]?given-up)",
-        f" same => n,Background({_prompt(menu.text, office)})",
+        f" same => n,Background(${{RAMAL_GREETING}}{_prompt(menu.text, office)})",
+        " same => n,Set(RAMAL_GREETING=)",
         f" same => n,WaitExten({menu.wait_s})",
         f" same => n(given-up),CELGenUserEvent(MENU_GIVEN_UP,{name})",
         f" same => n,{goto(menu.otherwise)}",

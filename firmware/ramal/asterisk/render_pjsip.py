@@ -20,7 +20,7 @@ class SipPaths(Paths):
 
 
 def pjsip_conf(office: Office, box: "SipPaths") -> str:
-    """The whole file. ``username`` comes before ``ip`` in the identification order: the box's own virtual phones and
+    """The whole file. Lines get no re-INVITE when an agent answers (``send_connected_line``): carriers drop calls over it. ``username`` comes before ``ip`` in the identification order: the box's own virtual phones and
     the demo's loopback line share one address."""
     parts = [
         """[global]
@@ -53,7 +53,7 @@ rtp_timeout_hold = 3600
 allow_subscribe = yes
 send_rpid = yes
 trust_id_inbound = no
-
+{_media(box)}
 [phone-aor](!)
 type = aor
 max_contacts = 1
@@ -75,12 +75,20 @@ rtp_timeout = 120
 rtp_timeout_hold = 3600
 trust_id_inbound = yes
 send_pai = yes
-""",
+send_connected_line = no
+{_media(box)}""",
     ]
     parts += [_phone(phone) for phone in office.phones]
     parts += [_line(line) for line in office.lines if line.kind in ("sip-peer", "sip-register")]
     parts.append(f"#tryinclude {box.custom}/pjsip.conf\n")
     return "\n".join(parts)
+
+
+def _media(box: "SipPaths") -> str:
+    """A fixed address for sound when there is one: otherwise Asterisk looks its own host name up for every call."""
+    if box.sip_bind in ("0.0.0.0", "::"):
+        return ""
+    return f"media_address = {token(box.sip_bind)}\nbind_rtp_to_media_address = yes\n"
 
 
 def _transport(protocol: str, box: "SipPaths") -> str:
