@@ -1,0 +1,100 @@
+"""Asterisk as this box runs it: where it finds its files, how it is started, how it is stopped.
+
+``box_of`` and ``lay_data`` only compute and link; ``start`` returns a process of the peers' prefix (or the machine's
+own Asterisk). Runs on the main thread of ``ramal up``; on the image systemd starts Asterisk instead.
+"""
+
+import contextlib
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from ramal.asterisk.render import Box
+from ramal.box.home import Home, Settings
+from ramal.provide import Peers, RunningPeer
+
+_ASTERISK_SOUNDS = "sounds/en_US_f_Allison"
+
+
+def version_of(peers: Peers) -> tuple[int, int]:
+    """``22.10.1+dfsg`` as ``(22, 10)``."""
+    found = re.match(r"(\d+)\.(\d+)", peers.version)
+    return (int(found[1]), int(found[2])) if found else (20, 0)
+
+
+def box_of(home: Home, settings: Settings, peers: Peers) -> Box:
+    """What the renderer must know about this machine."""
+    return Box(
+        etc=str(home.asterisk_etc),
+        data=str(home.asterisk_data),
+        lib=str(home.asterisk_lib),
+        log=str(home.asterisk_log),
+        spool=str(home.asterisk_spool),
+        run=str(home.run),
+        recordings=str(home.recordings),
+        prompts=str(home.prompts),
+        custom=str(home.etc / "custom"),
+        sip_bind=settings.sip_bind,
+        sip_port=settings.sip_port,
+        rtp_first=settings.rtp_first,
+        rtp_last=settings.rtp_last,
+        ami_port=settings.ami_port,
+        ami_secret=home.ami_secret(),
+        modules=str(peers.modules),
+        music=str(peers.data / "moh"),
+        version=version_of(peers),
+    )
+
+
+def lay_data(home: Home, peers: Peers) -> None:
+    """Asterisk's data folder: its own documentation and English sounds, and our words in the other languages."""
+    _link(home.asterisk_data / "documentation", peers.data / "documentation")
+    english = peers.data / "sounds" / "en"
+    if not _exists(peers, english):
+        english = peers.data / _ASTERISK_SOUNDS
+    _link(home.asterisk_data / "sounds" / "en", english)
+    for language in ("pt_BR", "es"):
+        words = home.prompts / language / "asterisk"
+        words.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            (words / "beep.wav").symlink_to(english / "beep.wav")
+        _link(home.asterisk_data / "sounds" / language, words)
+
+
+def start(home: Home, peers: Peers) -> RunningPeer:
+    """Start Asterisk in the foreground of its own session; its console goes to ``log/asterisk.log``."""
+    console = (home.log / "asterisk.log").open("ab")
+    with console:
+        return peers.start(
+            "asterisk",
+            "-f",
+            "-C",
+            str(home.asterisk_etc / "asterisk.conf"),
+            binds=_binds(home),
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def _binds(home: Home) -> list[Path]:
+    return [home.root] if home.run.is_relative_to(home.root) else [home.root, home.run]
+
+
+def _exists(peers: Peers, inside: Path) -> bool:
+    root = Path("/") if peers.own_asterisk else peers.prefix
+    return (root / inside.relative_to("/")).exists()
+
+
+def _link(link: Path, target: Path) -> None:
+    """Make ``link`` point to ``target``, atomically, also when it points elsewhere."""
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if link.is_symlink() and os.readlink(link) == str(target):
+        return
+    temporary = link.with_name(f".{link.name}.{os.getpid()}")
+    with contextlib.suppress(FileNotFoundError):
+        temporary.unlink()
+    temporary.symlink_to(target)
+    os.replace(temporary, link)
