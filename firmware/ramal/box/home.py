@@ -114,6 +114,16 @@ class Home:
         return self.run / "control.sock"
 
     @property
+    def writer_lock(self) -> Path:
+        """Locked by the one process that may write here: the daemon, or a command while no daemon runs."""
+        return self.root / "writer.lock"
+
+    @property
+    def starts(self) -> Path:
+        """When the daemon was started lately without having ended cleanly: one time in ms a line."""
+        return self.root / "starts"
+
+    @property
     def session_key(self) -> Path:
         return self.root / "secrets" / "web-session"
 
