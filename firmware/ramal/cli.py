@@ -1,0 +1,210 @@
+"""The command ``ramal``: one subcommand per thing a person can ask of a box.
+
+Law: a RamalError is a sentence on stderr, never a traceback. Exit codes: 0 done; 1 not done (the sentence says why);
+2 wrong usage; 3 the daemon is not running and the command needs it; 130 ended by Ctrl-C. Everything heavy is imported
+by the command that needs it, so that ``ramal status`` is quick.
+"""
+
+import argparse
+import contextlib
+import importlib
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ramal.box.home import Home, default_home
+from ramal.control.client import Control, DaemonDown, Refused
+from ramal.errors import RamalError
+
+DONE, NOT_DONE, DAEMON_DOWN, INTERRUPTED = 0, 1, 3, 130
+APPLY_TIMEOUT_S = 120.0
+"""Speaking the prompts of a large new office takes a minute on a Pi."""
+DRILL_LOOK_S = 0.25
+LATER = "The daemon is not running; Asterisk will use the new settings when it starts."
+OFFICE_BYTES_MAX = 900_000
+"""An office file travels in one line of the control socket (1 MiB)."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    arguments = _parser().parse_args(argv)
+    home = Home(arguments.home.resolve()) if arguments.home else default_home()
+    try:
+        return int(arguments.run(home, arguments))
+    except DaemonDown as error:
+        return _say(error, DAEMON_DOWN)
+    except Refused as error:
+        return _say(error, NOT_DONE)
+    except RamalError as error:
+        return _say(error, NOT_DONE)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output went away (ramal status | head)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOT_DONE
+
+
+def _say(error: RamalError, code: int) -> int:
+    print(error, file=sys.stderr)
+    for problem in getattr(error, "problems", ()) if isinstance(error, Refused) else ():
+        print("{file}:{line}: {what} For example: {example}".format_map(_Shown(problem)), file=sys.stderr)
+    return code
+
+
+class _Shown(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ramal",
+        description="A call center in a box.",
+        epilog="Exit codes: 0 done, 1 not done (the sentence says why), 2 wrong usage, 3 the daemon is not running.",
+    )
+    parser.add_argument("--home", type=Path, metavar="DIR", help="the box's folder (else RAMAL_HOME, else .ramal)")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    up = commands.add_parser("up", help="start the whole box and keep it running until Ctrl-C", add_help=False)
+    up.add_argument("rest", nargs=argparse.REMAINDER)
+    up.set_defaults(run=_up)
+    commands.add_parser("run", help="run the daemon (what systemd starts)").set_defaults(run=_run)
+    web = commands.add_parser("web", help="run the page (what systemd starts)")
+    web.set_defaults(run=_web)
+    apply = commands.add_parser("apply", help="put an office file into force")
+    apply.add_argument("file", help="the office file; - reads standard input")
+    apply.set_defaults(run=_apply)
+    export = commands.add_parser("export", help="print the office in force as a file")
+    export.set_defaults(run=_export)
+    status = commands.add_parser("status", help="show who waits and what the agents do")
+    status.add_argument("--json", action="store_true", help="as JSON")
+    status.set_defaults(run=_status)
+    drill = commands.add_parser("drill", help="place a real call through everything and check what it left")
+    drill.add_argument("--number", metavar="+55…", help="the number to call (else the office's first)")
+    drill.add_argument("--timeout", type=float, default=180.0, metavar="S", help="seconds to wait for its end")
+    drill.set_defaults(run=_drill)
+    rebuild = commands.add_parser("rebuild", help="compute the history anew from the kept journal lines")
+    rebuild.set_defaults(run=_rebuild)
+    return parser
+
+
+# -- processes ---------------------------------------------------------------------------------------------------------
+
+
+def _up(home: Home, arguments: argparse.Namespace) -> int:
+    if arguments.home:
+        os.environ["RAMAL_HOME"] = str(home.root)
+    return int(importlib.import_module("ramal.box.up").main(arguments.rest) or 0)
+
+
+def _run(home: Home, arguments: argparse.Namespace) -> int:
+    return int(importlib.import_module("ramal.app").run(home))
+
+
+def _web(home: Home, arguments: argparse.Namespace) -> int:
+    return int(importlib.import_module("ramal_web.serve").main(home) or 0)
+
+
+# -- the office --------------------------------------------------------------------------------------------------------
+
+
+def _apply(home: Home, arguments: argparse.Namespace) -> int:
+    file, text = _read_office(arguments.file)
+    try:
+        applied = Control(home.control_sock).ask("apply", APPLY_TIMEOUT_S, toml=text, file=file)
+    except DaemonDown:
+        applied = _alone(home).apply(text, file)
+        applied = {**applied, "warnings": [*applied.get("warnings", ()), LATER]}
+    for change in applied.get("changes", ()):
+        print(change)
+    if not applied.get("changes"):
+        print("Nothing to change: this office is in force already.")
+    if applied.get("reloaded"):
+        print("Reloaded in Asterisk: " + ", ".join(applied["reloaded"]))
+    for warning in applied.get("warnings", ()):
+        print(warning, file=sys.stderr)
+    return DONE
+
+
+def _export(home: Home, arguments: argparse.Namespace) -> int:
+    try:
+        office: Mapping[str, Any] = Control(home.control_sock).ask("office", 10.0)
+    except DaemonDown:
+        office = _alone(home).export()
+    sys.stdout.write(office["toml"])
+    return DONE
+
+
+def _alone(home: Home) -> Any:
+    """The office in force without a daemon; it takes the writer's lock, so a daemon that only does not answer is met
+    with a sentence."""
+    return importlib.import_module("ramal.app").Alone(home)
+
+
+def _read_office(name: str) -> tuple[str, str]:
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except OSError as error:
+        raise RamalError(f"The file {name} cannot be read ({error.strerror or error}). Nothing was changed.") from error
+    if len(data) > OFFICE_BYTES_MAX:
+        raise RamalError(f"The file {name} has {len(data)} bytes; an office has at most {OFFICE_BYTES_MAX}.")
+    try:
+        return ("standard input" if name == "-" else name), data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise RamalError(
+            f"{name}:{line}: This is not UTF-8 text. Nothing was changed. Save the file as UTF-8 in your editor."
+        ) from error
+
+
+# -- looking -----------------------------------------------------------------------------------------------------------
+
+
+def _status(home: Home, arguments: argparse.Namespace) -> int:
+    picture = Control(home.control_sock).ask("live")
+    if arguments.json:
+        print(json.dumps(picture, ensure_ascii=False, indent=1))
+    else:
+        from ramal import status
+
+        sys.stdout.write(status.text(picture))
+    return DONE
+
+
+def _drill(home: Home, arguments: argparse.Namespace) -> int:
+    control = Control(home.control_sock)
+    given = {"number": arguments.number} if arguments.number else {}
+    drill = str(control.ask("drill.start", 10.0, **given)["drill"])
+    shown: dict[int, Any] = {}
+    deadline = time.monotonic() + arguments.timeout
+    while True:
+        seen = control.ask("drill.status", 5.0, drill=drill)
+        for index, step in enumerate(seen["steps"]):
+            if shown.get(index) != step and step.get("ok") is not None:
+                print(_step(step), flush=True)
+                shown[index] = step
+        if seen["state"] != "running":
+            print("The drill passed." if seen["state"] == "passed" else "The drill FAILED.")
+            return DONE if seen["state"] == "passed" else NOT_DONE
+        if time.monotonic() > deadline:
+            raise RamalError(f"The drill did not end within {arguments.timeout:g} seconds. See the daemon's log.")
+        time.sleep(DRILL_LOOK_S)
+
+
+def _step(step: Mapping[str, Any]) -> str:
+    sign = {True: "ok", False: "FAILED", None: ".."}[step.get("ok")]
+    return f"{step['at_ms'] / 1000:8.3f} s  {sign:6}  {step['what']}  {step.get('detail') or ''}".rstrip()
+
+
+def _rebuild(home: Home, arguments: argparse.Namespace) -> int:
+    print(importlib.import_module("ramal.app").rebuild(home))
+    return DONE
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.exit(main())
