@@ -6,38 +6,13 @@ generation is whole), and generated contexts that only say *what* goes *where* a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import resources
 
 from ramal.asterisk import render_base, render_dialplan, render_pjsip, render_queues
+from ramal.asterisk.machine import Box
 from ramal.core.office import Office
 
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """What the files need to know about the machine: absolute paths, ports, the AMI secret, Asterisk's version.
-
-    ``version`` is ``(22, 10)``; ``prefix_*`` are paths as Asterisk sees them (inside its own file system).
-    """
-
-    etc: str
-    data: str
-    lib: str
-    log: str
-    spool: str
-    run: str
-    recordings: str
-    prompts: str
-    custom: str
-    sip_bind: str
-    sip_port: int
-    rtp_first: int
-    rtp_last: int
-    ami_port: int
-    ami_secret: str
-    modules: str = "/usr/lib/x86_64-linux-gnu/asterisk/modules"
-    music: str = "/usr/share/asterisk/moh"
-    version: tuple[int, int] = (22, 10)
+__all__ = ["Box", "render"]
 
 
 def render(office: Office, box: Box) -> Mapping[str, str]:

@@ -1,6 +1,6 @@
 """The files that depend on the machine only, not on the office. Pure."""
 
-from typing import Protocol
+from ramal.asterisk.machine import Box
 
 AMI_EVENTS = (
     "FullyBooted",
@@ -44,40 +44,7 @@ app_celgenuserevent app_directed_pickup app_transfer app_system app_playtones ap
 """
 
 
-class Paths(Protocol):
-    """The part of ``render.Box`` that is used here."""
-
-    @property
-    def etc(self) -> str: ...
-    @property
-    def data(self) -> str: ...
-    @property
-    def lib(self) -> str: ...
-    @property
-    def log(self) -> str: ...
-    @property
-    def spool(self) -> str: ...
-    @property
-    def run(self) -> str: ...
-    @property
-    def modules(self) -> str: ...
-    @property
-    def custom(self) -> str: ...
-    @property
-    def music(self) -> str: ...
-    @property
-    def ami_port(self) -> int: ...
-    @property
-    def ami_secret(self) -> str: ...
-    @property
-    def rtp_first(self) -> int: ...
-    @property
-    def rtp_last(self) -> int: ...
-    @property
-    def version(self) -> tuple[int, int]: ...
-
-
-def asterisk_conf(box: Paths) -> str:
+def asterisk_conf(box: Box) -> str:
     """``cache_record_files`` stays off: a recording must be on the disk while people talk, not only afterwards."""
     return f"""[directories]
 astetcdir => {box.etc}
@@ -102,7 +69,7 @@ languageprefix = yes
 """
 
 
-def modules_conf(box: Paths) -> str:
+def modules_conf(box: Box) -> str:
     """An explicit list: starts in a second, needs a third of the memory, and nothing unknown listens anywhere."""
     lines = ["[modules]", "autoload = no"]
     names = _MODULES.split()
@@ -130,7 +97,7 @@ messages.log => notice,warning,error
 """
 
 
-def manager_conf(box: Paths) -> str:
+def manager_conf(box: Box) -> str:
     """Loopback only, a random secret, no ``command``, ``config`` or ``all``; events filtered inside Asterisk."""
     if box.version >= (22, 1):  # the advanced syntax compares names; the older one runs a regex over each event's text
         filters = "\n".join(f"eventfilter(action(include),name({name})) =" for name in AMI_EVENTS)
@@ -158,7 +125,7 @@ writetimeout = 1000
 """
 
 
-def rtp_conf(box: Paths) -> str:
+def rtp_conf(box: Box) -> str:
     return f"""[general]
 rtpstart = {box.rtp_first}
 rtpend = {box.rtp_last}
@@ -209,7 +176,7 @@ featuredigittimeout = 700
 """
 
 
-def musiconhold_conf(box: Paths) -> str:
+def musiconhold_conf(box: Box) -> str:
     return f"""[general]
 cachertclasses = no
 

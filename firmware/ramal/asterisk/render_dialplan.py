@@ -5,10 +5,10 @@ Every destination is ``dest-<kind>,<name>,1``; menus are ``menu-<name>``; hours 
 """
 
 import hashlib
-from typing import Protocol
 
 import phonenumbers
 
+from ramal.asterisk.machine import Box
 from ramal.asterisk.prompts import office_prompt
 from ramal.asterisk.tokens import token
 from ramal.core.destination import Destination
@@ -16,18 +16,7 @@ from ramal.core.hours import asterisk_conditions
 from ramal.core.office import Agent, Hours, Line, Menu, Number, Office, Queue
 
 
-class Places(Protocol):
-    """The part of ``render.Box`` that is used here."""
-
-    @property
-    def recordings(self) -> str: ...
-    @property
-    def prompts(self) -> str: ...
-    @property
-    def custom(self) -> str: ...
-
-
-def extensions_conf(office: Office, box: Places) -> str:
+def extensions_conf(office: Office, box: Box) -> str:
     """The whole file. ``clearglobalvars`` lets a changed path take effect with a reload."""
     parts = [
         f"""[general]

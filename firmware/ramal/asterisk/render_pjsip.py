@@ -2,7 +2,7 @@
 
 import ipaddress
 
-from ramal.asterisk.render_base import Paths
+from ramal.asterisk.machine import Box
 from ramal.asterisk.tokens import display, secret, token
 from ramal.core.office import Line, Office, Phone
 
@@ -10,16 +10,7 @@ _DTMF = {"auto": "auto", "rfc4733": "rfc4733", "info": "info", "inband": "inband
 ASTERISK_LANGUAGE = {"pt-BR": "pt_BR", "en": "en", "es": "es"}
 
 
-class SipPaths(Paths):
-    """The part of ``render.Box`` that is used here."""
-
-    @property
-    def sip_bind(self) -> str: ...
-    @property
-    def sip_port(self) -> int: ...
-
-
-def pjsip_conf(office: Office, box: "SipPaths") -> str:
+def pjsip_conf(office: Office, box: Box) -> str:
     """The whole file. Lines get no re-INVITE when an agent answers (``send_connected_line``): carriers drop calls over it. ``username`` comes before ``ip`` in the identification order: the box's own virtual phones and
     the demo's loopback line share one address."""
     parts = [
@@ -84,14 +75,14 @@ send_connected_line = no
     return "\n".join(parts)
 
 
-def _media(box: "SipPaths") -> str:
+def _media(box: Box) -> str:
     """A fixed address for sound when there is one: otherwise Asterisk looks its own host name up for every call."""
     if box.sip_bind in ("0.0.0.0", "::"):
         return ""
     return f"media_address = {token(box.sip_bind)}\nbind_rtp_to_media_address = yes\n"
 
 
-def _transport(protocol: str, box: "SipPaths") -> str:
+def _transport(protocol: str, box: Box) -> str:
     return f"""[transport-{protocol}]
 type = transport
 protocol = {protocol}

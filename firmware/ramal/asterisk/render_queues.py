@@ -1,6 +1,6 @@
 """queues.conf. Pure. Members are never written here: they log in, and app_queue keeps them itself."""
 
-from ramal.asterisk.render_base import Paths
+from ramal.asterisk.machine import Box
 from ramal.asterisk.tokens import token
 from ramal.core.office import Office, Queue, Strategy
 
@@ -14,7 +14,7 @@ _STRATEGY: dict[Strategy, str] = {
 }
 
 
-def queues_conf(office: Office, box: Paths) -> str:
+def queues_conf(office: Office, box: Box) -> str:
     """``log_membername_as_agent``: the journal then says ``agent-7``, a person, and not ``PJSIP/201``, a place.
     ``joinempty``/``leavewhenempty``: nobody waits for people who are not there; a paused agent will come back."""
     head = """[general]

@@ -191,6 +191,24 @@ class Home:
             raise SettingsRefused(f"{self.settings_file} cannot be used: " + "; ".join(wrong) + ".")
         return Settings(**table)
 
+    @property
+    def settings_in_force_file(self) -> Path:
+        return self.run / "settings.toml"
+
+    def in_force(self) -> Settings:
+        """The settings the running box was started with (``--lan`` differs from the file), else those of the file."""
+        try:
+            return Settings(**tomllib.loads(self.settings_in_force_file.read_text(encoding="utf-8")))
+        except (FileNotFoundError, tomllib.TOMLDecodeError, TypeError):
+            return self.settings()
+
+    def put_in_force(self, settings: Settings | None) -> None:
+        """Say what the running box uses; None when it ends."""
+        if settings is None:
+            self.settings_in_force_file.unlink(missing_ok=True)
+        else:
+            _write_whole(self.settings_in_force_file, tomli_w.dumps(asdict(settings)), 0o640)
+
     def save_settings(self, settings: Settings) -> None:
         """Write settings.toml whole, or leave the old one."""
         _write_whole(self.settings_file, tomli_w.dumps(asdict(settings)), 0o640)

@@ -1,0 +1,30 @@
+"""What Asterisk's files must know about the machine. Pure."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """What the files need to know about the machine: absolute paths, ports, the AMI secret, Asterisk's version.
+
+    ``version`` is ``(22, 10)``; ``prefix_*`` are paths as Asterisk sees them (inside its own file system).
+    """
+
+    etc: str
+    data: str
+    lib: str
+    log: str
+    spool: str
+    run: str
+    recordings: str
+    prompts: str
+    custom: str
+    sip_bind: str
+    sip_port: int
+    rtp_first: int
+    rtp_last: int
+    ami_port: int
+    ami_secret: str
+    modules: str = "/usr/lib/x86_64-linux-gnu/asterisk/modules"
+    music: str = "/usr/share/asterisk/moh"
+    version: tuple[int, int] = (22, 10)
