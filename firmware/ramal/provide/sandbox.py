@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,6 +100,8 @@ def _bwrap() -> str:
 def _mounts(binds: Sequence[Path], tmpfs: Mapping[Path, int] | None) -> list[str]:
     words: list[str] = []
     for path in binds:
+        if not path.exists():
+            raise SandboxError(f"{path} does not exist, so no program can be given it; nothing was started.")
         words += ["--bind", str(path.absolute()), str(path.absolute())]
     for path, size_bytes in (tmpfs or {}).items():
         words += ["--size", str(size_bytes), "--tmpfs", str(path.absolute())]
@@ -110,9 +113,9 @@ def _manner(die_with_parent: bool) -> list[str]:
 
 
 def run_behind_bwrap(command: Callable[[int], list[str]], popen: Mapping[str, Any]) -> "RunningPeer":
-    """Start ``command(info_fd)`` with Popen's keywords ``popen`` and wait until bwrap has told the program's pid.
+    """Start ``command(info_fd)`` with Popen's keywords ``popen``; returns when bwrap has become the program.
 
-    SandboxError when bwrap gives up first; its reason is on the standard error that the caller chose.
+    SandboxError when bwrap gives up before that; its reason is on the standard error that the caller chose.
     """
     reads, writes = os.pipe()
     try:
@@ -129,7 +132,18 @@ def run_behind_bwrap(command: Callable[[int], list[str]], popen: Mapping[str, An
         raise SandboxError(
             f"bwrap could not start {process.args!r} (exit code {process.wait()}); its words are in the log."
         )
-    return watched(process, int(json.loads(told)["child-pid"]))
+    running = watched(process, int(json.loads(told)["child-pid"]))
+    # Until then a death of the caller would not reach the program: bwrap arms that last.
+    while _still_bwrap(running.pid) and process.poll() is None:
+        time.sleep(0.001)
+    return running
+
+
+def _still_bwrap(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text() == "bwrap\n"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def watched(process: "subprocess.Popen[Any]", pid: int) -> "RunningPeer":
