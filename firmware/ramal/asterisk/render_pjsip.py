@@ -11,8 +11,12 @@ ASTERISK_LANGUAGE = {"pt-BR": "pt_BR", "en": "en", "es": "es"}
 
 
 def pjsip_conf(office: Office, box: Box) -> str:
-    """The whole file. Lines get no re-INVITE when an agent answers (``send_connected_line``): carriers drop calls over it. ``username`` comes before ``ip`` in the identification order: the box's own virtual phones and
-    the demo's loopback line share one address."""
+    """The whole file.
+
+    ``username`` comes before ``ip`` in the identification order: the box's own virtual phones and the demo's loopback
+    line share one address. Lines get no re-INVITE when an agent answers (``send_connected_line``): carriers and our
+    own sipp hang up over it.
+    """
     parts = [
         """[global]
 type = global

@@ -13,7 +13,7 @@ _SECRET = re.compile(r"[A-Za-z0-9_.~!@%^*()+=:,?/|{}\[\]<>$&'-]*\Z")
 
 
 def token(text: str) -> str:
-    """``text`` unchanged when it is a plain word of Asterisk's files; ValueError otherwise (a bug, not a user error)."""
+    """``text`` unchanged when it is a plain word of Asterisk's files; ValueError otherwise: a bug, no user's error."""
     if not _TOKEN.match(text):
         raise ValueError(f"not a plain token: {text!r}")
     return text

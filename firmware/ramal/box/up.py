@@ -140,9 +140,7 @@ def _tell(home: Home, settings: Settings, office: Office, programs: Peers, passw
         lines.append(f"  Log in        user owner, one-time password {password} (the page asks for your own)")
     if settings.page_bind == "0.0.0.0":
         lan = _lan_address()
-        lines.append(
-            f"  From the LAN  http://{lan}:{settings.page_port}/ and phones register at {lan}:{settings.sip_port}"
-        )
+        lines.append(f"  From the LAN  http://{lan}:{settings.page_port}/, phones at {lan}:{settings.sip_port}")
     lines.append(f"  Asterisk      {programs.version}, SIP at {settings.sip_bind}:{settings.sip_port}")
     lines.append(f"  The home      {home.root}")
     if any(is_loopback(line) for line in office.lines) and any(phone.virtual for phone in office.phones):
