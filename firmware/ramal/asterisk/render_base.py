@@ -16,8 +16,7 @@ AMI_EVENTS = (
     "AgentConnect",
     "AgentComplete",
     "AgentRingNoAnswer",
-    "ContactStatus",
-    "Reload",
+    "PeerStatus",
     "Shutdown",
 )
 """What the daemon listens to. Everything else is dropped inside Asterisk: 93 events of a call become about 20."""
