@@ -1,4 +1,4 @@
-"""What an office becomes in Asterisk's files. The goldens are read by people in a review: a change shows there first."""
+"""What an office becomes in Asterisk's files. A person reviews the goldens: a change shows there first."""
 
 import os
 import re

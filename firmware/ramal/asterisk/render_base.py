@@ -17,7 +17,6 @@ AMI_EVENTS = (
     "AgentComplete",
     "AgentRingNoAnswer",
     "PeerStatus",
-    "Shutdown",
 )
 """What the daemon listens to. Everything else is dropped inside Asterisk: 93 events of a call become about 20."""
 
