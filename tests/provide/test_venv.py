@@ -77,9 +77,11 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def rings(python: Path) -> str:
     """The version of the package that the venv's python finds."""
-    return subprocess.run(
-        [python, "-c", "import bell; print(bell.VERSION)"], capture_output=True, text=True
-    ).stdout.strip()
+    return ask(python, "import bell; print(bell.VERSION)")
+
+
+def ask(python: Path, code: str) -> str:
+    return subprocess.run([python, "-c", code], capture_output=True, text=True).stdout.strip()
 
 
 def test_a_venv_is_made_once_kept_while_it_fits_and_changed_when_the_lock_changes(
@@ -87,7 +89,7 @@ def test_a_venv_is_made_once_kept_while_it_fits_and_changed_when_the_lock_change
 ) -> None:
     python = venv.provide(checkout)
     assert rings(python) == "1.0"
-    assert ask(python, "import importlib.metadata as m, backend; print(m.version('tinybox'))") == "1"
+    assert ask(python, "import importlib.metadata, backend; print(importlib.metadata.version('tinybox'))") == "1"
     capfd.readouterr()
     made = python.lstat().st_mtime_ns
     venv.provide(checkout)
