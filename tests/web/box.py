@@ -1,0 +1,146 @@
+"""A box for the page's tests: a real home, a real database, and a control socket that says what a test tells it to say.
+
+The daemon behind the socket is this product's own ``ramal.control.server`` with handlers that answer from ``Daemon``'s
+fields; whatever the page asked is kept in ``asked``.
+"""
+
+import copy
+import itertools
+import time
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from ramal.box.home import Home
+from ramal.control.protocol import Request
+from ramal.control.server import Server
+from ramal.core import office_file
+from ramal.core.office import Office
+from ramal.errors import RamalError
+from ramal.store import migrations, settings
+from ramal.store.db import open_writer
+from ramal_web.auth import passwords
+
+DEMO = Path(__file__).parents[2] / "firmware" / "ramal" / "offices" / "demo.toml"
+PASSWORD = "correct horse battery"
+FIRST_PASSWORD = "one-time-7Kf3"
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def demo_office() -> Office:
+    secrets = (f"secret-{n:032}" for n in itertools.count())
+    return office_file.read(DEMO.read_text(encoding="utf-8"), str(DEMO), lambda: next(secrets))
+
+
+class Daemon:
+    """Answers the page. ``live`` is what it says of this moment; ``at_ms`` is added when it is asked."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.live: dict[str, Any] = quiet_moment()
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.refuse: dict[str, str] = {}
+        self.silent: set[str] = set()
+        self.drill: dict[str, Any] = {"state": "running", "steps": [], "call": None}
+        self._server: Server | None = None
+
+    def start(self) -> None:
+        names = ("ping", "live", "drill.start", "drill.status", "user.set_password", "audit")
+        self._server = Server(self.home.control_sock, {name: self._answer for name in names})
+        self._server.start()
+
+    def stop(self) -> None:
+        if self._server:
+            self._server.stop()
+            self._server = None
+
+    def asked_for(self, do: str) -> list[dict[str, Any]]:
+        return [given for name, given in self.asked if name == do]
+
+    def _answer(self, request: Request) -> "dict[str, Any] | Future[Any]":
+        if request.do != "live":
+            self.asked.append((request.do, dict(request.given)))
+        if request.do in self.silent:
+            return Future()
+        if request.do in self.refuse:
+            raise RamalError(self.refuse[request.do])
+        match request.do:
+            case "live":
+                return {"at_ms": now_ms()} | copy.deepcopy(self.live)
+            case "drill.start":
+                return {"drill": "d1"}
+            case "drill.status":
+                return copy.deepcopy(self.drill)
+            case "user.set_password":
+                return self._set_password(request.text("name"), request.text("hash"))
+        return {}
+
+    def _set_password(self, name: str, hash_: str) -> dict[str, Any]:
+        db = open_writer(self.home.db)
+        try:
+            db.execute(
+                "UPDATE user SET password_hash = ?, must_change = 0, epoch = epoch + 1 WHERE name = ?", (hash_, name)
+            )
+        finally:
+            db.close()
+        return {}
+
+
+def quiet_moment() -> dict[str, Any]:
+    """The demo office with everybody free and nobody calling."""
+    since_ms = now_ms() - 600_000
+    people = (("1", "Ana Souza", "201"), ("2", "Bruno Oliveira", "202"), ("3", "Carla Nascimento", "203"))
+    return {
+        "asterisk": {"up": True, "since_ms": since_ms, "version": "22.10.1", "reason": ""},
+        "office": {"name": "Padaria Sol", "timezone": "America/Sao_Paulo"},
+        "queues": [
+            {"name": name, "title": title, "waiting": 0, "longest_since_ms": None}
+            | {"agents_free": 3, "agents_busy": 0, "agents_paused": 0, "agents_away": 0}
+            for name, title in (("vendas", "Vendas e encomendas"), ("suporte", "Atendimento ao cliente"))
+        ],
+        "waiting": [],
+        "agents": [
+            {"code": code, "name": name, "phone": phone, "state": "free", "since_ms": since_ms, "reason": ""}
+            | {"queues": ["vendas", "suporte"], "caller": "", "call": ""}
+            for code, name, phone in people
+        ],
+        "phones": [],
+        "lines": [{"name": "loop", "reachable": None}],
+        "today": {"received": 0},
+        "warnings": [],
+        "ingest": {"behind_bytes": 0},
+    }
+
+
+def waiting(call: str, caller: str, name: str = "", waited_ms: int = 30_000, queue: str = "vendas") -> dict[str, Any]:
+    """One waiting caller of ``live``."""
+    return {"call": call, "queue": queue, "caller": caller, "caller_name": name, "since_ms": now_ms() - waited_ms} | {
+        "position": 1,
+        "ringing": [],
+    }
+
+
+class Box:
+    """One home with an office and an owner; ``daemon`` is started by the tests that want one."""
+
+    def __init__(self, root: Path, must_change: bool = False) -> None:
+        self.home = Home(root)
+        self.home.prepare()
+        db = open_writer(self.home.db)
+        try:
+            migrations.migrate(db)
+            settings.save(db, demo_office())
+            secret = FIRST_PASSWORD if must_change else PASSWORD
+            db.execute(
+                "INSERT INTO user (name, role, password_hash, must_change, created_ms) VALUES ('owner', 'owner', ?, ?, ?)",
+                (passwords.hashed(secret), int(must_change), now_ms()),
+            )
+        finally:
+            db.close()
+        self.daemon = Daemon(self.home)
+
+    def close(self) -> None:
+        self.daemon.stop()

@@ -1,0 +1,86 @@
+"""``python -m ramal_web --home DIR [--bind ADDRESS] [--port PORT]``: serve the page of one home until SIGTERM.
+
+Prints one line when it listens. Exit 2 with a sentence when it cannot start (a taken port, no session key).
+"""
+
+import argparse
+import errno
+import logging
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from waitress.server import create_server
+
+from ramal.box.home import Home, default_home
+from ramal.errors import RamalError
+from ramal_web.app import create_app
+from ramal_web.settings import of_home
+
+THREADS = 4
+CONNECTIONS_MAX = 200
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="ramal_web", description="The page of one Ramal box.")
+    parser.add_argument("--home", type=Path, help="the box's home (RAMAL_HOME, else .ramal)")
+    parser.add_argument("--bind", help="address to listen on instead of the home's setting")
+    parser.add_argument("--port", type=int, help="port to listen on instead of the home's setting; 0 takes a free one")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    try:
+        return _serve(Home(given.home.resolve()) if given.home else default_home(), given.bind, given.port)
+    except RamalError as error:
+        print(f"ramal-web: {error}", file=sys.stderr)
+        return 2
+
+
+def _serve(home: Home, bind: str | None, port: int | None) -> int:
+    settings = home.settings()
+    host = settings.page_bind if bind is None else bind
+    wanted = settings.page_port if port is None else port
+    app = create_app(of_home(home))
+    try:
+        server = create_server(
+            app,
+            host=host,
+            port=wanted,
+            threads=THREADS,
+            connection_limit=CONNECTIONS_MAX,
+            channel_timeout=60,
+            max_request_body_size=app.config["MAX_CONTENT_LENGTH"],
+            max_request_header_size=16 * 1024,
+            ident="",
+            clear_untrusted_proxy_headers=True,
+        )
+    except OSError as error:
+        raise RamalError(_cannot_listen(host, wanted, error)) from error
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    print(f"The page listens on http://{host}:{server.effective_port}/", flush=True)
+    try:
+        server.run()
+    finally:
+        server.close()
+    return 0
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"The page's port {port} on {host} is taken by another program. Calls are not affected. "
+            "Stop that program, or set page_port in settings.toml to a free port."
+        )
+    return (
+        f"The page cannot listen on {host}, port {port} ({error.strerror or error}). Calls are not affected. "
+        "Set page_bind and page_port in settings.toml."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

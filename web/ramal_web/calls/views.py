@@ -1,0 +1,84 @@
+"""``/calls``, ``/calls/<id>`` and ``/recordings/<id>``."""
+
+import logging
+import time
+from datetime import datetime
+from itertools import groupby
+
+from flask import Blueprint, abort, current_app, g, render_template, request
+from werkzeug.wrappers import Response
+
+from ramal.control.client import Control, DaemonDown, Refused
+from ramal.core.history import RECEIVED
+from ramal.store.read import CallRow
+from ramal_web.calls import audio
+from ramal_web.calls import words as call_words
+from ramal_web.calls.heard import Heard
+from ramal_web.calls.query import read_query
+from ramal_web.formats import local_day
+from ramal_web.history import history, office
+
+log = logging.getLogger("ramal.web.calls")
+blueprint = Blueprint("calls", __name__)
+
+ROWS = 50
+
+
+@blueprint.get("/calls")
+def index() -> str:
+    query = read_query(request.args)
+    zone = office().zone
+    since_ms, until_ms = query.span_ms(zone, datetime.now(zone).date())
+    page = history().calls(
+        query.search, query.category, query.direction, since_ms, until_ms, query.before, query.after, ROWS
+    )
+    days = [(rows[0].started_ms, rows) for rows in _by_day(page.rows)]
+    return render_template(
+        "calls/list.html", query=query, page=page, days=days, categories=RECEIVED, say=call_words.Speaker(office())
+    )
+
+
+@blueprint.get("/calls/<call_id>")
+def one(call_id: str) -> str:
+    detail = history().call(call_id) if len(call_id) <= 64 else None
+    if detail is None:
+        abort(404)
+    return render_template(
+        "calls/one.html",
+        call=detail.call,
+        steps=detail.steps,
+        recordings=detail.recordings,
+        say=call_words.Speaker(office()),
+        call_words=call_words,
+    )
+
+
+@blueprint.get("/recordings/<int:recording_id>")
+def recording(recording_id: int) -> Response:
+    found = history().recording(recording_id) if recording_id < 1 << 63 else None
+    if found is None or found.state == "writing":
+        abort(404)
+    settings = current_app.config["RAMAL"]
+    path = audio.inside(settings.root, settings.recordings, found.path)
+    if path is None:
+        abort(404)
+    if request.method == "GET":
+        _listened(recording_id, found.call_id)
+    return audio.answer(path, found, as_file="download" in request.args)
+
+
+def _by_day(rows: tuple[CallRow, ...]) -> list[list[CallRow]]:
+    return [list(day) for _, day in groupby(rows, key=lambda row: local_day(row.started_ms))]
+
+
+def _listened(recording_id: int, call_id: str) -> None:
+    """Write down who listened to what: once per listening, not once per piece the browser fetches."""
+    heard: Heard = current_app.extensions["ramal.heard"]
+    if not heard.first(g.user.name, recording_id, time.monotonic()):
+        return
+    detail = f"recording {recording_id} of call {call_id}"
+    control: Control = current_app.extensions["ramal.control"]
+    try:
+        control.ask("audit", 1.0, who=g.user.name, what="recording.played", detail=detail)
+    except (DaemonDown, Refused) as error:
+        log.warning("audit kept here only: %s recording.played %s (%s)", g.user.name, detail, error)

@@ -1,0 +1,206 @@
+"""Sentences for the steps of a call and the states of a recording, from codes, in the page's language."""
+
+from flask_babel import gettext, ngettext
+
+from ramal.core.history import Step
+from ramal_web.formats import label, number
+from ramal_web.history import OfficeWords
+
+STEP_LOOK = {
+    "arrived": ("phone", "info"),
+    "refused": ("stop", "bad"),
+    "closed": ("moon", "quiet"),
+    "greeting": ("talk", "quiet"),
+    "menu": ("keys", "quiet"),
+    "key": ("keys", "info"),
+    "wrong_key": ("keys", "warn"),
+    "no_key": ("keys", "warn"),
+    "menu_given_up": ("keys", "bad"),
+    "queue_joined": ("clock", "info"),
+    "queue_refused": ("stop", "bad"),
+    "queue_left": ("turn", "bad"),
+    "ringing": ("ring", "warn"),
+    "missed": ("cross", "bad"),
+    "ring_cancelled": ("ring", "quiet"),
+    "answered": ("check", "good"),
+    "phone": ("ring", "warn"),
+    "phone_not_answered": ("cross", "bad"),
+    "transferred": ("turn", "info"),
+    "voicemail": ("disc", "warn"),
+    "message": ("disc", "warn"),
+    "abandoned": ("cross", "bad"),
+    "hung_up": ("off", "quiet"),
+    "restarted": ("bolt", "bad"),
+}
+
+
+def look(step: Step) -> tuple[str, str]:
+    """The icon and the tone of a step."""
+    return STEP_LOOK.get(step.kind, ("dots", "quiet"))
+
+
+class Speaker:
+    """Says steps, knowing the office's names."""
+
+    def __init__(self, office: OfficeWords) -> None:
+        self._office = office
+
+    def agent(self, code: str) -> str:
+        """An agent's name."""
+        return label(self._office.agents.get(code, code))
+
+    def queue(self, name: str) -> str:
+        """A queue's title."""
+        return label(self._office.queues.get(name, name))
+
+    def phone(self, extension: str) -> str:
+        """A phone's extension, with its name where it has one."""
+        name = self._office.phones.get(extension, "")
+        return label(f"{extension} ({name})" if name else extension)
+
+    def did(self, text: str) -> str:
+        """A number of the office, by its label where it has one."""
+        return label(self._office.numbers.get(text, "")) or number(text)
+
+    def say(self, step: Step) -> str:
+        """One step as a sentence."""
+        for sayer in (self._menu, self._queue, self._ring, self._end):
+            said = sayer(step)
+            if said:
+                return said
+        return gettext("Something happened: %(code)s.", code=label(step.kind))
+
+    def _menu(self, step: Step) -> str:
+        menu, key = _text(step, "menu"), _text(step, "key")
+        match step.kind:
+            case "arrived":
+                return self._arrived(step)
+            case "dialled":
+                return gettext("Dialled %(number)s.", number=number(_text(step, "number")))
+            case "closed":
+                return gettext("The office was closed.")
+            case "greeting":
+                return gettext("Heard the greeting.")
+            case "menu":
+                return gettext("Heard the menu “%(menu)s”.", menu=menu)
+            case "key":
+                return gettext("Pressed %(key)s in the menu “%(menu)s”.", key=key, menu=menu)
+            case "wrong_key":
+                return gettext("Pressed %(key)s, which leads nowhere in the menu “%(menu)s”.", key=key, menu=menu)
+            case "no_key":
+                return gettext("Pressed no key in the menu “%(menu)s”.", menu=menu)
+            case "menu_given_up":
+                return gettext("The menu “%(menu)s” ended without a choice.", menu=menu)
+        return ""
+
+    def _arrived(self, step: Step) -> str:
+        line, did = _text(step, "line"), _text(step, "number")
+        if line and did:
+            return gettext("The call came in on line “%(line)s” for %(number)s.", line=line, number=self.did(did))
+        return gettext("The call came in.")
+
+    def _queue(self, step: Step) -> str:
+        queue = self.queue(_text(step, "queue"))
+        match step.kind:
+            case "queue_joined":
+                place = step.detail.get("position")
+                if isinstance(place, int) and place > 0:
+                    return gettext("Began to wait in “%(queue)s”, at place %(place)s.", queue=queue, place=place)
+                return gettext("Began to wait in “%(queue)s”.", queue=queue)
+            case "queue_refused":
+                return gettext("“%(queue)s” took no more callers: full, or nobody there.", queue=queue)
+            case "queue_left":
+                return {
+                    "timed_out": gettext("The longest wait of “%(queue)s” passed.", queue=queue),
+                    "blocked": gettext("Left “%(queue)s” because nobody was there any more.", queue=queue),
+                }.get(_text(step, "reason"), gettext("Left “%(queue)s” without an answer.", queue=queue))
+            case "abandoned":
+                return gettext("Hung up while waiting in “%(queue)s”.", queue=queue)
+        return ""
+
+    def _ring(self, step: Step) -> str:
+        who = self.agent(step.who) if step.who else self.phone(_text(step, "phone"))
+        match step.kind:
+            case "ringing":
+                return gettext("The phone of %(name)s began to ring.", name=who)
+            case "missed":
+                return gettext("%(name)s did not answer.", name=who)
+            case "ring_cancelled":
+                return gettext("The phone of %(name)s stopped ringing.", name=who)
+            case "answered":
+                return gettext("%(name)s answered.", name=who)
+            case "phone":
+                return gettext("Phone %(phone)s began to ring.", phone=self.phone(_text(step, "phone") or step.who))
+            case "phone_not_answered":
+                return self._not_answered(step)
+        return ""
+
+    def _not_answered(self, step: Step) -> str:
+        phone = self.phone(_text(step, "phone") or step.who)
+        match _text(step, "reason"):
+            case "BUSY":
+                return gettext("Phone %(phone)s was busy.", phone=phone)
+            case "CHANUNAVAIL" | "CONGESTION":
+                return gettext("Phone %(phone)s could not be reached.", phone=phone)
+        return gettext("Phone %(phone)s was not answered.", phone=phone)
+
+    def _end(self, step: Step) -> str:
+        match step.kind:
+            case "refused":
+                return gettext("The box did not accept the call.")
+            case "transferred":
+                return gettext("Transferred to %(target)s.", target=label(_text(step, "to")))
+            case "voicemail":
+                return gettext("Was asked to leave a message.")
+            case "message":
+                return gettext("The message was recorded.")
+            case "login":
+                return gettext("%(name)s signed in at the phone.", name=self.agent(step.who))
+            case "logout":
+                return gettext("%(name)s signed out at the phone.", name=self.agent(step.who))
+            case "pause":
+                return gettext("%(name)s went on a break.", name=self.agent(step.who))
+            case "resume":
+                return gettext("%(name)s came back from the break.", name=self.agent(step.who))
+            case "code_refused":
+                return gettext("The code was not accepted.")
+            case "restarted":
+                return gettext("The telephone system restarted; the call was cut.")
+            case "hung_up":
+                return {
+                    "caller": gettext("The caller hung up."),
+                    "agent": gettext(
+                        "%(name)s hung up.", name=self.agent(step.who) if step.who else gettext("The agent")
+                    ),
+                }.get(_text(step, "by"), gettext("The call ended."))
+        return ""
+
+
+def hangup(by: str) -> str:
+    """Who ended a call."""
+    return {
+        "caller": gettext("The caller"),
+        "agent": gettext("The agent"),
+        "system": gettext("The box"),
+    }.get(by, "–")
+
+
+def recording_state(code: str) -> str:
+    """What can be said of a recording's file; "" when all is well."""
+    return {
+        "writing": gettext("The recording is still being written. Reload this page after the call."),
+        "short": gettext("This recording is shorter than the talk: its end may be missing."),
+        "missing": gettext(
+            "There is no file for this recording. The disk may have been full, or the file was deleted."
+        ),
+        "damaged": gettext("This recording is damaged. What can be played is played."),
+    }.get(code, "")
+
+
+def missed(names: tuple[str, ...]) -> str:
+    """Whose phones rang in vain."""
+    return ngettext("%(names)s did not answer", "%(names)s did not answer", len(names), names=", ".join(names))
+
+
+def _text(step: Step, name: str) -> str:
+    return label(str(step.detail.get(name, "")))

@@ -1,0 +1,147 @@
+"""The box's memory as the page sees it: one read-only connection per request.
+
+Law: nothing here writes; ``store.db.open_reader`` makes sure of it. A connection lives as long as one request, so that a
+restored or migrated database is seen at once and four threads do not keep four caches. Raises DatabaseUnusable.
+"""
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from flask import Flask, current_app, g
+
+from ramal.core.history import Category, Direction
+from ramal.core.office import Office
+from ramal.store import read
+from ramal.store.db import DatabaseUnusable, open_reader
+from ramal.store.read import CallDetail, Page, Recording, User
+from ramal.store.settings import SettingsUnreadable, load
+
+__all__ = ["History", "OfficeWords", "User", "history", "install", "office"]
+
+CACHE_KIB = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeWords:
+    """What the page needs of the office to speak of it: names for codes, and how times and numbers are written."""
+
+    name: str = ""
+    country: str = "BR"
+    timezone: str = "America/Sao_Paulo"
+    language: str = "en"
+    agents: Mapping[str, str] = field(default_factory=dict)
+    queues: Mapping[str, str] = field(default_factory=dict)
+    phones: Mapping[str, str] = field(default_factory=dict)
+    numbers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+
+def words_of(office: Office) -> OfficeWords:
+    """The names in ``office``; whoever has no name is called by the code."""
+    return OfficeWords(
+        name=office.name,
+        country=office.country,
+        timezone=office.timezone,
+        language=office.language,
+        agents={agent.code: agent.name or agent.code for agent in office.agents},
+        queues={queue.name: queue.title or queue.name for queue in office.queues},
+        phones={phone.extension: phone.name for phone in office.phones},
+        numbers={number.number: number.label for number in office.numbers},
+    )
+
+
+class History:
+    """The reader of one request."""
+
+    def __init__(self, path: Path) -> None:
+        self._db: sqlite3.Connection = open_reader(path)
+        self._db.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+
+    def close(self) -> None:
+        self._db.close()
+
+    def user(self, name: str) -> User | None:
+        """A user by name."""
+        return read.user(self._db, name)
+
+    def call(self, call_id: str) -> CallDetail | None:
+        """One call with its steps and recordings."""
+        return read.call(self._db, call_id)
+
+    def calls(
+        self,
+        search: str,
+        category: Category | None,
+        direction: Direction,
+        since_ms: int | None,
+        until_ms: int | None,
+        before: int | None,
+        after: int | None,
+        limit: int,
+    ) -> Page:
+        """One page of calls; see ``store.read.calls``."""
+        return read.calls(
+            self._db,
+            search=search,
+            category=category,
+            direction=direction,
+            since_ms=since_ms,
+            until_ms=until_ms,
+            before=before,
+            after=after,
+            limit=limit,
+        )
+
+    def counts(self, since_ms: int, until_ms: int) -> Mapping[Category, int]:
+        """Ended calls by category."""
+        return read.counts(self._db, since_ms, until_ms)
+
+    def recording(self, recording_id: int) -> Recording | None:
+        """One recording."""
+        return read.recording(self._db, recording_id)
+
+    @cached_property
+    def office(self) -> OfficeWords:
+        """The office, or the defaults while none is applied."""
+        return words_of(read_office(self._db))
+
+
+def read_office(db: sqlite3.Connection) -> Office:
+    """The office saved in the database."""
+    return load(db) or Office(name="")
+
+
+def install(app: Flask) -> None:
+    """Close every request's connection."""
+
+    @app.teardown_appcontext
+    def close(_: BaseException | None) -> None:
+        opened: History | None = g.pop("history", None)
+        if opened is not None:
+            opened.close()
+
+
+def history() -> History:
+    """This request's reader. Raises DatabaseUnusable."""
+    if "history" not in g:
+        g.history = History(current_app.config["RAMAL"].db)
+    opened: History = g.history
+    return opened
+
+
+def office() -> OfficeWords:
+    """This request's office; the defaults when the database cannot be read, so that a page can still say that."""
+    if "office" not in g:
+        try:
+            g.office = history().office
+        except (DatabaseUnusable, SettingsUnreadable):
+            g.office = OfficeWords()
+    found: OfficeWords = g.office
+    return found

@@ -1,0 +1,129 @@
+"""Words for codes: states, categories and warnings, in the page's language; each with the icon that goes with it.
+
+A colour never stands alone: every state and every category has a word and a shape of its own.
+"""
+
+from flask_babel import gettext, ngettext
+
+from ramal_web.live.picture import Today, Warning
+
+STATE_LOOK = {
+    "free": ("check", "good"),
+    "ringing": ("ring", "warn"),
+    "talking": ("talk", "info"),
+    "wrap-up": ("pen", "info"),
+    "busy": ("phone", "info"),
+    "paused": ("pause", "quiet"),
+    "unreachable": ("unplug", "bad"),
+    "out": ("off", "quiet"),
+}
+CATEGORY_LOOK = {
+    "answered": ("check", "good"),
+    "abandoned": ("cross", "bad"),
+    "timed_out": ("clock", "bad"),
+    "overflowed": ("turn", "bad"),
+    "blocked": ("stop", "bad"),
+    "unanswered": ("cross", "bad"),
+    "system": ("bolt", "bad"),
+    "message": ("disc", "warn"),
+    "closed": ("moon", "quiet"),
+    "gave_up": ("keys", "quiet"),
+    "refused": ("stop", "quiet"),
+    "withdrawn": ("back", "warn"),
+    "connected": ("check", "good"),
+    "not_connected": ("cross", "quiet"),
+    "service": ("keys", "quiet"),
+    "": ("dots", "info"),
+}
+
+
+def state(code: str) -> str:
+    """What an agent does."""
+    return {
+        "free": gettext("Free"),
+        "ringing": gettext("Phone is ringing"),
+        "talking": gettext("Talking"),
+        "wrap-up": gettext("Finishing notes"),
+        "busy": gettext("On another call"),
+        "paused": gettext("On a break"),
+        "unreachable": gettext("Phone not reachable"),
+        "out": gettext("Not signed in"),
+    }.get(code, code)
+
+
+def pause_reason(code: str) -> str:
+    """Why an agent is on a break; "" when not said."""
+    return {
+        "lunch": gettext("lunch"),
+        "break": gettext("short break"),
+        "meeting": gettext("meeting"),
+        "training": gettext("training"),
+        "missed": gettext("did not answer"),
+    }.get(code, "" if code in ("pause", "code", "phone") else code)
+
+
+def category(code: str | None) -> str:
+    """How a call ended; running calls have none."""
+    return {
+        "answered": gettext("Answered"),
+        "abandoned": gettext("Gave up waiting"),
+        "timed_out": gettext("Waited too long"),
+        "overflowed": gettext("Sent elsewhere"),
+        "blocked": gettext("Nobody to take it"),
+        "unanswered": gettext("Not answered"),
+        "closed": gettext("Outside opening hours"),
+        "refused": gettext("Not accepted"),
+        "message": gettext("Left a message"),
+        "gave_up": gettext("Hung up in the menu"),
+        "withdrawn": gettext("To be called back"),
+        "system": gettext("Cut by a failure"),
+        "connected": gettext("Connected"),
+        "not_connected": gettext("Not connected"),
+        "service": gettext("Phone code"),
+    }.get(code or "", gettext("In progress"))
+
+
+def today_parts(day: Today) -> str:
+    """What the lost and the other calls were, as one sentence for screen readers and for the bar's title."""
+    return ngettext(
+        "%(num)s call came in today: %(answered)s answered, %(lost)s lost, %(other)s other.",
+        "%(num)s calls came in today: %(answered)s answered, %(lost)s lost, %(other)s other.",
+        day.received,
+        answered=day.answered,
+        lost=day.lost,
+        other=day.other,
+    )
+
+
+def warning(warned: Warning) -> str:
+    """One sentence: what is amiss, what still works, what to do."""
+    args = dict(warned.args)
+    match warned.code:
+        case "disk-full":
+            return gettext("The disk is full: calls go on, but they are no longer recorded. Make room on the disk.")
+        case "disk-low":
+            return gettext(
+                "Only %(free)s MB are free on the recordings' disk. Calls are still recorded. Make room soon.",
+                free=args.get("free_mb", "?"),
+            )
+        case "recordings-missing":
+            return ngettext(
+                "%(num)s call of the last day has no recording.",
+                "%(num)s calls of the last day have no recording.",
+                int(args.get("count", 0)),
+            )
+        case "recordings-short":
+            return ngettext(
+                "%(num)s recording of the last day is shorter than its call.",
+                "%(num)s recordings of the last day are shorter than their calls.",
+                int(args.get("count", 0)),
+            )
+        case "history-behind":
+            return gettext("The history is catching up: the newest calls appear a little later. Nothing is lost.")
+        case "daemon-restarting":
+            return gettext("Ramal's daemon was restarted several times. Calls are not affected. The log says why.")
+        case "office-empty":
+            return gettext("No office is set up yet, so calls have nowhere to go. Apply an office file.")
+        case "asterisk-down":
+            return gettext("The telephone system does not answer.")
+    return gettext("Something is amiss: %(code)s. The log says more.", code=warned.code)
