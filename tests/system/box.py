@@ -1,0 +1,214 @@
+"""A private box for a test: its own home and ports, real Asterisk, and the daemon when the test wants one.
+
+Everything is started the way ``ramal up`` starts it, with the product's own code; only the keeper is the test.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ramal.box import asterisk, prepare
+from ramal.box.children import Program, start_program
+from ramal.box.home import Home, Settings
+from ramal.control.client import Control, DaemonDown
+from ramal.core import office_file
+from ramal.core.office import Office
+from ramal.provide import Peers, RunningPeer, peers
+from ramal.store.db import open_reader
+from tests.system import sipp
+from tests.system.ports import free_port, free_range
+from tests.until import until
+
+
+def _silent(sentence: str) -> None:
+    """Nobody reads the progress of a test's box."""
+
+
+@dataclass(slots=True)
+class TestBox:
+    """A box under test. ``start`` brings up Asterisk; ``start_daemon`` the daemon; ``end`` takes all of it away."""
+
+    __test__ = False
+    home: Home
+    settings: Settings
+    office: Office
+    programs: Peers
+    asterisk: RunningPeer | None = None
+    daemon: Program | None = None
+    callers: list[tuple[sipp.Caller, "subprocess.Popen[bytes]"]] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Asterisk, until it answers SIP."""
+        self.asterisk = asterisk.start(self.home, self.programs)
+        until(lambda: "Asterisk Ready" in self.command("core waitfullybooted") or self._booted(), 30, "Asterisk up")
+
+    def _booted(self) -> bool:
+        return "fully booted" in self.command("core waitfullybooted").lower()
+
+    def kill_asterisk(self) -> None:
+        """kill -9, as a crash or a power cut does it."""
+        assert self.asterisk is not None
+        self.asterisk.send_signal(signal.SIGKILL)
+        self.asterisk.wait(10)
+        self.asterisk.close()
+        self.asterisk = None
+
+    def start_daemon(self) -> None:
+        """The daemon, until it has found Asterisk."""
+        argv = [sys.executable, "-m", "ramal", "--home", str(self.home.root), "run"]
+        self.daemon = start_program(argv, self.home.log / "daemon.log")
+        until(self._daemon_up, 20, f"the daemon up; its log: {self.daemon_log()[-2000:]}")
+
+    def _daemon_up(self) -> bool:
+        assert self.daemon is not None
+        assert self.daemon.poll() is None, self.daemon_log()[-3000:]
+        with contextlib.suppress(DaemonDown):
+            return bool(self.control("live")["asterisk"]["up"])
+        return False
+
+    def kill_daemon(self) -> None:
+        """kill -9."""
+        assert self.daemon is not None
+        os.kill(self.daemon.pid, signal.SIGKILL)
+        self.daemon.popen.wait(10)
+        self.daemon = None
+
+    def stop_daemon(self) -> int:
+        """SIGTERM; the exit code."""
+        assert self.daemon is not None
+        code = self.daemon.stop()
+        self.daemon = None
+        return code
+
+    def daemon_log(self) -> str:
+        log = self.home.log / "daemon.log"
+        return log.read_text(errors="replace") if log.exists() else ""
+
+    def control(self, do: str, timeout_s: float = 5.0, **given: Any) -> dict[str, Any]:
+        return Control(self.home.control_sock).ask(do, timeout_s, **given)
+
+    def command(self, text: str) -> str:
+        """Asterisk's own console, for looking only."""
+        argv = self.programs.argv(
+            "asterisk",
+            "-C",
+            str(self.home.asterisk_etc / "asterisk.conf"),
+            "-rx",
+            text,
+            binds=[self.home.root],
+        )
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False, stdin=subprocess.DEVNULL)
+        return done.stdout + done.stderr
+
+    def channels(self) -> int:
+        """How many channels are alive in Asterisk."""
+        for line in self.command("core show channels count").splitlines():
+            if "active channel" in line:
+                return int(line.split()[0])
+        return -1
+
+    def call(self, caller: sipp.Caller) -> "subprocess.Popen[bytes]":
+        """Start a caller; ``wait_for_callers`` collects it."""
+        folder = self.home.root / "callers"
+        folder.mkdir(exist_ok=True)
+        process = sipp.start(caller, self.programs, folder, self.settings.sip_port)
+        self.callers.append((caller, process))
+        return process
+
+    def wait_for_callers(self, timeout_s: float = 90.0) -> None:
+        """Until every caller has ended, each as its scenario says, and no channel is left."""
+        for caller, process in self.callers:
+            code = process.wait(timeout_s)
+            errors = "".join(file.read_text(errors="replace") for file in (self.home.root / "callers").glob("*.err"))
+            assert code == 0, f"{caller}: sipp ended with {code}\n{errors[-2000:]}"
+        self.callers.clear()
+        until(lambda: self.channels() == 0, 15, "no channel left")
+
+    def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
+        """What the database says, as a reader sees it."""
+        connection = open_reader(self.home.db)
+        try:
+            connection.row_factory = sqlite3.Row
+            return connection.execute(query, values).fetchall()
+        finally:
+            connection.close()
+
+    def ended_calls(self, count: int, timeout_s: float = 20.0) -> list[sqlite3.Row]:
+        """The received calls in the history, in the order they came, once there are ``count`` ended ones."""
+        query = "SELECT * FROM call WHERE direction = 'in' AND ended_ms IS NOT NULL ORDER BY started_ms, id"
+        return until(lambda: rows if len(rows := self.rows(query)) >= count else [], timeout_s, f"{count} ended calls")
+
+    def end(self) -> None:
+        """Take everything away, by process id."""
+        for _, process in self.callers:
+            process.kill()
+            process.wait(10)
+        if self.daemon is not None:
+            self.daemon.stop()
+        if self.asterisk is not None:
+            self.asterisk.stop()
+            self.asterisk.close()
+
+
+def make(folder: Path, office_text: str, **changes: Any) -> TestBox:
+    """A box in ``folder`` (short: unix sockets) with the office of ``office_text``; nothing runs yet."""
+    home = Home(folder / "home")
+    home.prepare()
+    first, last = free_range(200)
+    settings = Settings(
+        sip_port=free_port(), ami_port=free_port(), page_port=free_port(), rtp_first=first, rtp_last=last
+    )
+    settings = replace(settings, **changes)
+    home.save_settings(settings)
+    programs = peers()
+    file = folder / "office.toml"
+    file.write_text(office_text, encoding="utf-8")
+    office = prepare.office(home, str(file), _silent)
+    asterisk.lay_data(home, programs)
+    _share_prompts(home)
+    prepare.generation(home, settings, programs, office, _silent)
+    return TestBox(home, settings, office, programs)
+
+
+def _share_prompts(home: Home) -> None:
+    """Spoken once a machine: later boxes copy what the first one spoke."""
+    shelf = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ramal" / "test-prompts"
+    if shelf.is_dir():
+        shutil.copytree(shelf, home.prompts, dirs_exist_ok=True, symlinks=True)
+
+
+@contextlib.contextmanager
+def running(folder: Path, office_text: str, *, daemon: bool = True, **changes: Any) -> Iterator[TestBox]:
+    """A running box, taken away at the end whatever happens."""
+    box = make(folder, office_text, **changes)
+    try:
+        box.start()
+        if daemon:
+            box.start_daemon()
+        yield box
+    finally:
+        box.end()
+
+
+def office(name: str = "small") -> str:
+    """An office file of tests/system/offices."""
+    return (Path(__file__).parent / "offices" / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def agents_phone(box: TestBox, extension: str) -> tuple[str, str]:
+    """(extension, secret) of a phone of the box's office."""
+    for phone in box.office.phones:
+        if phone.extension == extension:
+            return phone.extension, phone.secret
+    raise KeyError(extension)
+
+
+__all__ = ["TestBox", "agents_phone", "make", "office", "office_file", "running"]
