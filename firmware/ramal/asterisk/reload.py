@@ -138,8 +138,12 @@ class AmiReloader:
         problems += self._missing("queue", "QueueSummary", "Queue", expected.queues)
         if expected.auths:
             _, rows = self._ask.request_list("PJSIPShowAuths")
-            held = {(row.get("ObjectName"), row.get("Password")) for row in rows}
-            problems += [f"The password of {name} is still the old one." for name, _ in sorted(expected.auths - held)]
+            held = {row.get("ObjectName"): row.get("Password") for row in rows}
+            problems += [
+                f"The password of {name} is still the old one."
+                for name, password in sorted(expected.auths)
+                if held.get(name) not in (password, "")  # empty: an Asterisk that does not tell
+            ]
         for context, names in sorted(expected.extensions.items()):
             answer, rows = self._ask.request_list("ShowDialPlan", (("Context", context),))
             if not answer.ok:
