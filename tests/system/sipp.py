@@ -63,7 +63,7 @@ def scenario(caller: Caller) -> str:
 
 
 def start(caller: Caller, peers: Peers, folder: Path, sip_port: int) -> "subprocess.Popen[bytes]":
-    """Start a caller against the box at 127.0.0.1:``sip_port``; ends by itself, exit code 0 when all went as written."""
+    """Start a caller against the box at 127.0.0.1:``sip_port``; it ends by itself, with 0 when all went as written."""
     name = f"call-{next(_counter):04}"
     file = folder / f"{name}.xml"
     file.write_text(scenario(caller), encoding="utf-8")
