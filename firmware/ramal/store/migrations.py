@@ -120,6 +120,7 @@ FIRST = (
         offset INTEGER NOT NULL,
         first BLOB NOT NULL,
         tail BLOB NOT NULL,
+        recheck INTEGER NOT NULL,
         lines INTEGER NOT NULL,
         refused INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID

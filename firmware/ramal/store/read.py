@@ -5,49 +5,27 @@ connection from ``store.db.open_reader`` (or the writer's own) and may run on an
 """
 
 import sqlite3
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-from ramal.core.history import Category, Direction, HangupBy, Step
+from ramal.core.history import Category, Direction, Step, call_key, first_key
+from ramal.core.timeline import timeline
+from ramal.store.agent_days import AgentDay as AgentDay
+from ramal.store.agent_days import agents_today as agents_today
+from ramal.store.ledger import HOUR_MS, TAKES, journal_of, last_sign
+from ramal.store.listing import CALL as CALL
+from ramal.store.listing import CallRow as CallRow
+from ramal.store.listing import Page as Page
+from ramal.store.listing import call_row
+from ramal.store.listing import calls as calls
+from ramal.store.packing import unpack
 
-
-@dataclass(frozen=True, slots=True)
-class CallRow:
-    """One line of the call list; fields as in ``core.history.Call``. ``key`` is the page cursor."""
-
-    key: int
-    id: str
-    direction: Direction
-    category: Category | None
-    started_ms: int
-    ended_ms: int | None
-    line: str
-    number: str
-    caller: str
-    caller_name: str
-    menu: str
-    queue: str
-    agent: str
-    phone: str
-    wait_ms: int | None
-    ring_ms: int | None
-    talk_ms: int | None
-    hangup_by: HangupBy
-    missed: tuple[str, ...]
-    has_message: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Calls, newest first. ``older``/``newer`` are the cursors of the neighbouring pages (``before=``/``after=``), None
-    where there is nothing. ``cut`` = the search looked at its limit of calls and may go on from ``older``."""
-
-    rows: tuple[CallRow, ...]
-    older: int | None
-    newer: int | None
-    cut: bool = False
-
+KEY_SLACK_MS = 5000
+"""A call's own begin is its first event; its key is the second its channel was made in, which is a moment earlier."""
+_RECORDING = "id, kind, path, started_ms, duration_ms, bytes, sha256, state"
+_USER = "name, role, password_hash, must_change, created_ms, epoch"
 
 RecordingState = Literal["writing", "ready", "short", "missing", "damaged"]
 
@@ -77,21 +55,6 @@ class CallDetail:
 
 
 @dataclass(frozen=True, slots=True)
-class AgentDay:
-    """What an agent did since an instant. ``since_ms`` is when the present state (``state``) began."""
-
-    agent: str
-    state: Literal["out", "in", "paused"]
-    since_ms: int
-    reason: str
-    answered: int
-    missed: int
-    talk_ms: int
-    logged_in_ms: int
-    paused_ms: int
-
-
-@dataclass(frozen=True, slots=True)
 class User:
     """Somebody who may use the page. ``epoch`` grows when all of this user's sessions must end."""
 
@@ -103,58 +66,85 @@ class User:
     epoch: int
 
 
-def calls(
-    db: sqlite3.Connection,
-    *,
-    search: str = "",
-    category: Category | None = None,
-    direction: Direction | None = None,
-    queue: str = "",
-    agent: str = "",
-    since_ms: int | None = None,
-    until_ms: int | None = None,
-    before: int | None = None,
-    after: int | None = None,
-    limit: int = 50,
-) -> Page:
-    """One page of calls, newest first; ``before`` an older page's cursor or ``after`` a newer one's, not both.
-
-    ``search``: a fragment of the caller's or the called number as typed (spaces and dashes are ignored), of the
-    caller's name (accents and case are ignored), or an agent's or a queue's name. ``until_ms`` is exclusive.
-    """
-    raise NotImplementedError
-
-
 def call(db: sqlite3.Connection, call_id: str) -> CallDetail | None:
     """One call by its linked id, ``1763779200.12``; None when there is none."""
-    raise NotImplementedError
+    key = call_key(call_id)
+    row = db.execute(f"SELECT {CALL} FROM call WHERE key = ?", (key,)).fetchone()
+    if row is None or row[1] != call_id:
+        return None
+    (blob,) = db.execute("SELECT lines FROM call_journal WHERE call = ?", (key,)).fetchone()
+    journal = journal_of(call_id, unpack(blob))
+    last_ms = last_sign(journal)
+    (restarted_ms,) = db.execute("SELECT min(at_ms) FROM restart WHERE at_ms > ?", (last_ms,)).fetchone()
+    steps = timeline(replace(journal, restarted_ms=restarted_ms))
+    rows = db.execute(
+        f"SELECT {_RECORDING} FROM recording WHERE id BETWEEN ? AND ? ORDER BY started_ms, id",
+        (row[0] * TAKES, row[0] * TAKES + TAKES - 1),
+    )
+    return CallDetail(call_row(row), steps, tuple(_recording(row, call_id) for row in rows))
 
 
 def counts(db: sqlite3.Connection, since_ms: int, until_ms: int, direction: Direction = "in") -> Mapping[Category, int]:
     """Ended calls per category that began in [since_ms, until_ms); categories without calls are left out."""
-    raise NotImplementedError
+    total: Counter[Category] = Counter()
+    first_hour, last_hour = -(-since_ms // HOUR_MS), until_ms // HOUR_MS
+    if first_hour >= last_hour:
+        _count_calls(db, total, since_ms, until_ms, direction)
+        return dict(total)
+    _count_calls(db, total, since_ms, first_hour * HOUR_MS, direction)
+    _count_calls(db, total, last_hour * HOUR_MS, until_ms, direction)
+    for category, n in db.execute(
+        "SELECT category, sum(n) FROM hour_count WHERE hour >= ? AND hour < ? AND direction = ? GROUP BY category",
+        (first_hour, last_hour, direction),
+    ):
+        total[category] += n
+    return {category: n for category, n in total.items() if n}
+
+
+def _count_calls(
+    db: sqlite3.Connection, total: Counter[Category], since_ms: int, until_ms: int, direction: Direction
+) -> None:
+    """The part of a span that is no whole hour, call by call. A key's second can differ from the call's own begin."""
+    if since_ms >= until_ms:
+        return
+    for category, n in db.execute(
+        "SELECT category, count(*) FROM call WHERE key >= ? AND key < ? AND started_ms >= ? AND started_ms < ?"
+        " AND +direction = ? AND category IS NOT NULL GROUP BY category",
+        (first_key(since_ms - KEY_SLACK_MS), first_key(until_ms + KEY_SLACK_MS), since_ms, until_ms, direction),
+    ):
+        total[category] += n
 
 
 def running(db: sqlite3.Connection) -> int:
     """Calls that have not ended."""
-    raise NotImplementedError
-
-
-def agents_today(db: sqlite3.Connection, since_ms: int, now_ms: int) -> tuple[AgentDay, ...]:
-    """Every agent that logged in, was logged in or rang since ``since_ms``, by code."""
-    raise NotImplementedError
+    return int(db.execute("SELECT count(*) FROM call WHERE ended_ms IS NULL").fetchone()[0])
 
 
 def recording(db: sqlite3.Connection, recording_id: int) -> Recording | None:
     """One recording by its id."""
-    raise NotImplementedError
+    row = db.execute(f"SELECT {_RECORDING} FROM recording WHERE id = ?", (recording_id,)).fetchone()
+    if row is None:
+        return None
+    owner = db.execute("SELECT id FROM call WHERE key = ?", (recording_id // TAKES,)).fetchone()
+    return _recording(row, owner[0] if owner else "")
 
 
 def user(db: sqlite3.Connection, name: str) -> User | None:
     """A user by name; None when there is none."""
-    raise NotImplementedError
+    row = db.execute(f"SELECT {_USER} FROM user WHERE name = ?", (name,)).fetchone()
+    return None if row is None else _user(row)
 
 
 def users(db: sqlite3.Connection) -> tuple[User, ...]:
     """Every user, by name."""
-    raise NotImplementedError
+    return tuple(_user(row) for row in db.execute(f"SELECT {_USER} FROM user ORDER BY name"))
+
+
+def _recording(row: Sequence[Any], call_id: str) -> Recording:
+    number, kind, path, started_ms, duration_ms, size, sha256, state = row
+    return Recording(number, call_id, kind, path, started_ms, duration_ms, size, sha256.hex() if sha256 else "", state)
+
+
+def _user(row: Sequence[Any]) -> User:
+    name, role, password_hash, must_change, created_ms, epoch = row
+    return User(name, role, password_hash, bool(must_change), created_ms, epoch)

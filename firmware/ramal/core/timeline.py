@@ -1,0 +1,134 @@
+"""One call's steps, for eyes.
+
+Pure. Kinds and details are codes; the page puts them into words. ``core.fold`` decides what the call was, and the steps
+never contradict it: they are made from the same story.
+"""
+
+import re
+from collections.abc import Iterator
+
+from ramal.core.fold import NOT_LET_IN, Leg, Story, fold, line_of, tell
+from ramal.core.history import Call, Stay, Step, StepKind
+from ramal.core.journal import Cel, Journal, clean, hangup_cause
+
+_SAID: dict[str, tuple[StepKind, tuple[str, ...]]] = {
+    "REFUSED": ("refused", ("reason",)),
+    "CLOSED": ("closed", ("hours",)),
+    "GREETING": ("greeting", ()),
+    "MENU": ("menu", ("menu",)),
+    "KEY": ("key", ("menu", "key")),
+    "WRONG_KEY": ("wrong_key", ("menu", "key")),
+    "NO_KEY": ("no_key", ("menu",)),
+    "MENU_GIVEN_UP": ("menu_given_up", ("menu",)),
+    "PHONE": ("phone", ("phone",)),
+    "PHONE_END": ("phone_not_answered", ("phone", "reason")),
+    "VOICEMAIL": ("voicemail", ("box",)),
+    "INTERNAL": ("dialled", ("phone", "number")),
+    "LOGIN": ("login", ("agent", "phone")),
+    "LOGOUT": ("logout", ("agent", "phone")),
+    "PAUSE": ("pause", ("agent", "phone", "reason")),
+    "RESUME": ("resume", ("agent", "phone")),
+    "CODE_REFUSED": ("code_refused", ("reason", "phone")),
+}
+_EXTENSION = re.compile(r'"extension":\s*"([^"]*)"')
+
+
+def timeline(journal: Journal) -> tuple[Step, ...]:
+    """Every step of a call in the order of time."""
+    story = tell(journal)
+    call = fold(journal)
+    steps = [
+        *_begin(story, call),
+        *_said(story),
+        *_rings(story, call),
+        *_queues(story, call),
+        *_end(journal, story, call),
+    ]
+    order = {"arrived": 0, "dialled": 0, "hung_up": 2, "restarted": 3}
+    return tuple(sorted(steps, key=lambda step: (step.at_ms, order.get(step.kind, 1))))
+
+
+def _begin(story: Story, call: Call) -> Iterator[Step]:
+    if call.direction == "in":
+        yield Step(call.started_ms, "arrived", "", {"line": call.line, "number": call.number, "caller": call.caller})
+    elif not any(event.user == "INTERNAL" for event, _ in story.said):
+        yield Step(call.started_ms, "dialled", call.phone, {"phone": call.phone, "number": call.number})
+
+
+def _said(story: Story) -> Iterator[Step]:
+    for event, fields in story.said:
+        if event.user == "MESSAGE":
+            yield Step(event.at_ms, "message", "", {"result": fields[1] if len(fields) > 1 else ""})
+        elif event.user == "PHONE_END" and fields[-1] == "ANSWER":
+            continue
+        elif event.user in _SAID:
+            kind, names = _SAID[event.user]
+            detail: dict[str, str | int] = {name: clean(text) for name, text in zip(names, fields, strict=False)}
+            yield Step(event.at_ms, kind, str(detail.get("agent", "")), detail)
+    for move in story.moves:
+        yield Step(move.at_ms, "transferred", "", {"to": _goal(move), "how": move.type.lower()})
+
+
+def _goal(move: Cel) -> str:
+    match = _EXTENSION.search(move.extra)
+    return clean(match[1]) if match else ""
+
+
+def _rings(story: Story, call: Call) -> Iterator[Step]:
+    for leg in story.legs.values():
+        if leg is story.main or leg.endpoint == "":
+            continue
+        detail = _leg_detail(leg, call)
+        who = leg.agent or (leg.endpoint if not line_of(leg) else "")
+        yield Step(leg.started_ms, "ringing", who, detail)
+        if leg.bridged:
+            stay = next((stay for stay in call.stays if stay.left_ms and _answers(leg, stay)), None)
+            waited = stay.wait_ms if stay is not None and stay.wait_ms is not None else None
+            extra = {} if waited is None else {"wait_ms": waited}
+            yield Step(max(leg.bridged[0][0], leg.answered_ms or 0), "answered", who, {**detail, **extra})
+        elif leg.answered_ms is None and leg.ended_ms is not None and leg.rang in ("RINGNOANSWER", "RINGCANCELED"):
+            kind: StepKind = "missed" if leg.rang == "RINGNOANSWER" else "ring_cancelled"
+            yield Step(leg.ended_ms, kind, who, {**detail, "rang_ms": leg.ended_ms - leg.started_ms})
+
+
+def _answers(leg: Leg, stay: Stay) -> bool:
+    return stay.outcome == "answered" and stay.joined_ms <= leg.started_ms <= (stay.left_ms or 0)
+
+
+def _leg_detail(leg: Leg, call: Call) -> dict[str, str | int]:
+    if line_of(leg):
+        return {"line": line_of(leg)}
+    detail: dict[str, str | int] = {"phone": leg.endpoint}
+    if leg.agent:
+        detail["agent"] = leg.agent
+    queue = next((stay.queue for stay in reversed(call.stays) if stay.joined_ms <= leg.started_ms), "")
+    return {**detail, "queue": queue} if queue and leg.agent else detail
+
+
+def _queues(story: Story, call: Call) -> Iterator[Step]:
+    for visit, stay in zip(story.visits, call.stays, strict=True):
+        if visit.status in NOT_LET_IN:
+            yield Step(stay.joined_ms, "queue_refused", "", {"queue": stay.queue, "reason": visit.status})
+            continue
+        joined: dict[str, str | int] = {"queue": stay.queue}
+        if stay.position:
+            joined["position"] = stay.position
+        yield Step(stay.joined_ms, "queue_joined", "", joined)
+        if stay.left_ms is None or stay.outcome in ("answered", "system"):
+            continue
+        if stay.outcome == "abandoned":
+            yield Step(stay.left_ms, "abandoned", "", {"queue": stay.queue, "wait_ms": stay.wait_ms or 0})
+        else:
+            yield Step(stay.left_ms, "queue_left", "", {"queue": stay.queue, "reason": stay.outcome})
+
+
+def _end(journal: Journal, story: Story, call: Call) -> Iterator[Step]:
+    if story.ended_ms is None and journal.restarted_ms is not None:
+        yield Step(journal.restarted_ms, "restarted", "", {})
+    elif call.ended_ms is not None:
+        main = story.main
+        detail: dict[str, str | int] = {"by": call.hangup_by}
+        if main is not None and (cause := hangup_cause(main.hangup_extra)):
+            detail["cause"] = cause
+        at_ms = main.ended_ms if main is not None and main.ended_ms is not None else call.ended_ms
+        yield Step(at_ms, "hung_up", "", detail)
