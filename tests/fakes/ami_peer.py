@@ -57,7 +57,8 @@ class AmiPeer:
             "CoreShowChannels": (),
             "PJSIPShowEndpoints": (),
         }
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # the connections
+        self._writing = threading.Lock()  # whole messages, one after another
         self._connections: dict[socket.socket, bool] = {}  # True after the login
         self._threads: list[threading.Thread] = []
         self._running = threading.Event()
@@ -101,11 +102,12 @@ class AmiPeer:
 
     def send(self, data: bytes) -> None:
         """These bytes, whatever they are, to everybody who is logged in."""
-        with self._lock:
-            logged_in = [connection for connection, known in self._connections.items() if known]
-        for connection in logged_in:
-            with suppress(OSError):
-                connection.sendall(data)
+        with self._writing:
+            with self._lock:
+                logged_in = [connection for connection, known in self._connections.items() if known]
+            for connection in logged_in:
+                with suppress(OSError):
+                    connection.sendall(data)
 
     def named(self, name: str) -> list[Message]:
         """The actions of this name that were read, oldest first."""
@@ -220,14 +222,16 @@ class AmiPeer:
         self._running.wait()
         name = action.get("Action")
         answer = self._answer(name, action)
-        if answer is not None:
+        if answer is None:
+            return
+        with self._writing:  # held until the login counts: who has read the answer also gets the next event
             connection.sendall(answer)
-        if name == "Login" and answer is not None and answer.startswith(b"Response: Success"):
-            with self._lock:
-                if connection in self._connections:
-                    self._connections[connection] = True
-            if self.booted:
-                connection.sendall(block(("Event", "FullyBooted"), ("Status", "Fully Booted")))
+            if name == "Login" and answer.startswith(b"Response: Success"):
+                with self._lock:
+                    if connection in self._connections:
+                        self._connections[connection] = True
+                if self.booted:
+                    connection.sendall(block(("Event", "FullyBooted"), ("Status", "Fully Booted")))
 
     def _answer(self, name: str, action: Message) -> bytes | None:
         if name in self.answers:

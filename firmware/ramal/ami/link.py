@@ -32,7 +32,8 @@ class Link:
     Order, for every session: log in with events on; wait until Asterisk says FullyBooted (before it, queues are
     unknown); ``on_up(session)`` on the link thread, which takes the snapshot through ``session`` and hands it over;
     then ``on_event`` for **every** event since the login, those that arrived during the snapshot first. So an event may
-    tell what the snapshot knows already, but none is missing, and applying them in this order ends in Asterisk's state.
+    tell what the snapshot knows already, or what it knows to be over (Asterisk lets answers overtake events), but the
+    last event about a thing is never missing: applying all of them in this order ends in Asterisk's state.
     Then ``on_event`` live, and at last ``on_down(reason)``, after which no event of that session comes.
 
     ``on_up`` that raises ends the session, and the link tries again. ``on_down`` is called once when the link is

@@ -116,7 +116,7 @@ class Session(AMIClient):  # type: ignore[misc]  # the library carries no types
     @property
     def alive(self) -> bool:
         """Whether the session is open as far as anyone knows."""
-        return self._ended is None
+        return self._ended is None and not self.finished.is_set()
 
     # -- asking ----------------------------------------------------------------------------------------------------
 

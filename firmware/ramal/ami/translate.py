@@ -17,6 +17,8 @@ _AGENT = re.compile(r"agent-([0-9]{1,6})\Z")
 _PHONE = re.compile(r"PJSIP/([0-9]{2,6})\Z")
 _ENDPOINT = re.compile(r"([0-9]{2,6}|line-[a-z][a-z0-9-]{0,30})\Z")
 _NUMBER = re.compile(r"[0-9]{1,15}\Z", re.ASCII)
+_ESCAPED, _ESCAPED_ITSELF = re.compile(r"\\([abfnrtv\\'\"?])"), "\\'\"?"
+_UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _GONE = frozenset({"unavailable", "invalid", "unknown"})
 _PEER_STATUS = {"Reachable": True, "Unreachable": False}
 _NOT_THERE = "<unknown>"
@@ -97,7 +99,7 @@ def _talk(row: Message) -> events.Talk | None:
     if row.get("Application") != "Queue" or not row.get("BridgeID") or code is None:
         return None
     queue = row.get("Data").partition(",")[0]
-    number, name = _caller(row, "CallerIDNum"), _caller(row, "CallerIDName")
+    number, name = _number(row), _name(row)
     return events.Talk(agent=code[1], queue=queue, call=row.get("Linkedid"), caller=number, caller_name=name)
 
 
@@ -106,8 +108,8 @@ def _waiting(message: Message, call: str, joined_ms: int) -> events.Waiting:
         queue=message.get("Queue"),
         call=call,
         channel=message.get("Channel"),
-        caller=_caller(message, "CallerIDNum"),
-        caller_name=_caller(message, "CallerIDName"),
+        caller=_number(message),
+        caller_name=_name(message),
         position=_int(message, "Position"),
         joined_ms=joined_ms,
     )
@@ -160,7 +162,7 @@ def _agent_rang(message: Message) -> events.Event | None:
     agent = _agent(message)
     if not agent:
         return None
-    number, name = _caller(message, "CallerIDNum"), _caller(message, "CallerIDName")
+    number, name = _number(message), _name(message)
     return events.AgentRang(message.get("Queue"), agent, message.get("Linkedid"), number, name)
 
 
@@ -172,8 +174,8 @@ def _agent_answered(message: Message) -> events.Event | None:
         queue=message.get("Queue"),
         agent=agent,
         call=message.get("Linkedid"),
-        caller=_caller(message, "CallerIDNum"),
-        caller_name=_caller(message, "CallerIDName"),
+        caller=_number(message),
+        caller_name=_name(message),
         waited_ms=1000 * _int(message, "HoldTime"),
         channel=message.get("Channel"),
     )
@@ -205,9 +207,23 @@ def _agent(message: Message) -> str:
     return agent[1] if agent is not None else ""
 
 
-def _caller(message: Message, header: str) -> str:
-    value = message.get(header)
-    return "" if value == _NOT_THERE else value
+def _number(message: Message) -> str:
+    return _shown(message.get("CallerIDNum"))
+
+
+def _name(message: Message) -> str:
+    """The caller's name as it was sent, but for control characters and line breaks: these are spaces from here on."""
+    name = message.get("CallerIDName")
+    # Everywhere but in QueueStatus, Asterisk writes names like a C string: O'Neil is O\'Neil.
+    return _shown(name if message.event == "QueueEntry" else _ESCAPED.sub(_unescaped, name))
+
+
+def _shown(value: str) -> str:
+    return "" if value == _NOT_THERE else _UNSHOWN.sub(" ", value)
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return found[1] if found[1] in _ESCAPED_ITSELF else " "
 
 
 def _int(message: Message, header: str) -> int:
