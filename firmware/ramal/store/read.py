@@ -14,6 +14,8 @@ from ramal.core.history import Category, Direction, Step, call_key, first_key
 from ramal.core.timeline import timeline
 from ramal.store.agent_days import AgentDay as AgentDay
 from ramal.store.agent_days import agents_today as agents_today
+from ramal.store.db import DatabaseUnusable as DatabaseUnusable
+from ramal.store.db import open_reader as open_reader
 from ramal.store.ledger import HOUR_MS, TAKES, journal_of, last_sign
 from ramal.store.listing import CALL as CALL
 from ramal.store.listing import CallRow as CallRow
@@ -21,6 +23,8 @@ from ramal.store.listing import Page as Page
 from ramal.store.listing import call_row
 from ramal.store.listing import calls as calls
 from ramal.store.packing import unpack
+from ramal.store.settings import SettingsUnreadable as SettingsUnreadable
+from ramal.store.settings import load as office  # noqa: F401
 
 KEY_SLACK_MS = 5000
 """A call's own begin is its first event; its key is the second its channel was made in, which is a moment earlier."""
