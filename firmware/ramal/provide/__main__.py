@@ -29,6 +29,14 @@ def main(words: Sequence[str]) -> int:
     except RamalError as error:
         print(f"ramal: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        print(
+            f"ramal: {error.strerror or error}{where}. Nothing half made is used. "
+            "Put that right (is this checkout yours, is the disk full?) and run this again.",
+            file=sys.stderr,
+        )
+        return 1
     except KeyboardInterrupt:
         print("\nramal: interrupted; run it again and it goes on from here", file=sys.stderr)
         return 130

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ramal.errors import RamalError
+from ramal.provide.host import tied
 from ramal.provide.say import Progress, say
 
 KEYRINGS = (
@@ -233,7 +234,7 @@ def _machine_network_settings() -> list[str]:
 
 def _apt(words: Sequence[str], environment: Mapping[str, str], failed: str, progress: Progress | None = None) -> None:
     reads, writes = os.pipe()
-    command = ["apt-get", "-q", "-o", f"APT::Status-Fd={writes}", *words]
+    command = tied(["apt-get", "-q", "-o", f"APT::Status-Fd={writes}", *words])
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr,
         subprocess.Popen(

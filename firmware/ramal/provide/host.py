@@ -38,6 +38,12 @@ def program(name: str) -> Path | None:
     return Path(found) if found else None
 
 
+def tied(command: Sequence[str]) -> list[str]:
+    """The command line of a child that ends when this thread does, however that ends: none works on unwatched."""
+    setpriv = program("setpriv")
+    return [*((str(setpriv), "--pdeathsig", "TERM", "--") if setpriv else ()), *command]
+
+
 def _has_venv() -> bool:
     importlib.invalidate_caches()
     return all(importlib.util.find_spec(name) is not None for name in ("venv", "ensurepip"))

@@ -15,11 +15,14 @@ from pathlib import Path
 
 from ramal.errors import RamalError
 from ramal.provide import lock
+from ramal.provide.host import tied
 from ramal.provide.say import Progress, say
 from ramal.provide.turn import turn
 
 _STAMP = ".ramal-stamp.json"
 _BUILDING = ".ramal-building"
+# Also when we run in an activated .venv, a new one is made from the Python below it.
+_BASE: str = getattr(sys, "_base_executable", sys.executable)
 # What of pip's environment would put the packages elsewhere. Where they come from stays the machine's own choice.
 _ELSEWHERE = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_NO_BINARY", "PIP_DRY_RUN", "PIP_REQUIREMENT")
 
@@ -55,7 +58,7 @@ def _make(checkout: Path, home: Path, lock_file: Path, expected: Mapping[str, st
         say(f"making .venv with Python {expected['python']}")
         home.mkdir()
         (home / _BUILDING).touch()
-        _run([sys.executable, "-m", "venv", str(home)], "python3 -m venv could not make .venv")
+        _run([_BASE, "-m", "venv", str(home)], "python3 -m venv could not make .venv")
     (home / _BUILDING).touch()
     (home / _STAMP).unlink(missing_ok=True)
     progress = Progress(f"installing the Python packages of {lock_file}, checked by hash")
@@ -116,7 +119,7 @@ def _run(command: list[str], failed: str, collected: Callable[[int], None] = lam
     environment = {key: value for key, value in os.environ.items() if key not in _ELSEWHERE and key != "PYTHONPATH"}
     printed, seen = [], 0
     with subprocess.Popen(
-        command,
+        tied(command),
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
