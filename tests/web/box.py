@@ -49,7 +49,7 @@ class Daemon:
 
     def start(self) -> None:
         names = ("ping", "live", "drill.start", "drill.status", "user.set_password", "audit")
-        self._server = Server(self.home.control_sock, {name: self._answer for name in names})
+        self._server = Server(self.home.control_sock, dict.fromkeys(names, self._answer))
         self._server.start()
 
     def stop(self) -> None:
@@ -135,7 +135,8 @@ class Box:
             settings.save(db, demo_office())
             secret = FIRST_PASSWORD if must_change else PASSWORD
             db.execute(
-                "INSERT INTO user (name, role, password_hash, must_change, created_ms) VALUES ('owner', 'owner', ?, ?, ?)",
+                "INSERT INTO user (name, role, password_hash, must_change, created_ms)"
+                " VALUES ('owner', 'owner', ?, ?, ?)",
                 (passwords.hashed(secret), int(must_change), now_ms()),
             )
         finally:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from waitress.server import create_server
+from waitress.server import create_server  # type: ignore[import-untyped]
 
 from ramal.box.home import Home, default_home
 from ramal.errors import RamalError

@@ -8,14 +8,14 @@ import hashlib
 import logging
 
 from flask import Flask, Response, g, render_template, request, url_for
-from flask_babel import gettext
 from werkzeug.exceptions import HTTPException
 
 from ramal.control.client import Control
 from ramal.errors import RamalError
-from ramal.store.db import DatabaseUnusable
+from ramal.store.read import DatabaseUnusable
 from ramal_web import auth, calls, drill, formats, health, history, languages, live, security
 from ramal_web.calls.heard import Heard
+from ramal_web.i18n import gettext
 from ramal_web.live.feed import Feed
 from ramal_web.settings import WebSettings
 from ramal_web.throttle import Throttle

@@ -10,9 +10,9 @@ from functools import lru_cache
 
 import phonenumbers
 from flask import Flask
-from flask_babel import format_date, format_datetime, format_time, get_timezone, gettext
 
 from ramal_web.history import office
+from ramal_web.i18n import format_date, format_datetime, format_time, gettext, time_zone
 
 LABEL_MAX = 120
 HIDDEN = frozenset({"", "anonymous", "restricted", "unavailable", "unknown", "private", "withheld", "s"})
@@ -93,22 +93,22 @@ def _at(ms: int) -> datetime:
 
 def local_day(ms: int) -> str:
     """The office's day of a time, ``2026-11-22``."""
-    return _at(ms).astimezone(get_timezone()).date().isoformat()
+    return _at(ms).astimezone(time_zone()).date().isoformat()
 
 
 def clock(ms: int) -> str:
     """The time of day: ``14:03:07``."""
-    return str(format_time(_at(ms), "medium"))
+    return format_time(_at(ms))
 
 
 def moment(ms: int) -> str:
     """Day and time of day, to the minute."""
-    return str(format_datetime(_at(ms), "medium"))
+    return format_datetime(_at(ms))
 
 
 def day_name(ms: int) -> str:
     """The day, with its weekday."""
-    return str(format_date(_at(ms), "full"))
+    return format_date(_at(ms))
 
 
 def stamp(ms: int) -> str:

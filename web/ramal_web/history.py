@@ -1,7 +1,7 @@
 """The box's memory as the page sees it: one read-only connection per request.
 
-Law: nothing here writes; ``store.db.open_reader`` makes sure of it. A connection lives as long as one request, so that a
-restored or migrated database is seen at once and four threads do not keep four caches. Raises DatabaseUnusable.
+Law: nothing here writes; ``store.read.open_reader`` makes sure of it. A connection lives as long as one request, so
+that a restored or migrated database is seen at once and four threads do not keep four caches. Raises DatabaseUnusable.
 """
 
 import sqlite3
@@ -16,9 +16,7 @@ from flask import Flask, current_app, g
 from ramal.core.history import Category, Direction
 from ramal.core.office import Office
 from ramal.store import read
-from ramal.store.db import DatabaseUnusable, open_reader
-from ramal.store.read import CallDetail, Page, Recording, User
-from ramal.store.settings import SettingsUnreadable, load
+from ramal.store.read import CallDetail, DatabaseUnusable, Page, Recording, SettingsUnreadable, User, open_reader
 
 __all__ = ["History", "OfficeWords", "User", "history", "install", "office"]
 
@@ -115,7 +113,7 @@ class History:
 
 def read_office(db: sqlite3.Connection) -> Office:
     """The office saved in the database."""
-    return load(db) or Office(name="")
+    return read.load(db) or Office(name="")
 
 
 def install(app: Flask) -> None:

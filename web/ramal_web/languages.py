@@ -1,7 +1,8 @@
 """Which language a page is in: the reader's choice, else what the browser asks for, else the office's."""
 
-from flask import Flask, Response, g, request
-from flask_babel import Babel
+from flask import Flask, g, request
+from flask_babel import Babel  # type: ignore[import-untyped]
+from werkzeug.wrappers import Response
 
 from ramal_web.catalogs import LANGUAGES, Catalogs
 from ramal_web.history import office

@@ -10,8 +10,9 @@ from ramal.box.home import Home
 class WebSettings:
     """What one page needs to know of its box.
 
-    ``root`` is the home: recordings' paths are relative to it. ``db`` is read, never written; ``recordings`` is read; ``control_sock`` is the daemon's unix socket; ``secret_key``
-    is a file with the key that signs sessions. ``idle_s``: seconds without a click after which a session ends.
+    ``root`` is the home: recordings' paths are relative to it. ``db`` and ``recordings`` are read, never written;
+    ``control_sock`` is the daemon's unix socket; ``secret_key`` is a file with the key that signs sessions.
+    ``idle_s``: seconds without a click after which a session ends.
     """
 
     root: Path

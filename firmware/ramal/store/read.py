@@ -24,7 +24,7 @@ from ramal.store.listing import call_row
 from ramal.store.listing import calls as calls
 from ramal.store.packing import unpack
 from ramal.store.settings import SettingsUnreadable as SettingsUnreadable
-from ramal.store.settings import load as office  # noqa: F401
+from ramal.store.settings import load as load
 
 KEY_SLACK_MS = 5000
 """A call's own begin is its first event; its key is the second its channel was made in, which is a moment earlier."""

@@ -5,7 +5,6 @@ import math
 import time
 
 from flask import Blueprint, current_app, g, redirect, render_template, request, session, url_for
-from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response
 
 from ramal.control.client import Control, DaemonDown, Refused
@@ -13,6 +12,7 @@ from ramal_web import languages
 from ramal_web.auth import passwords
 from ramal_web.catalogs import LANGUAGES
 from ramal_web.history import User, history
+from ramal_web.i18n import gettext, ngettext
 from ramal_web.security import begin_session, local_path, public, session_user
 from ramal_web.throttle import Throttle
 
@@ -99,7 +99,8 @@ def _change(user: User, new: str) -> Page:
     except DaemonDown:
         return _password_page(
             gettext(
-                "The password was not changed, because Ramal's daemon is not running. Your old password still works."
+                "The password was not changed, because Ramal's control program is not running. "
+                "Your old password still works."
             ),
             503,
         )

@@ -1,10 +1,9 @@
 """Sentences for the steps of a call and the states of a recording, from codes, in the page's language."""
 
-from flask_babel import gettext, ngettext
-
 from ramal.core.history import Step
 from ramal_web.formats import label, number
 from ramal_web.history import OfficeWords
+from ramal_web.i18n import gettext
 
 STEP_LOOK = {
     "arrived": ("phone", "info"),
@@ -195,11 +194,6 @@ def recording_state(code: str) -> str:
         ),
         "damaged": gettext("This recording is damaged. What can be played is played."),
     }.get(code, "")
-
-
-def missed(names: tuple[str, ...]) -> str:
-    """Whose phones rang in vain."""
-    return ngettext("%(names)s did not answer", "%(names)s did not answer", len(names), names=", ".join(names))
 
 
 def _text(step: Step, name: str) -> str:

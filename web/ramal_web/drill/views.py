@@ -3,11 +3,11 @@
 import re
 
 from flask import Blueprint, abort, current_app, redirect, render_template, url_for
-from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from ramal.control.client import Control, DaemonDown, Refused
 from ramal_web.drill import words as drill_words
+from ramal_web.i18n import gettext
 from ramal_web.security import passive
 
 blueprint = Blueprint("drill", __name__)
@@ -31,7 +31,7 @@ def start() -> Page:
         drill = str(_control().ask("drill.start", 5.0)["drill"])
     except DaemonDown:
         return render_template(
-            "drill/start.html", problem=gettext("The test call was not placed: Ramal's daemon is not running.")
+            "drill/start.html", problem=gettext("The test call was not placed: Ramal's control program is not running.")
         ), 503
     except Refused as error:
         # The daemon's own sentence: it knows why (another drill is running, no virtual phones).

@@ -1,12 +1,31 @@
 """Sentences for a drill's steps, from codes, in the page's language."""
 
-from flask_babel import gettext
-
 from ramal_web.formats import label
+from ramal_web.i18n import gettext
 
 
 def say(code: str) -> str:
-    """What a step checks or waits for."""
+    """What a step does or checks."""
     return {
-        "calling": gettext("A caller dials the office"),
+        "ready": gettext("An agent is signed in and free"),
+        "calling": gettext("The virtual caller dials the office"),
+        "answered": gettext("The box answers with the greeting"),
+        "key": gettext("The caller presses a key in the menu"),
+        "queued": gettext("The caller waits in the queue"),
+        "agent-answered": gettext("An agent answers"),
+        "talked": gettext("They talk"),
+        "hung-up": gettext("The caller hangs up"),
+        "in-history": gettext("The call stands in the history"),
+        "category": gettext("It counts as answered"),
+        "timeline": gettext("Every step was written down"),
+        "recording": gettext("It was recorded"),
+        "recording-length": gettext("The recording is as long as the talk"),
+        "sound-caller": gettext("The caller can be heard in it"),
+        "sound-agent": gettext("The agent can be heard in it"),
+        "sound-heard": gettext("Both heard each other"),
     }.get(code, label(code.replace("_", " ").replace("-", " ")))
+
+
+def detail(code: str, text: str) -> str:
+    """What a step's detail adds for a person; lists of codes are for the command line."""
+    return "" if code in ("timeline", "category", "recording", "in-history") else label(text)

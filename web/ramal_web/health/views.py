@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, current_app, jsonify
 
-from ramal.store.db import DatabaseUnusable
+from ramal.store.read import DatabaseUnusable
 from ramal_web.history import history
 from ramal_web.live.feed import Feed
 from ramal_web.security import passive, public

@@ -60,7 +60,8 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """The office's day so far. ``parts``: category → calls, only those above 0. ``open``: calls still going on."""
+    """The office's day so far. ``parts``: category → calls of the lost and the other ones, only those above 0.
+    ``open``: calls still going on."""
 
     received: int
     answered: int
@@ -143,7 +144,7 @@ def today(counts: dict[str, int]) -> Today:
     lost = sum(counts.get(category, 0) for category in LOST)
     other = sum(counts.get(category, 0) for category in OTHER)
     received = counts.get("received", answered + lost + other)
-    parts = tuple((c, counts[c]) for c in ("answered", *LOST, *OTHER) if counts.get(c, 0) > 0)
+    parts = tuple((c, counts[c]) for c in (*LOST, *OTHER) if counts.get(c, 0) > 0)
     return Today(received, answered, lost, other, max(0, received - answered - lost - other), parts)
 
 

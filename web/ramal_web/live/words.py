@@ -3,8 +3,7 @@
 A colour never stands alone: every state and every category has a word and a shape of its own.
 """
 
-from flask_babel import gettext, ngettext
-
+from ramal_web.i18n import gettext, ngettext
 from ramal_web.live.picture import Today, Warning
 
 STATE_LOOK = {
@@ -121,7 +120,9 @@ def warning(warned: Warning) -> str:
         case "history-behind":
             return gettext("The history is catching up: the newest calls appear a little later. Nothing is lost.")
         case "daemon-restarting":
-            return gettext("Ramal's daemon was restarted several times. Calls are not affected. The log says why.")
+            return gettext(
+                "Ramal's control program was restarted several times. Calls are not affected. The log says why."
+            )
         case "office-empty":
             return gettext("No office is set up yet, so calls have nowhere to go. Apply an office file.")
         case "asterisk-down":
