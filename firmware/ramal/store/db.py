@@ -72,14 +72,26 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All of the block or nothing of it. Not to be nested."""
-    connection.execute("BEGIN IMMEDIATE")
+    """All of the block or nothing of it. Inside an open transaction, a part of that one."""
+    begin, undo, keep = ("BEGIN IMMEDIATE",), ("ROLLBACK",), ("COMMIT",)
+    if connection.in_transaction:
+        begin, undo, keep = ("SAVEPOINT part",), ("ROLLBACK TO part", "RELEASE part"), ("RELEASE part",)
+    for statement in begin:
+        connection.execute(statement)
     try:
         yield
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # SQLite itself rolls back on a full disk
+            for statement in undo:
+                connection.execute(statement)
         raise
-    connection.execute("COMMIT")
+    try:
+        for statement in keep:
+            connection.execute(statement)
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _connect(path: Path, *, any_thread: bool) -> sqlite3.Connection:
