@@ -6,13 +6,12 @@ by the command that needs it, so that ``ramal status`` is quick.
 """
 
 import argparse
-import contextlib
 import importlib
 import json
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,29 +65,32 @@ def _parser() -> argparse.ArgumentParser:
         description="A call center in a box.",
         epilog="Exit codes: 0 done, 1 not done (the sentence says why), 2 wrong usage, 3 the daemon is not running.",
     )
-    parser.add_argument("--home", type=Path, metavar="DIR", help="the box's folder (else RAMAL_HOME, else .ramal)")
+    home: dict[str, Any] = {"type": Path, "metavar": "DIR", "help": "the box's folder (else RAMAL_HOME, else .ramal)"}
+    parser.add_argument("--home", default=None, **home)
+    everywhere = argparse.ArgumentParser(add_help=False)
+    everywhere.add_argument("--home", default=argparse.SUPPRESS, **home)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[Home, argparse.Namespace], int], help: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=help, parents=[everywhere])
+        made.set_defaults(run=run)
+        return made
 
     up = commands.add_parser("up", help="start the whole box and keep it running until Ctrl-C", add_help=False)
     up.add_argument("rest", nargs=argparse.REMAINDER)
     up.set_defaults(run=_up)
-    commands.add_parser("run", help="run the daemon (what systemd starts)").set_defaults(run=_run)
-    web = commands.add_parser("web", help="run the page (what systemd starts)")
-    web.set_defaults(run=_web)
-    apply = commands.add_parser("apply", help="put an office file into force")
+    command("run", _run, "run the daemon (what systemd starts)")
+    command("web", _web, "run the page (what systemd starts)")
+    apply = command("apply", _apply, "put an office file into force")
     apply.add_argument("file", help="the office file; - reads standard input")
-    apply.set_defaults(run=_apply)
-    export = commands.add_parser("export", help="print the office in force as a file")
-    export.set_defaults(run=_export)
-    status = commands.add_parser("status", help="show who waits and what the agents do")
-    status.add_argument("--json", action="store_true", help="as JSON")
-    status.set_defaults(run=_status)
-    drill = commands.add_parser("drill", help="place a real call through everything and check what it left")
+    command("export", _export, "print the office in force as a file")
+    command("status", _status, "show who waits and what the agents do").add_argument(
+        "--json", action="store_true", help="as JSON"
+    )
+    drill = command("drill", _drill, "place a real call through everything and check what it left")
     drill.add_argument("--number", metavar="+55…", help="the number to call (else the office's first)")
     drill.add_argument("--timeout", type=float, default=180.0, metavar="S", help="seconds to wait for its end")
-    drill.set_defaults(run=_drill)
-    rebuild = commands.add_parser("rebuild", help="compute the history anew from the kept journal lines")
-    rebuild.set_defaults(run=_rebuild)
+    command("rebuild", _rebuild, "compute the history anew from the kept journal lines")
     return parser
 
 
@@ -96,9 +98,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(home: Home, arguments: argparse.Namespace) -> int:
-    if arguments.home:
-        os.environ["RAMAL_HOME"] = str(home.root)
-    return int(importlib.import_module("ramal.box.up").main(arguments.rest) or 0)
+    rest = ["--home", str(home.root), *arguments.rest] if arguments.home else arguments.rest
+    return int(importlib.import_module("ramal.box.up").main(rest) or 0)
 
 
 def _run(home: Home, arguments: argparse.Namespace) -> int:
@@ -106,7 +107,7 @@ def _run(home: Home, arguments: argparse.Namespace) -> int:
 
 
 def _web(home: Home, arguments: argparse.Namespace) -> int:
-    return int(importlib.import_module("ramal_web.serve").main(home) or 0)
+    return int(importlib.import_module("ramal_web.__main__").main(["--home", str(home.root)]))
 
 
 # -- the office --------------------------------------------------------------------------------------------------------
@@ -203,8 +204,3 @@ def _step(step: Mapping[str, Any]) -> str:
 def _rebuild(home: Home, arguments: argparse.Namespace) -> int:
     print(importlib.import_module("ramal.app").rebuild(home))
     return DONE
-
-
-if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
-        sys.exit(main())

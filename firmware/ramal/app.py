@@ -1,0 +1,359 @@
+"""The daemon, put together: the only module that sees everything. ``run(home)`` is the process's main thread.
+
+Threads: main = engine; ``ami link`` and the session's reader; ``steering`` (commands out); ``store writer`` (the only
+writer of the database); ``chronicle`` (journals, disk); ``control`` (the socket); ``apply`` (settings). Edges only put
+events; whatever must wait does so on its own thread. Law: the daemon may die at any instant and calls go on.
+"""
+
+import logging
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from types import FrameType
+from typing import Any, Protocol
+
+from ramal.ami import translate
+from ramal.ami.codec import Message
+from ramal.ami.link import Link
+from ramal.ami.session import Session
+from ramal.asterisk.reload import AmiReloader, Reloader
+from ramal.books import Books
+from ramal.box.home import Home
+from ramal.chronicle import LOOK_S, SLOW_LOOK_S, Chronicle
+from ramal.control.protocol import Request
+from ramal.control.server import Answer, Server
+from ramal.core import warnings
+from ramal.core.events import AmiDown, ConditionSeen, OfficeLoaded
+from ramal.core.live import live
+from ramal.core.office import Office
+from ramal.core.step import step
+from ramal.engine import TICK_S, Engine, clock_ms
+from ramal.errors import RamalError
+from ramal.in_force import InForce, Means
+from ramal.notify import Notifier
+from ramal.starts import Starts
+from ramal.steer import Steering
+from ramal.store import migrations, settings, users
+from ramal.store.db import open_writer
+from ramal.store.ingest import CEL_NAME, QUEUE_NAME, Ingest
+from ramal.store.writer import Writer
+from ramal.worker import Worker
+from ramal.writer_lock import only_writer
+
+log = logging.getLogger(__name__)
+
+AMI_USER = "ramal"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often things are looked at, in seconds; tests are less patient than a box."""
+
+    tick_s: float = TICK_S
+    look_s: float = LOOK_S
+    slow_look_s: float = SLOW_LOOK_S
+    ami_ping_s: float = 5.0
+    ami_silence_s: float = 15.0
+    ami_longest_wait_s: float = 8.0
+
+
+class Drills(Protocol):
+    """Places a test call through everything. Both are asked on the control thread and return at once."""
+
+    def start(self, number: str | None) -> Mapping[str, Any]:
+        """``{"drill": id}``; RamalError while one is running."""
+
+    def status(self, drill: str) -> Mapping[str, Any]:
+        """``{"state", "steps", "call"}`` of a drill; RamalError when there is none of that id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """What rendering and speaking need of the machine; computed when first used, because a daemon that only watches
+    needs neither."""
+
+    render: Callable[[Office], Mapping[str, str]]
+    speak: Callable[[Office], object]
+
+
+def peers_of(home: Home) -> Peers:
+    """Asterisk and the voice as this machine has them. Errors (not provided) come when they are used."""
+
+    def render(office: Office) -> Mapping[str, str]:
+        from ramal.asterisk.render import render
+        from ramal.box.asterisk import box_of
+        from ramal.provide import peers
+
+        return render(office, box_of(home, home.in_force(), peers()))
+
+    def speak(office: Office) -> None:
+        from ramal.box import prepare
+        from ramal.provide import peers
+
+        prepare.prompts(home, peers(), office, log.info)
+
+    return Peers(render, speak)
+
+
+def new_secret() -> str:
+    """A phone's SIP password."""
+    from ramal.box import prepare
+
+    return prepare.new_secret()
+
+
+class Daemon:
+    """Everything that runs while ``run`` runs. Made on the main thread, inside the writer's lock."""
+
+    def __init__(self, home: Home, pace: Pace, peers: Peers, stack: ExitStack) -> None:
+        self.home = home
+        self.started_ms = clock_ms()
+        self.in_force_settings = home.in_force()
+        self.starts = Starts(home.starts)
+        self.starts.note(self.started_ms)
+        self.writer = Writer(home.db)
+        stack.callback(self.writer.stop)
+        self.engine = Engine(step, self._dispatch, notifier=Notifier(), tick_s=pace.tick_s)
+        self.work = Worker("apply")
+        self.link = Link(
+            "127.0.0.1",
+            self.in_force_settings.ami_port,
+            AMI_USER,
+            home.ami_secret(),
+            self._on_event,
+            self._on_up,
+            lambda reason: self.engine.put(AmiDown(reason)),
+            ping_s=pace.ami_ping_s,
+            silence_s=pace.ami_silence_s,
+            longest_wait_s=pace.ami_longest_wait_s,
+        )
+        self.steering = Steering(self._deliver, self.engine.put)
+        self.in_force = InForce(
+            Means(
+                etc=home.etc,
+                load=lambda: self.writer.submit(settings.load).result(),
+                save=lambda office: self.writer.submit(lambda db: settings.save(db, office)).result(),
+                render=peers.render,
+                speak=peers.speak,
+                secret=new_secret,
+                reloader=self._reloader,
+                loaded=self._loaded,
+            )
+        )
+        self.chronicle = Chronicle(
+            (home.asterisk_log / QUEUE_NAME, home.asterisk_log / CEL_NAME),
+            home.recordings,
+            lambda connection: Books(connection, home),
+            self.writer.submit,
+            self._put_looked,
+            lambda: self.engine.state.office.timezone,
+            reserve_mb=self.in_force_settings.disk_reserve_mb,
+            look_s=pace.look_s,
+            slow_look_s=pace.slow_look_s,
+        )
+        self.drills: Drills | None = None
+        self.server = Server(home.control_sock, self._handlers())
+        stack.callback(self.server.stop)
+
+    def run(self) -> int:
+        """Work until SIGTERM or SIGINT; the exit code."""
+        office = self.writer.submit(settings.load).result()
+        self.engine.put(ConditionSeen(warnings.OFFICE_EMPTY, office is None))
+        if office is not None:
+            self.engine.put(OfficeLoaded(office))
+        with ExitStack() as stack:
+            for part in (self.steering, self.chronicle, self.link):
+                part.start()
+                stack.callback(part.stop)
+            stack.callback(self.work.stop, 5.0)
+            self.server.start()
+            log.info("the daemon is up (version %s, process %d)", _version(), os.getpid())
+            code = self.engine.run()
+            Notifier().tell("STOPPING=1")
+        if code == 0:
+            self.starts.forget()
+            log.info("the daemon ended as asked; calls go on without it")
+        return code
+
+    # -- Asterisk ------------------------------------------------------------------------------------------------------
+
+    def _on_event(self, message: Message) -> None:
+        event = translate.translate(message)
+        if event is not None:
+            self.engine.put(event)
+
+    def _on_up(self, session: Session) -> None:
+        self.engine.put(translate.snapshot(session, clock_ms()))
+        self.work.submit(self._refresh)
+
+    def _refresh(self) -> None:
+        try:
+            self.in_force.refresh()
+        except RamalError as error:
+            log.warning("Asterisk could not be brought to the office in force: %s", error)
+        except Exception:
+            log.exception("bringing Asterisk to the office in force failed")
+
+    def _dispatch(self, command: Any) -> None:
+        self.steering.send(command)
+
+    def _deliver(self, action: translate.Action) -> Message:
+        return self.link.request(action.name, action.headers, action.variables, action_id=action.action_id)
+
+    def _reloader(self) -> Reloader | None:
+        return AmiReloader(self.link) if self.link.is_up else None
+
+    def _loaded(self, office: Office) -> None:
+        self.engine.put(OfficeLoaded(office))
+        self.engine.put(ConditionSeen(warnings.OFFICE_EMPTY, False))
+
+    def _put_looked(self, event: Any) -> None:
+        self.engine.put(event)
+        if isinstance(event, ConditionSeen) and event.code == warnings.DISK_FULL:
+            self.engine.put(self.starts.seen(clock_ms()))
+
+    # -- control: on the control thread, so everything here returns at once --------------------------------------------
+
+    def _handlers(self) -> dict[str, Callable[[Request], "Answer | Future[Answer]"]]:
+        return {
+            "ping": lambda _: {"version": _version(), "pid": os.getpid(), "up_since_ms": self.started_ms},
+            "live": self._live,
+            "office": lambda _: self.work.submit(self.in_force.export),
+            "apply": self._apply,
+            "drill.start": lambda request: self._drills.start(request.text("number", "") or None),
+            "drill.status": lambda request: self._drills.status(request.text("drill")),
+            "user.set_password": self._set_password,
+            "audit": self._audit,
+        }
+
+    def _live(self, request: Request) -> Answer:
+        state = self.engine.state
+        return live(state, clock_ms(), self.chronicle.today, state.warnings, self.chronicle.behind_bytes)
+
+    def _apply(self, request: Request) -> "Future[Answer]":
+        text, file = request.text("toml"), request.text("file", "office.toml")
+        return self.work.submit(lambda: self.in_force.apply(text, file))
+
+    @property
+    def _drills(self) -> Drills:
+        if self.drills is None:
+            raise RamalError("This daemon has no drill. Calls are not affected.")
+        return self.drills
+
+    def _set_password(self, request: Request) -> "Future[Answer]":
+        name, digest = request.text("name"), request.text("hash")
+
+        def job(connection: sqlite3.Connection) -> Answer:
+            users.set_password(connection, name, digest)
+            if name == "owner":
+                self.home.forget_one_time_password()
+            return {}
+
+        return self.writer.submit(job)
+
+    def _audit(self, request: Request) -> "Future[Answer]":
+        who, what, detail = request.text("who"), request.text("what"), request.text("detail", "")
+        at_ms = clock_ms()
+
+        def job(connection: sqlite3.Connection) -> Answer:
+            users.audit(connection, at_ms, who, what, detail)
+            return {}
+
+        return self.writer.submit(job)
+
+
+def run(
+    home: Home,
+    pace: Pace | None = None,
+    peers: Peers | None = None,
+    drills: Callable[[Daemon], Drills] | None = None,
+) -> int:
+    """Be the daemon of ``home`` until SIGTERM or SIGINT; the exit code. RamalError when it cannot start."""
+    _log_to_stderr()
+    home.prepare()
+    with only_writer(home), ExitStack() as stack:
+        try:
+            daemon = Daemon(home, pace or Pace(), peers or peers_of(home), stack)
+        except OSError as error:
+            raise RamalError(
+                f"The daemon cannot start ({error}). Calls go on. Repair the folder {home.root} and start it again."
+            ) from error
+        if drills is not None:
+            daemon.drills = drills(daemon)
+
+        def end(number: int, frame: FrameType | None) -> None:
+            daemon.engine.stop()
+
+        before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            return daemon.run()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+class Alone:
+    """The office in force while no daemon runs: what ``ramal apply`` and ``ramal export`` do then.
+
+    HomeTaken while a daemon runs that only does not answer.
+    """
+
+    def __init__(self, home: Home, peers: Peers | None = None) -> None:
+        self._home, self._peers = home, peers or peers_of(home)
+
+    def apply(self, text: str, file: str) -> dict[str, Any]:
+        """As ``InForce.apply``; Asterisk is not told, it reads the files when it starts."""
+        with self._in_force() as in_force:
+            return in_force.apply(text, file)
+
+    def export(self) -> dict[str, Any]:
+        """As ``InForce.export``."""
+        with self._in_force() as in_force:
+            return in_force.export()
+
+    @contextmanager
+    def _in_force(self) -> Iterator[InForce]:
+        self._home.prepare()
+        with only_writer(self._home), closing(open_writer(self._home.db)) as connection:
+            migrations.migrate(connection)
+            yield InForce(
+                Means(
+                    etc=self._home.etc,
+                    load=lambda: settings.load(connection),
+                    save=lambda office: settings.save(connection, office),
+                    render=self._peers.render,
+                    speak=self._peers.speak,
+                    secret=new_secret,
+                )
+            )
+
+
+def rebuild(home: Home) -> str:
+    """Compute the whole history anew from the kept journal lines, without a daemon; a sentence about it."""
+    home.prepare()
+    with only_writer(home), closing(open_writer(home.db)) as connection:
+        migrations.migrate(connection)
+        ingest = Ingest(connection, home.asterisk_log)
+        after: int | None = 0
+        while after is not None:
+            after = ingest.refold(after)
+        count = connection.execute("SELECT count(*) FROM call").fetchone()[0]
+    return f"The history of {count} calls was computed anew from their journal lines."
+
+
+def _version() -> str:
+    return version("ramal")
+
+
+def _log_to_stderr() -> None:
+    # systemd's journal has its own time stamps.
+    stamp = "" if os.environ.get("JOURNAL_STREAM") else "%(asctime)s "
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format=stamp + "%(levelname)s %(name)s: %(message)s", force=True
+    )
