@@ -19,7 +19,7 @@ _MODULES = ("g711", "aufile", "aubridge")
 _APPLICATIONS = ("menu", "ctrl_tcp")
 _TONES = ("ring", "callwaiting", "ringback", "notfound", "busy", "error", "sip_autoanswer")
 _UNSAFE = frozenset(' \t\r\n";,<>@')
-LONGEST_NAME = 2000
+LONGEST_LINE_BYTES = 1000  # baresip takes 1,024
 
 
 class SetupError(RamalError):
@@ -30,7 +30,7 @@ class SetupError(RamalError):
 class Account:
     """Who the phone is. With ``secret`` it registers at ``host``:``port``; without, it only calls and is called.
 
-    ``display_name`` may hold anything but line breaks and NUL: quotes, markup, other alphabets, 2,000 characters.
+    ``display_name`` may hold anything but line breaks and NUL: quotes, markup, other alphabets, some 850 bytes.
     """
 
     user: str
@@ -54,8 +54,8 @@ def account_line(account: Account, dtmf_by_info: bool = False) -> str:
         if not value or _UNSAFE & set(value) or not value.isprintable():
             raise SetupError(f"A phone's {what} cannot be {value!r}: use letters, digits and - _ . + * only.")
     name = account.display_name
-    if any(character in name for character in "\r\n\0") or len(name) > LONGEST_NAME:
-        raise SetupError(f"A display name cannot hold line breaks, and {LONGEST_NAME} characters at most.")
+    if any(character in name for character in "\r\n\0"):
+        raise SetupError(f"The display name {name[:80]!r} cannot be sent: it holds a line break.")
     words = [f"<{address_of_record(account)};transport={account.transport}>"]
     if name:
         quoted = name.replace("\\", "\\\\").replace('"', '\\"')
@@ -65,7 +65,10 @@ def account_line(account: Account, dtmf_by_info: bool = False) -> str:
         words.append(";regint=0")
     else:
         words.append(f";regint={account.register_every_s};auth_user={account.user};auth_pass={account.secret}")
-    return "".join(words)
+    line = "".join(words)
+    if len(line.encode()) > LONGEST_LINE_BYTES:
+        raise SetupError(f"The display name {name[:80]!r}… is too long: the phone takes about 850 bytes.")
+    return line
 
 
 def config(
