@@ -158,13 +158,14 @@ def test_the_machines_own_asterisk_is_used_when_it_is_new_enough(own: Path, tmp_
     found = prefix.own_asterisk()
     assert found == prefix.OwnAsterisk(own, "20.5.0")
     want = prefix.wanted(found, "amd64")
-    assert not any(name.startswith("asterisk") for name in want.packages)
-    assert {"baresip-core", "sip-tester", "espeak-ng", "sox"} <= set(want.packages)
+    assert "asterisk" not in want.packages
+    assert {"asterisk-core-sounds-en-wav", "baresip-core", "sip-tester", "espeak-ng", "sox"} <= set(want.packages)
     (tmp_path / want.name).mkdir()
     (tmp_path / want.name / "ramal-peers.json").write_text(json.dumps({"version": ""}))
     found_peers = peers(tmp_path)
     assert found_peers == Peers(tmp_path / want.name, own, "20.5.0")
     assert found_peers.argv("asterisk", "-V") == [str(own), "-V"]
+    assert found_peers.sounds == tmp_path / want.name / "usr/share/asterisk/sounds"
     with found_peers.start("asterisk", "-V", stdout=subprocess.PIPE, text=True) as running:
         assert running.popen.pid == running.pid
         assert running.popen.communicate()[0] == "Asterisk 20.5.0~dfsg\n"
@@ -217,8 +218,8 @@ def test_the_recorded_version_is_that_of_the_asterisk_that_runs() -> None:
 
 def test_asterisks_modules_sounds_and_documentation_are_where_the_peers_say() -> None:
     found = peers()
-    look = f"test -e {found.modules}/app_queue.so && test -e {found.data}/sounds/en/vm-goodbye.wav"
-    look += f" && test -e {found.data}/documentation/core-en_US.xml"
+    look = f"test -e {found.modules}/app_queue.so && test -e {found.data}/documentation/core-en_US.xml"
+    look += f" && test -e {found.sounds}/en/vm-goodbye.wav && for file in {found.music}/*.wav; do test -e $file; done"
     assert subprocess.run(found.argv("sh", "-c", look)).returncode == 0
 
 

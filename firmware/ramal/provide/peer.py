@@ -78,10 +78,24 @@ class Peers:
 
     @property
     def data(self) -> Path:
-        """Asterisk's data folder, for ``astdatadir`` (documentation, sounds/en, moh): as the program sees it."""
+        """Asterisk's data folder, for ``astdatadir`` (its documentation): as the program sees it."""
         if self.own_asterisk and not Path("/usr/share/asterisk").is_dir():
             return Path("/var/lib/asterisk")
         return Path("/usr/share/asterisk")
+
+    @property
+    def sounds(self) -> Path:
+        """The English sounds, WAV (``en/``), as Asterisk sees them: ours, for a machine's own may lack them."""
+        return self._shared / "sounds"
+
+    @property
+    def music(self) -> Path:
+        """The music on hold, WAV, as Asterisk sees it."""
+        return self._shared / "moh"
+
+    @property
+    def _shared(self) -> Path:
+        return (self.prefix if self.own_asterisk else Path("/")) / "usr/share/asterisk"
 
 
 def peers(cache: Path | None = None) -> Peers:

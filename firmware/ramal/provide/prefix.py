@@ -23,9 +23,12 @@ from ramal.provide.turn import turn
 SUITE = "forky"
 OLDEST_ASTERISK = 20
 _LAYOUT = 1  # counted up when what follows the unpacking changes
-_ASTERISK_PACKAGES = ("asterisk", "asterisk-core-sounds-en-wav", "asterisk-moh-opsound-wav")
 # dash: Asterisk runs outside commands by /bin/sh.
-_PHONE_PACKAGES = ("baresip-core", "sip-tester", "espeak-ng", "sox", "ca-certificates", "dash")
+_ASTERISK_PACKAGES = ("asterisk", "ca-certificates", "dash")
+_OTHER_PACKAGES = (
+    *("asterisk-core-sounds-en-wav", "asterisk-moh-opsound-wav"),
+    *("baresip-core", "sip-tester", "espeak-ng", "sox"),
+)
 _UNPACKED_BYTES = 500e6
 _RECORD = "ramal-peers.json"
 
@@ -45,7 +48,7 @@ class Wanted:
     @property
     def name(self) -> str:
         """The folder's name; another list of packages is another folder, so an old checkout keeps its own."""
-        text = json.dumps([_LAYOUT, self.suite, self.packages])
+        text = json.dumps([_LAYOUT, self.suite, sorted(self.packages)])
         return f"peers-{self.arch}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
@@ -86,7 +89,7 @@ def own_asterisk() -> OwnAsterisk | None:
 
 def wanted(own: OwnAsterisk | None, arch: str) -> Wanted:
     """The packages for a machine with or without an Asterisk of its own."""
-    return Wanted(SUITE, arch, _PHONE_PACKAGES if own else _ASTERISK_PACKAGES + _PHONE_PACKAGES)
+    return Wanted(SUITE, arch, _OTHER_PACKAGES if own else _ASTERISK_PACKAGES + _OTHER_PACKAGES)
 
 
 def provide(folder: Path | None = None) -> Path:
