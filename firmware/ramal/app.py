@@ -1,8 +1,9 @@
 """The daemon, put together: the only module that sees everything. ``run(home)`` is the process's main thread.
 
 Threads: main = engine; ``ami link`` and the session's reader; ``steering`` (commands out); ``store writer`` (the only
-writer of the database); ``chronicle`` (journals, disk); ``control`` (the socket); ``apply`` (settings). Edges only put
-events; whatever must wait does so on its own thread. Law: the daemon may die at any instant and calls go on.
+writer of the database); ``chronicle`` (journals, disk); ``recordings`` (measuring them); ``control`` (the socket);
+``apply`` (settings). Edges only put events; whatever must wait does so on its own thread. Law: the daemon may die at
+any instant and calls go on.
 """
 
 import logging
@@ -42,6 +43,7 @@ from ramal.steer import Steering
 from ramal.store import migrations, settings, users
 from ramal.store.db import open_writer
 from ramal.store.ingest import CEL_NAME, QUEUE_NAME, Ingest
+from ramal.store.recordings import Finisher
 from ramal.store.writer import Writer
 from ramal.worker import Worker
 from ramal.writer_lock import only_writer
@@ -146,11 +148,12 @@ class Daemon:
                 loaded=self._loaded,
             )
         )
+        self.finisher = Finisher(home.root, self.writer.submit_rebuildable)
         self.chronicle = Chronicle(
             (home.asterisk_log / QUEUE_NAME, home.asterisk_log / CEL_NAME),
             home.recordings,
-            lambda connection: Books(connection, home),
-            self.writer.submit,
+            lambda connection: Books(connection, home, self.finisher),
+            self.writer.submit_rebuildable,
             self._put_looked,
             lambda: self.engine.state.office.timezone,
             reserve_mb=self.in_force_settings.disk_reserve_mb,
@@ -168,7 +171,7 @@ class Daemon:
         if office is not None:
             self.engine.put(OfficeLoaded(office))
         with ExitStack() as stack:
-            for part in (self.steering, self.chronicle, self.link):
+            for part in (self.steering, self.finisher, self.chronicle, self.link):
                 part.start()
                 stack.callback(part.stop)
             stack.callback(self.work.stop, 5.0)
@@ -251,11 +254,15 @@ class Daemon:
 
         def job(connection: sqlite3.Connection) -> Answer:
             users.set_password(connection, name, digest)
-            if name == "owner":
-                self.home.forget_one_time_password()
             return {}
 
-        return self.writer.submit(job)
+        def changed(future: "Future[Answer]") -> None:
+            if name == "owner" and future.exception() is None:
+                self.home.forget_one_time_password()
+
+        future = self.writer.submit(job)
+        future.add_done_callback(changed)
+        return future
 
     def _audit(self, request: Request) -> "Future[Answer]":
         who, what, detail = request.text("who"), request.text("what"), request.text("detail", "")

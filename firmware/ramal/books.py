@@ -7,6 +7,7 @@ from ramal.box.home import Home
 from ramal.core.history import first_key
 from ramal.store import read
 from ramal.store.ingest import Ingest
+from ramal.store.recordings import Finisher
 
 _FOR_EVER_MS = 1 << 53
 
@@ -14,8 +15,8 @@ _FOR_EVER_MS = 1 << 53
 class Books:
     """Implements ``chronicle.History`` with the writer's ``connection``."""
 
-    def __init__(self, connection: sqlite3.Connection, home: Home) -> None:
-        self._db, self._home = connection, home
+    def __init__(self, connection: sqlite3.Connection, home: Home, finisher: Finisher) -> None:
+        self._db, self._home, self._finisher = connection, home, finisher
         self._ingest = Ingest(connection, home.asterisk_log)
 
     def step(self) -> int:
@@ -38,8 +39,8 @@ class Books:
         return {"received": sum(counts.values()), **counts}
 
     def finish_recordings(self) -> int:
-        """Close the books on recordings whose call ended."""
-        return 0
+        """As ``Finisher.step``: hand over the recordings whose call ended."""
+        return self._finisher.step(self._db)
 
     def amiss(self, since_ms: int) -> Mapping[str, int]:
         """Recordings of calls that began since then, by what is wrong with them."""

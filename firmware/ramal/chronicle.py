@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from ramal.core import warnings
 from ramal.core.events import ConditionSeen, Event
-from ramal.store.db import DatabaseUnusable
+from ramal.errors import RamalError
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class History(Protocol):
         """Counts of the calls that began since then."""
 
     def finish_recordings(self) -> int:
-        """Close the books on recordings that ended; how many."""
+        """Have the books closed on recordings whose call ended; how many are being looked at."""
 
     def amiss(self, since_ms: int) -> Mapping[str, int]:
         """Recordings since then by what is wrong with them: ``missing``, ``short``."""
@@ -117,7 +117,7 @@ class Chronicle:
             return
         try:
             more = bool(self._on_writer(lambda connection: self._read(connection, day_ms)).result())
-        except (OSError, sqlite3.Error, DatabaseUnusable) as error:
+        except (OSError, sqlite3.Error, RamalError) as error:
             if not self._failed:
                 log.error("the journals cannot be read into the history now (%s); they are kept and tried again", error)
             self._failed = str(error) or type(error).__name__
