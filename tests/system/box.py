@@ -22,6 +22,7 @@ from ramal.control.client import Control, DaemonDown
 from ramal.core import office_file
 from ramal.core.office import Office
 from ramal.provide import Peers, RunningPeer, peers
+from ramal.store import read
 from ramal.store.db import open_reader
 from tests.system import sipp
 from tests.system.ports import free_port, free_range
@@ -140,6 +141,16 @@ class TestBox:
             return connection.execute(query, values).fetchall()
         finally:
             connection.close()
+
+    def detail(self, call_id: str) -> read.CallDetail:
+        """One call as the page sees it."""
+        connection = open_reader(self.home.db)
+        try:
+            found = read.call(connection, call_id)
+        finally:
+            connection.close()
+        assert found is not None, call_id
+        return found
 
     def ended_calls(self, count: int, timeout_s: float = 20.0) -> list[sqlite3.Row]:
         """The received calls in the history, in the order they came, once there are ``count`` ended ones."""

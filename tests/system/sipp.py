@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from ramal.core import sound
 from ramal.provide import Peers
 from tests.system.ports import free_udp_port
 
@@ -34,13 +35,16 @@ class Caller:
     display: str = ""
     stay_ms: int = 4000
     keys: tuple[tuple[int, str], ...] = ()
+    tones: str = ""
+    """Digits played as sound one second after the answer, by a caller who offers no telephone events."""
     answered: bool = True
     """Whether the box is expected to answer at all; False accepts any final refusal."""
 
 
 def scenario(caller: Caller) -> str:
     """The sipp scenario of a caller, as XML."""
-    invite = _send("INVITE", caller, 1, tag="", body=_SDP, target=f"sip:{caller.number}@[remote_ip]:[remote_port]")
+    offer = _PLAIN_SDP if caller.tones else _SDP
+    invite = _send("INVITE", caller, 1, tag="", body=offer, target=f"sip:{caller.number}@[remote_ip]:[remote_port]")
     parts = [invite, '<recv response="100" optional="true"/>', '<recv response="180" optional="true"/>']
     parts.append('<recv response="183" optional="true"/>')
     if not caller.answered:
@@ -50,6 +54,8 @@ def scenario(caller: Caller) -> str:
         parts += ['<recv response="603"/>', '<label id="refused"/>', _send("ACK", caller, 1)]
         return _whole(parts)
     parts += ['<recv response="200" rrs="true"/>', _send("ACK", caller, 1)]
+    if caller.tones:
+        parts.append(f'<nop><action><exec rtp_stream="tones-{caller.tones}.raw,1,8,PCMA/8000"/></action></nop>')
     cseq, before_ms = 2, 0
     for after_ms, key in caller.keys:
         parts.append(_bye_or_timeout(after_ms - before_ms, f"k{cseq}"))
@@ -67,6 +73,9 @@ def start(caller: Caller, peers: Peers, folder: Path, sip_port: int) -> "subproc
     name = f"call-{next(_counter):04}"
     file = folder / f"{name}.xml"
     file.write_text(scenario(caller), encoding="utf-8")
+    if caller.tones:
+        said = sound.silence(1000) + sound.digit_tones(caller.tones) + sound.silence(20_000)
+        (folder / f"tones-{caller.tones}.raw").write_bytes(bytes(alaw(sample) for sample in said))
     arguments = [f"127.0.0.1:{sip_port}", "-sf", str(file), "-m", "1", "-i", "127.0.0.1", "-nostdin"]
     arguments += ["-p", str(free_udp_port()), "-mp", str(free_udp_port()), "-timeout", "120", "-trace_err"]
     arguments += ["-error_file", str(folder / f"{name}.err"), "-recv_timeout", "110000"]
@@ -80,7 +89,7 @@ def start(caller: Caller, peers: Peers, folder: Path, sip_port: int) -> "subproc
         )
 
 
-_SDP = """Content-Type: application/sdp
+_PLAIN_SDP = """Content-Type: application/sdp
 Content-Length: [len]
 
 v=0
@@ -88,11 +97,18 @@ o=caller 1 1 IN IP[local_ip_type] [local_ip]
 s=-
 c=IN IP[media_ip_type] [media_ip]
 t=0 0
-m=audio [media_port] RTP/AVP 8 101
+m=audio [media_port] RTP/AVP 8
 a=rtpmap:8 PCMA/8000
-a=rtpmap:101 telephone-event/8000
-a=fmtp:101 0-16
 """
+_SDP = _PLAIN_SDP.replace("AVP 8\n", "AVP 8 101\n") + "a=rtpmap:101 telephone-event/8000\na=fmtp:101 0-16\n"
+
+
+def alaw(sample: int) -> int:
+    """One 16 bit sample as A-law (ITU-T G.711)."""
+    sign, magnitude = (0x80, sample) if sample >= 0 else (0, -sample - 1)
+    exponent = max(0, (magnitude >> 8).bit_length())
+    mantissa = (magnitude >> (exponent + 3 if exponent else 4)) & 0x0F
+    return (sign | exponent << 4 | mantissa) ^ 0x55
 
 
 def _send(

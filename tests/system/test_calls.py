@@ -1,0 +1,235 @@
+"""Every way a received call can go, with real Asterisk, real phones and real callers, and the daemon watching.
+
+One box for the module: calls are sent one after another, each from its own caller number, and found by it.
+"""
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ramal.core import sound
+from ramal.store import read
+from ramal.virtual.phone import Account, Phone
+from tests.system import agents, box
+from tests.system.box import TestBox
+from tests.system.sipp import Caller, quoted
+from tests.until import until
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture(scope="module")
+def office() -> Iterator[TestBox]:
+    folder = Path(tempfile.mkdtemp(prefix="ramal-", dir="/tmp"))
+    try:
+        with box.running(folder, box.office()) as running:
+            yield running
+            assert running.channels() == 0
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def history(office: TestBox, caller: str) -> sqlite3.Row:
+    """The one ended call of a caller."""
+    query = "SELECT * FROM call WHERE caller = ? AND ended_ms IS NOT NULL"
+    rows = until(lambda: office.rows(query, caller), 20, f"the call of {caller} in the history")
+    assert len(rows) == 1
+    return rows[0]
+
+
+def recording(office: TestBox, call: sqlite3.Row) -> read.Recording:
+    """The call's one recording, once it is finished."""
+
+    def finished() -> list[read.Recording]:
+        detail = office.detail(call["id"])
+        return [row for row in detail.recordings if row.state != "writing"]
+
+    return until(finished, 20, "the recording registered")[0]
+
+
+def place(office: TestBox, caller: Caller) -> sqlite3.Row:
+    office.call(caller)
+    office.wait_for_callers()
+    return history(office, caller.user)
+
+
+def test_a_call_is_answered_recorded_and_stands_in_the_history(office: TestBox, tmp_path: Path) -> None:
+    voice = tmp_path / "voice.wav"
+    voice.write_bytes(sound.wav_bytes(sound.tone([440.0], 2000)))
+    with agents.logged_in(office, "201", voice=voice):
+        call = place(office, Caller("+551133330001", "+5511900000001", stay_ms=4500))
+    assert call["category"] == "answered"
+    assert call["agent"] == "7"
+    assert call["queue"] == "sales"
+    assert call["number"] == "+551133330001"
+    assert call["line"] == "loop"
+    assert call["hangup_by"] == "caller"
+    assert 0 <= call["wait_ms"] < 4000
+    assert call["talk_ms"] > 2000
+    row = recording(office, call)
+    assert row.state == "ready"
+    assert (row.duration_ms or 0) >= call["talk_ms"] - 500
+    wave = sound.read_wave((office.home.root / row.path).read_bytes())
+    assert sound.tone_share(wave.mono, wave.rate_hz, 440.0) > 0.5
+
+
+def test_the_agent_may_hang_up_first(office: TestBox) -> None:
+    with agents.logged_in(office, "201") as desk:
+        office.call(Caller("+551133330001", "+5511900000002", stay_ms=30_000))
+        until(lambda: any(call.state == "answered" for call in desk.calls.values()), 15, "the agent talks")
+        desk.hangup()
+        office.wait_for_callers()
+    call = history(office, "+5511900000002")
+    assert (call["category"], call["hangup_by"]) == ("answered", "agent")
+
+
+def test_a_key_by_info_chooses_from_the_menu(office: TestBox) -> None:
+    with agents.logged_in(office, "201"):
+        call = place(office, Caller("+551133330000", "+5511900000003", keys=((1500, "1"),), stay_ms=5000))
+    assert (call["category"], call["menu"], call["queue"]) == ("answered", "main:1", "sales")
+
+
+@pytest.mark.parametrize(("way", "user"), [("rtp_event", "+5511900000004"), ("info", "+5511900000005")])
+def test_a_key_pressed_on_a_real_phone_chooses_from_the_menu(
+    office: TestBox, tmp_path: Path, way: str, user: str
+) -> None:
+    account = Account(user, port=office.settings.sip_port)
+    with (
+        agents.logged_in(office, "201") as desk,
+        Phone(tmp_path / "caller", "caller", account, dtmf=way) as caller,  # type: ignore[arg-type]
+    ):
+        caller.dial(f"sip:+551133330000@127.0.0.1:{office.settings.sip_port}")
+        until(lambda: any(call.state == "answered" for call in caller.calls.values()), 10, "the menu answers")
+        until(
+            lambda: (
+                "WaitExten" in office.command("core show channels")
+                or "Background" in office.command("core show channels")
+            ),
+            10,
+        )
+        caller.dtmf("1")
+        until(lambda: any(call.state == "answered" for call in desk.calls.values()), 15, f"the agent talks after {way}")
+        caller.hangup()
+        until(lambda: not desk.calls, 10, "the agent's phone is free")
+    call = history(office, user)
+    assert (call["category"], call["menu"]) == ("answered", "main:1")
+
+
+def test_a_key_as_sound_alone_chooses_from_the_menu(office: TestBox) -> None:
+    with agents.logged_in(office, "201"):
+        call = place(office, Caller("+551133330000", "+5511900000006", tones="1", stay_ms=6000))
+    assert (call["category"], call["menu"]) == ("answered", "main:1")
+
+
+def test_no_key_and_a_wrong_key_lead_to_the_menus_other_way(office: TestBox) -> None:
+    with agents.logged_in(office, "201"):
+        call = place(office, Caller("+551133330000", "+5511900000007", keys=((1500, "7"),), stay_ms=16_000))
+    assert (call["category"], call["queue"]) == ("answered", "sales")
+
+
+def test_hanging_up_in_the_menu_is_not_an_abandoned_queue_call(office: TestBox) -> None:
+    call = place(office, Caller("+551133330000", "+5511900000008", stay_ms=1500))
+    assert call["category"] == "gave_up"
+    assert call["queue"] == ""
+
+
+def test_a_caller_who_hangs_up_while_waiting_has_abandoned(office: TestBox) -> None:
+    with agents.logged_in(office, "201", agents.IGNORE):
+        call = place(office, Caller("+551133330001", "+5511900000009", stay_ms=2500))
+    assert (call["category"], call["hangup_by"]) == ("abandoned", "caller")
+    assert 1500 <= call["wait_ms"] < 6000
+
+
+def test_without_an_agent_the_caller_goes_to_the_overflow_and_leaves_a_message(office: TestBox) -> None:
+    call = place(office, Caller("+551133330001", "+5511900000010", stay_ms=9000))
+    assert call["category"] == "blocked"
+    assert call["has_message"] == 1
+
+
+def test_nobody_answers_within_the_wait_limit(office: TestBox) -> None:
+    with agents.logged_in(office, "201", agents.IGNORE):
+        call = place(office, Caller("+551133330005", "+5511900000011", stay_ms=9000))
+    assert call["category"] == "timed_out"
+    assert "7" in call["missed"]
+
+
+def test_an_agent_who_rejects_is_passed_over_for_the_next(office: TestBox) -> None:
+    with agents.logged_in(office, "201", agents.REJECT), agents.logged_in(office, "202"):
+        call = place(office, Caller("+551133330001", "+5511900000012", stay_ms=8000))
+    assert (call["category"], call["agent"]) == ("answered", "8")
+    assert "7" in call["missed"]
+
+
+def test_a_busy_agent_is_not_rung_and_the_caller_waits(office: TestBox) -> None:
+    with agents.logged_in(office, "201") as desk:
+        office.call(Caller("+551133330001", "+5511900000013", stay_ms=7000))
+        until(lambda: any(call.state == "answered" for call in desk.calls.values()), 10, "the agent talks")
+        office.call(Caller("+551133330001", "+5511900000014", stay_ms=3000))
+        office.wait_for_callers()
+    assert history(office, "+5511900000013")["category"] == "answered"
+    second = history(office, "+5511900000014")
+    assert (second["category"], second["missed"]) == ("abandoned", history(office, "+5511900000013")["missed"])
+
+
+def test_a_closed_number_takes_a_message_or_says_so(office: TestBox) -> None:
+    message = place(office, Caller("+551133330002", "+5511900000015", stay_ms=9000))
+    assert (message["category"], message["has_message"]) == ("closed", 1)
+    spoken = place(office, Caller("+551133330003", "+5511900000016", stay_ms=20_000))
+    assert (spoken["category"], spoken["has_message"]) == ("closed", 0)
+
+
+def test_a_number_may_lead_straight_to_a_phone(office: TestBox) -> None:
+    with agents.phone(office, "203", agents.ANSWER):
+        call = place(office, Caller("+551133330006", "+5511900000017", stay_ms=3000))
+    assert (call["category"], call["phone"]) == ("answered", "203")
+
+
+def test_a_call_to_a_number_that_is_not_ours_is_refused_and_counted(office: TestBox) -> None:
+    call = place(office, Caller("+551144440000", "+5511900000018", answered=False))
+    assert call["category"] == "refused"
+
+
+HOSTILE = {
+    "+5511900000020": quoted("'; DROP TABLE call; --"),
+    "+5511900000021": quoted("<script>alert(1)</script>"),
+    "+5511900000022": quoted('José "o bom", ${EXTEN} `id` $(id) %0d%0a'),
+    "+5511900000023": quoted("a\u2028CallerIDNum: 0800\u0085Uniqueid: 1"),
+    "+5511900000024": quoted("x" * 2000),
+    "+5511900000025": quoted("agent-7|ABANDON|1|1|1"),
+}
+
+
+def test_hostile_names_go_through_a_call_harmlessly(office: TestBox) -> None:
+    with agents.logged_in(office, "201", agents.IGNORE):
+        for user, display in HOSTILE.items():
+            office.call(Caller("+551133330001", user, display, stay_ms=2500))
+        live = until(
+            lambda: rows if len(rows := office.control("live")["waiting"]) == len(HOSTILE) else [], 10, "all wait"
+        )
+        assert {row["caller"] for row in live} == set(HOSTILE)
+        office.wait_for_callers()
+    for user in HOSTILE:
+        call = history(office, user)
+        assert call["category"] == "abandoned"
+        assert len(call["caller_name"]) <= 80
+    assert history(office, "+5511900000021")["caller_name"] == "<script>alert(1)</script>"
+    assert history(office, "+5511900000020")["caller_name"] == "'; DROP TABLE call; --"
+
+
+def test_an_anonymous_caller_and_a_number_that_is_none_are_served(office: TestBox) -> None:
+    with agents.logged_in(office, "201"):
+        anonymous = place(office, Caller("+551133330001", "anonymous", quoted("Anonymous"), stay_ms=2500))
+        odd = place(office, Caller("+551133330001", "not-a.number", stay_ms=2500))
+    assert anonymous["category"] == "answered"
+    assert odd["category"] == "answered"
+
+
+def test_the_categories_sum_to_what_was_received(office: TestBox) -> None:
+    by_category = office.rows("SELECT category, count(*) FROM call WHERE direction = 'in' GROUP BY 1")
+    received = office.rows("SELECT count(*) FROM call WHERE direction = 'in'")[0][0]
+    assert all(row[0] is not None for row in by_category)
+    assert sum(row[1] for row in by_category) == received > 20
