@@ -113,7 +113,7 @@ def _catalogs(python: Path) -> None:
     web = CHECKOUT / "web/ramal_web"
     stale = [po for po in web.glob("translations/**/*.po") if _older(po.with_suffix(".mo"), po)]
     if stale and (web / "catalogs.py").exists():
-        done = subprocess.run([python, "-m", "ramal_web.catalogs"], cwd=CHECKOUT, env=_environment())
+        done = subprocess.run([python, "-W", "ignore::RuntimeWarning", "-m", "ramal_web.catalogs"], cwd=CHECKOUT, env=_environment())
         if done.returncode != 0:
             raise venv.VenvError("The translations could not be compiled; the reason is above.")
 
