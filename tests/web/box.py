@@ -5,8 +5,14 @@ fields; whatever the page asked is kept in ``asked``.
 """
 
 import copy
+import io
 import itertools
+import math
+import random
 import time
+import wave
+from array import array
+from collections.abc import Iterable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -19,7 +25,9 @@ from ramal.core.office import Office
 from ramal.errors import RamalError
 from ramal.store import migrations, settings
 from ramal.store.db import open_writer
+from ramal.store.ingest import Ingest
 from ramal_web.auth import passwords
+from tests.store.office_day import Script, a_call, merge
 
 DEMO = Path(__file__).parents[2] / "firmware" / "ramal" / "offices" / "demo.toml"
 PASSWORD = "correct horse battery"
@@ -143,5 +151,77 @@ class Box:
             db.close()
         self.daemon = Daemon(self.home)
 
+    def add_history(self, calls: Iterable[Script]) -> None:
+        """Write the calls' journals where Asterisk writes them, and read them into the history."""
+        cel, queue_log = merge(calls)
+        with (self.home.asterisk_log / "cel-custom" / "ramal.csv").open("ab") as file:
+            file.write(cel)
+        with (self.home.asterisk_log / "queue_log").open("ab") as file:
+            file.write(queue_log)
+        db = open_writer(self.home.db)
+        try:
+            ingest = Ingest(db, self.home.asterisk_log)
+            while ingest.step():
+                pass
+        finally:
+            db.close()
+
+    def finish_recordings(self, state: str = "ready") -> None:
+        """Give every recording a file with ten seconds of tones, and say in the database that it is finished."""
+        db = open_writer(self.home.db)
+        try:
+            for (path,) in db.execute("SELECT path FROM recording").fetchall():
+                target = self.home.root / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(tone_wav(10.0))
+            db.execute("UPDATE recording SET state = ?, duration_ms = 10000", (state,))
+        finally:
+            db.close()
+
+    def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """What ``store.writer`` would do, said directly."""
+        db = open_writer(self.home.db)
+        try:
+            return db.execute(statement, values).fetchall()
+        finally:
+            db.close()
+
     def close(self) -> None:
         self.daemon.stop()
+
+
+def answered_call(serial: int, at_ms: int, caller: str = "+5511987654321", name: str = "Maria") -> Script:
+    """Menu, queue, one agent who misses it, one who answers; ten seconds of talk."""
+    call = Script(serial, at_ms, caller, name, "+551133330000").arrive().menu().join("vendas").wait(1200)
+    return call.miss("vendas", "2", "202", 6000).talk("vendas", "1", "201", 2300, 10_000)
+
+
+def abandoned_call(serial: int, at_ms: int, caller: str = "+5511912345678", name: str = "") -> Script:
+    """Somebody who waited twenty seconds."""
+    return (
+        Script(serial, at_ms, caller, name, "+551133330000")
+        .arrive()
+        .menu()
+        .join("vendas")
+        .wait(20_000)
+        .abandon("vendas")
+    )
+
+
+def demo_calls(count: int, step_ms: int = 1_700_000) -> list[Script]:
+    """``count`` calls of every kind, the newest just now."""
+    begin_ms = now_ms() - count * step_ms
+    chance = random.Random(5)
+    return [a_call(chance, n * 10 + 1, begin_ms + n * step_ms) for n in range(count)]
+
+
+def tone_wav(seconds: float) -> bytes:
+    """A WAV file as Asterisk writes them (8 kHz, 16 bit, mono) with a tone."""
+    samples = array("h", (int(9000 * math.sin(n * 0.35)) for n in range(int(8000 * seconds))))
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(8000)
+        out.writeframes(samples.tobytes())
+    return file.getvalue()

@@ -7,6 +7,7 @@ Memory is bounded: the entries touched longest ago are forgotten first. Time is 
 Any thread.
 """
 
+import ipaddress
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -87,7 +88,16 @@ class Throttle:
 
 def _keys(user: str, address: str) -> tuple[tuple[str, Slope], ...]:
     name = user.casefold()[:64]
-    where = address[:64]
-    if ":" in where:  # one IPv6 customer owns a /64: count it as one address
-        where = ":".join(where.split(":")[:4])
+    where = _place(address[:64])
     return ((f"p:{name}\n{where}", PAIR), (f"a:{where}", ADDRESS), (f"u:{name}", USER))
+
+
+def _place(address: str) -> str:
+    """One IPv6 customer owns a /64: it counts as one address."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    return str(parsed.ipv4_mapped or ipaddress.IPv6Network((parsed, 64), strict=False))
