@@ -113,7 +113,9 @@ def _catalogs(python: Path) -> None:
     web = CHECKOUT / "web/ramal_web"
     stale = [po for po in web.glob("translations/**/*.po") if _older(po.with_suffix(".mo"), po)]
     if stale and (web / "catalogs.py").exists():
-        done = subprocess.run([python, "-W", "ignore::RuntimeWarning", "-m", "ramal_web.catalogs"], cwd=CHECKOUT, env=_environment())
+        # The package imports this module before it runs, which runpy would warn about.
+        words = [python, "-W", "ignore::RuntimeWarning", "-m", "ramal_web.catalogs"]
+        done = subprocess.run(words, cwd=CHECKOUT, env=_environment())
         if done.returncode != 0:
             raise venv.VenvError("The translations could not be compiled; the reason is above.")
 
