@@ -114,7 +114,7 @@ def _catalogs(python: Path) -> None:
     stale = [po for po in web.glob("translations/**/*.po") if _older(po.with_suffix(".mo"), po)]
     if stale and (web / "catalogs.py").exists():
         # The package imports this module before it runs, which runpy would warn about.
-        words = [python, "-W", "ignore::RuntimeWarning", "-m", "ramal_web.catalogs"]
+        words = [str(python), "-W", "ignore::RuntimeWarning", "-m", "ramal_web.catalogs"]
         done = subprocess.run(words, cwd=CHECKOUT, env=_environment())
         if done.returncode != 0:
             raise venv.VenvError("The translations could not be compiled; the reason is above.")
