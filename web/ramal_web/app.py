@@ -95,7 +95,7 @@ def _theme() -> str:
 
 def _errors(app: Flask) -> None:
     @app.errorhandler(HTTPException)
-    def http(error: HTTPException) -> Response | tuple[str, int]:
+    def http(error: HTTPException) -> Response | tuple[str, int, list[tuple[str, str]]]:
         if error.response is not None or error.code is None or error.code < 400:
             return error  # type: ignore[return-value]
         sentence = {
@@ -106,7 +106,9 @@ def _errors(app: Flask) -> None:
         }.get(error.code, gettext("The page could not do that."))
         if error.description == "csrf":
             sentence = gettext("This page was open for too long. Go back, reload it and try again.")
-        return _page(sentence, error.code)
+        # Content-Range of a 416, Allow of a 405: what the error itself has to say stays.
+        headers = [(name, value) for name, value in error.get_headers() if name != "Content-Type"]
+        return (*_page(sentence, error.code), headers)
 
     @app.errorhandler(DatabaseUnusable)
     def unusable(error: DatabaseUnusable) -> tuple[str, int]:

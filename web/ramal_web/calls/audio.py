@@ -6,7 +6,7 @@ another file is never put behind the first one (If-Range).
 
 from pathlib import Path
 
-from flask import send_file
+from flask import request, send_file
 from werkzeug.wrappers import Response
 
 from ramal.store.read import Recording
@@ -41,4 +41,6 @@ def answer(path: Path, recording: Recording, as_file: bool) -> Response:
         max_age=None,
     )
     response.headers["Cache-Control"] = "private, no-cache"
+    if response.status_code == 304 or request.method == "HEAD":
+        response.close()  # Werkzeug opened the file but sends no body, and then never closes it
     return response
