@@ -154,8 +154,9 @@ class Daemon:
             home.recordings,
             lambda connection: Books(connection, home, self.finisher),
             self.writer.submit_rebuildable,
-            self._put_looked,
+            self.engine.put,
             lambda: self.engine.state.office.timezone,
+            lambda: self.starts.seen(clock_ms()),
             reserve_mb=self.in_force_settings.disk_reserve_mb,
             look_s=pace.look_s,
             slow_look_s=pace.slow_look_s,
@@ -215,11 +216,6 @@ class Daemon:
     def _loaded(self, office: Office) -> None:
         self.engine.put(OfficeLoaded(office))
         self.engine.put(ConditionSeen(warnings.OFFICE_EMPTY, False))
-
-    def _put_looked(self, event: Any) -> None:
-        self.engine.put(event)
-        if isinstance(event, ConditionSeen) and event.code == warnings.DISK_FULL:
-            self.engine.put(self.starts.seen(clock_ms()))
 
     # -- control: on the control thread, so everything here returns at once --------------------------------------------
 

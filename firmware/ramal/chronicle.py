@@ -54,7 +54,8 @@ class History(Protocol):
 
 
 class Chronicle:
-    """``today`` and ``behind_bytes`` are replaced whole and may be read by any thread."""
+    """``today`` and ``behind_bytes`` are replaced whole and may be read by any thread. ``also`` is one more condition
+    to look at from time to time."""
 
     def __init__(
         self,
@@ -64,6 +65,7 @@ class Chronicle:
         on_writer: Callable[[Callable[[sqlite3.Connection], object]], "Future[object]"],
         put: Callable[[Event], None],
         timezone: Callable[[], str],
+        also: Callable[[], Event],
         *,
         reserve_mb: int = 200,
         look_s: float = LOOK_S,
@@ -74,6 +76,7 @@ class Chronicle:
         self.behind_bytes = 0
         self._journals, self._recordings = journals, recordings
         self._make, self._on_writer, self._put, self._timezone = history, on_writer, put, timezone
+        self._also = also
         self._reserve_mb, self._look_s, self._slow_look_s = reserve_mb, look_s, slow_look_s
         self._free_mb = free_mb or _free_mb
         self._history: History | None = None
@@ -145,6 +148,7 @@ class Chronicle:
 
     def _slow_look(self) -> None:
         self._look_at_disk()
+        self._put(self._also())
         late = time.monotonic() - self._whole_at > BEHIND_S
         behind = (("behind_bytes", self.behind_bytes), ("reason", self._failed))
         holds = bool(self._failed) or (late and self.behind_bytes > 0)

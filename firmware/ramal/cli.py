@@ -30,7 +30,11 @@ OFFICE_BYTES_MAX = 900_000
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments, rest = parser.parse_known_args(argv)
+    arguments.rest = rest
+    if rest and arguments.run is not _up:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     home = Home(arguments.home.resolve()) if arguments.home else default_home()
     try:
         return int(arguments.run(home, arguments))
@@ -77,8 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     up = commands.add_parser("up", help="start the whole box and keep it running until Ctrl-C", add_help=False)
-    up.add_argument("rest", nargs=argparse.REMAINDER)
-    up.set_defaults(run=_up)
+    up.set_defaults(run=_up)  # its words are box.up's own
     command("run", _run, "run the daemon (what systemd starts)")
     command("web", _web, "run the page (what systemd starts)")
     apply = command("apply", _apply, "put an office file into force")
@@ -119,7 +122,7 @@ def _apply(home: Home, arguments: argparse.Namespace) -> int:
         applied = Control(home.control_sock).ask("apply", APPLY_TIMEOUT_S, toml=text, file=file)
     except DaemonDown:
         applied = _alone(home).apply(text, file)
-        applied = {**applied, "warnings": [*applied.get("warnings", ()), LATER]}
+        applied = {**applied, "warnings": [LATER]}
     for change in applied.get("changes", ()):
         print(change)
     if not applied.get("changes"):

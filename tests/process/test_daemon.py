@@ -5,15 +5,17 @@ import random
 import shutil
 import signal
 import socket
+import sqlite3
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
 
 from ramal.box.home import Home
 from ramal.control import address
-from ramal.control.client import DaemonDown
+from ramal.control.client import DaemonDown, Refused
+from ramal.store.db import open_writer
 from tests.fakes.ami_peer import AmiPeer
 from tests.process.conftest import OFFICE, DaemonProcess
 from tests.store.office_day import Script, a_call, merge
@@ -151,8 +153,6 @@ def test_an_office_is_applied_reconciled_and_exported(start: Start, asterisk: Am
 
 
 def test_an_office_with_mistakes_changes_nothing_and_names_each(start: Start) -> None:
-    from ramal.control.client import Refused
-
     daemon = opened(start)
     before = daemon.ask("office")
     with pytest.raises(Refused) as caught:
@@ -163,8 +163,6 @@ def test_an_office_with_mistakes_changes_nothing_and_names_each(start: Start) ->
 
 
 def test_what_asterisk_refuses_is_never_the_office(start: Start, asterisk: AmiPeer, home: Home) -> None:
-    from ramal.control.client import Refused
-
     daemon = opened(start)
     before = daemon.ask("office")
     refused = iter([True])
@@ -272,6 +270,18 @@ def test_the_journals_become_history_and_the_days_counts_also_after_a_kill(
     assert daemon.live()["ingest"] == {"behind_bytes": 0}
 
 
+def test_a_database_that_takes_nothing_is_a_warning_until_it_does(start: Start, home: Home) -> None:
+    daemon = start().ready()
+    with closing(open_writer(home.db)) as spanner:
+        spanner.execute("ALTER TABLE journal RENAME TO elsewhere")
+        write(home, [a_call(random.Random(1), 1, daemon.live()["at_ms"])])
+        until(lambda: "history-behind" in [warned["code"] for warned in daemon.live()["warnings"]])
+        spanner.execute("ALTER TABLE elsewhere RENAME TO journal")
+    until(lambda: "history-behind" not in [warned["code"] for warned in daemon.live()["warnings"]])
+    until(lambda: daemon.live()["today"].get("received") == 1)
+    assert daemon.log.count("cannot be read into the history") == 1
+
+
 def write(home: Home, calls: list[Script]) -> None:
     for file, data in zip(("cel-custom/ramal.csv", "queue_log"), merge(calls), strict=True):
         with (home.asterisk_log / file).open("ab") as journal:
@@ -279,11 +289,6 @@ def write(home: Home, calls: list[Script]) -> None:
 
 
 def test_passwords_and_audit_go_through_the_one_writer(start: Start, home: Home) -> None:
-    import sqlite3
-
-    from ramal.control.client import Refused
-    from ramal.store.db import open_writer
-
     daemon = start().ready()
     writer = open_writer(home.db)
     writer.execute("INSERT INTO user VALUES ('owner', 'owner', 'x', 1, 0, 1)")

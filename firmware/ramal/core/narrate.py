@@ -12,7 +12,7 @@ from ramal.core.state import State
 def lines(before: State, event: Event, after: State, now_ms: int) -> tuple[str, ...]:
     """The log lines of one step, oldest first."""
     told: list[str] = []
-    if before.office is not after.office:
+    if before.office != after.office:
         told.append(f"office: {after.office.name} loaded")
     told.extend(_event_lines(before, event, after))
     if before.standings is not after.standings:
@@ -44,7 +44,7 @@ def _standing_lines(before: State, after: State, now_ms: int) -> tuple[str, ...]
     told: list[str] = []
     for agent, standing in after.standings.items():
         old = before.standings.get(agent)
-        if old is standing:
+        if old is standing or (old is None and standing.state == "out"):
             continue
         was = old.at(now_ms).state if old else "unknown"
         if was != standing.state:
