@@ -14,8 +14,6 @@ from ramal.asterisk.render import Box
 from ramal.box.home import Home, Settings
 from ramal.provide import Peers, RunningPeer
 
-_ASTERISK_SOUNDS = "sounds/en_US_f_Allison"
-
 
 def version_of(peers: Peers) -> tuple[int, int]:
     """``22.10.1+dfsg`` as ``(22, 10)``."""
@@ -42,7 +40,7 @@ def box_of(home: Home, settings: Settings, peers: Peers) -> Box:
         ami_port=settings.ami_port,
         ami_secret=home.ami_secret(),
         modules=str(peers.modules),
-        music=str(peers.data / "moh"),
+        music=str(peers.music),
         version=version_of(peers),
     )
 
@@ -50,9 +48,7 @@ def box_of(home: Home, settings: Settings, peers: Peers) -> Box:
 def lay_data(home: Home, peers: Peers) -> None:
     """Asterisk's data folder: its own documentation and English sounds, and our words in the other languages."""
     _link(home.asterisk_data / "documentation", peers.data / "documentation")
-    english = peers.data / "sounds" / "en"
-    if not _exists(peers, english):
-        english = peers.data / _ASTERISK_SOUNDS
+    english = peers.sounds / "en"
     _link(home.asterisk_data / "sounds" / "en", english)
     for language in ("pt_BR", "es"):
         words = home.prompts / language / "asterisk"
@@ -81,11 +77,6 @@ def start(home: Home, peers: Peers) -> RunningPeer:
 
 def _binds(home: Home) -> list[Path]:
     return [home.root] if home.run.is_relative_to(home.root) else [home.root, home.run]
-
-
-def _exists(peers: Peers, inside: Path) -> bool:
-    root = Path("/") if peers.own_asterisk else peers.prefix
-    return (root / inside.relative_to("/")).exists()
 
 
 def _link(link: Path, target: Path) -> None:
