@@ -154,6 +154,16 @@ def test_any_bytes_are_read_or_refused_and_never_crash(tail: bytes) -> None:
         assert all(len(channel) == len(read.mono) for channel in read.samples)
 
 
+def test_a_pilot_can_be_found_under_speech() -> None:
+    chance = random.Random(3)
+    speech = array("h", [chance.randrange(-9000, 9000) for _ in range(RATE_HZ)]) + sound.silence(1000)
+    both = sound.mixed(speech, sound.pilot(1130, -20.0))
+    assert len(both) == len(speech)
+    told = sound.tones_present(both, RATE_HZ, [1130], share=0.5)
+    assert sum(window[0] for window in told[10:]) >= 7
+    assert sound.mixed(speech, array("h")) == speech
+
+
 def test_repeating_keeps_the_sound_whole_and_nothing_cannot_be_repeated() -> None:
     assert len(sound.looped(sound.tone([440], 300), 1000)) == 4 * 2400
     with pytest.raises(sound.SoundError, match="no sound to repeat"):

@@ -122,7 +122,7 @@ class Box:
     def stop(self) -> None:
         """End it."""
         if self.process is not None:
-            self.process.stop()
+            self.process.stop(3.0)
             self.process.close()
             self.process = None
 
