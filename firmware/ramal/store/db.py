@@ -73,21 +73,18 @@ def open_reader(path: Path) -> sqlite3.Connection:
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """All of the block or nothing of it. Inside an open transaction, a part of that one."""
-    begin, undo, keep = ("BEGIN IMMEDIATE",), ("ROLLBACK",), ("COMMIT",)
-    if connection.in_transaction:
-        begin, undo, keep = ("SAVEPOINT part",), ("ROLLBACK TO part", "RELEASE part"), ("RELEASE part",)
-    for statement in begin:
-        connection.execute(statement)
+    nested = connection.in_transaction
+    connection.execute("SAVEPOINT part" if nested else "BEGIN IMMEDIATE")
     try:
         yield
     except BaseException:
         if connection.in_transaction:  # SQLite itself rolls back on a full disk
-            for statement in undo:
-                connection.execute(statement)
+            connection.execute("ROLLBACK TO part" if nested else "ROLLBACK")
+            if nested:
+                connection.execute("RELEASE part")
         raise
     try:
-        for statement in keep:
-            connection.execute(statement)
+        connection.execute("RELEASE part" if nested else "COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")

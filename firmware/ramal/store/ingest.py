@@ -63,7 +63,7 @@ class Ingest:
     def step(self, max_bytes: int = STEP_BYTES) -> int:
         """Read at most about ``max_bytes`` of each journal into the database; the number of lines that were read.
 
-        0 = nothing new. Raises OSError (a journal cannot be read) or sqlite3.Error (nothing was written; the same
+        0 = nothing new (garbage counts as a line). Raises OSError (a journal cannot be read) or sqlite3.Error (nothing was written; the same
         lines come again next time).
         """
         old_cel, old_queue = self._cursor(CEL_NAME), self._cursor(QUEUE_NAME)
@@ -107,7 +107,7 @@ class Ingest:
         self._fold(entries)
         self._save(replace(cel.cursor, refused=cel.cursor.refused + cel_refused), cel.data)
         self._save(replace(queue.cursor, refused=queue.cursor.refused + queue_refused), queue.data)
-        return batch.events
+        return batch.events or 1
 
     def _group_cel(self, data: bytes, batch: _Batch) -> int:
         grouped = batch.cel

@@ -1,11 +1,11 @@
 """Closing the books on recordings: is the file there, is it whole, how long is it, what is its checksum.
 
 Law: driven by what is (a call has ended, its recording is still called ``writing``), never by an event, so nothing
-is forgotten across a restart. A file is measured when it has not changed for ``settle_s``. A WAV header torn by a power
-cut (its sizes are only right after a proper close) is mended in place; nothing else is ever written to a recording.
+is forgotten across a restart. A file is measured when it has not changed for ``settle_s``. A WAV header torn by a
+power cut (its sizes are right only after a proper close) is mended; nothing else is ever written to a file.
 
-``step`` runs on the writer's thread and only looks into the database. Files are read on this module's own thread, at low
-priority, and the result is handed back to the writer as a job.
+``step`` runs on the writer's thread and only looks into the database. Files are read on this module's own thread, at
+low priority, and the result is handed back to the writer as a job.
 """
 
 import hashlib

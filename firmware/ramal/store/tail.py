@@ -22,7 +22,7 @@ FIRST_MAX = 256
 TAIL = 32
 LINE_BYTES_MAX = 65536
 """Bytes without an LF after which they are skipped as garbage."""
-_TIME = re.compile(rb"[0-9]{1,11}(?=[.|])")
+_TIME = re.compile(rb"([0-9]{1,11})(?:\.([0-9]{6}),|\|)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,8 @@ class _File:
     size: int
     head: bytes
     """The first line, at most FIRST_MAX bytes; empty while it is not whole."""
-    began: int
-    """The second its first line speaks of, or its time of change when that is garbage."""
+    began: tuple[int, int]
+    """When its first line was written (microseconds) and when its last (nanoseconds): the order of rotated files."""
 
 
 def read(path: Path, cursor: Cursor, max_bytes: int) -> Chunk:
@@ -142,10 +142,17 @@ def _begin(cursor: Cursor, file: _File) -> Cursor:
 
 def _following(path: Path, cursor: Cursor) -> _File | None:
     """The file after the one the cursor is in. The journal's own name is always the last, whatever the clock said."""
-    files = [file for file in _files(path) if not _is_same(file, cursor)]
-    match = _TIME.match(cursor.first)
-    began = int(match[0]) if match else 0
-    return next((file for file in files if file.path == path or file.began > began), None)
+    files = _files(path)
+    mine = next((file for file in files if _is_same(file, cursor)), None)
+    began = mine.began if mine is not None else (_time_us(cursor.first), 0)
+    later = (file for file in files if file is not mine and (file.path == path or file.began > began))
+    return next(later, None)
+
+
+def _time_us(line: bytes) -> int:
+    """The time a journal's line begins with; -1 when it begins with none."""
+    match = _TIME.match(line)
+    return int(match[1]) * 1_000_000 + int(match[2] or 0) if match else -1
 
 
 def _files(path: Path) -> list[_File]:
@@ -181,10 +188,9 @@ def _look(path: Path) -> _File | None:
         os.close(descriptor)
     end = start.find(b"\n") + 1
     head = start[:end] if end else (start if len(start) == FIRST_MAX else b"")
-    match = _TIME.match(head)
-    return _File(
-        path, status.st_dev, status.st_ino, status.st_size, head, int(match[0]) if match else int(status.st_mtime)
-    )
+    began_us = _time_us(head)
+    began = (began_us if began_us >= 0 else status.st_mtime_ns // 1000, status.st_mtime_ns)
+    return _File(path, status.st_dev, status.st_ino, status.st_size, head, began)
 
 
 def _read_at(path: Path, offset: int, size: int) -> bytes:

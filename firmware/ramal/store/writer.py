@@ -1,9 +1,9 @@
 """The thread that owns the database's only writing connection.
 
 Law: whoever wants something written hands over a job and gets a Future; jobs run one after the other, in order. A job
-that fails changes nothing. ``submit`` is for what was promised to a person or cannot be rebuilt: when its Future is done,
-it is on the disk (synchronous=FULL). ``submit_rebuildable`` is for what comes from Asterisk's journals: a power cut may
-undo its last moments whole, cursor and rows together, and the journals are read again.
+that fails changes nothing. ``submit`` is for what was promised to a person or cannot be rebuilt: when its Future is
+done, it is on the disk (synchronous=FULL). ``submit_rebuildable`` is for what comes from Asterisk's journals: a power
+cut may undo its last moments whole, cursor and rows together, and the journals are read again.
 """
 
 import logging
