@@ -221,7 +221,7 @@ class Daemon:
 
     def _handlers(self) -> dict[str, Callable[[Request], "Answer | Future[Answer]"]]:
         return {
-            "ping": lambda _: {"version": _version(), "pid": os.getpid(), "up_since_ms": self.started_ms},
+            "ping": self._ping,
             "live": self._live,
             "office": lambda _: self.work.submit(self.in_force.export),
             "apply": self._apply,
@@ -230,6 +230,10 @@ class Daemon:
             "user.set_password": self._set_password,
             "audit": self._audit,
         }
+
+    def _ping(self, request: Request) -> Answer:
+        behind = {"inbox": self.engine.depth, "writer": self.writer.depth}
+        return {"version": _version(), "pid": os.getpid(), "up_since_ms": self.started_ms, "depth": behind}
 
     def _live(self, request: Request) -> Answer:
         state = self.engine.state
