@@ -162,6 +162,7 @@ class Daemon:
             slow_look_s=pace.slow_look_s,
         )
         self.drills: Drills | None = None
+        """Set by ``run``; a daemon of a test may have none."""
         self.server = Server(home.control_sock, self._handlers())
         stack.callback(self.server.stop)
 
@@ -236,6 +237,10 @@ class Daemon:
         return {"version": _version(), "pid": os.getpid(), "up_since_ms": self.started_ms, "depth": behind}
 
     def _live(self, request: Request) -> Answer:
+        return self.picture()
+
+    def picture(self) -> Answer:
+        """What is going on now, from the last published state; any thread."""
         state = self.engine.state
         return live(state, clock_ms(), self.chronicle.today, state.warnings, self.chronicle.behind_bytes)
 
@@ -275,6 +280,16 @@ class Daemon:
         return self.writer.submit(job)
 
 
+def drills_of(daemon: Daemon) -> Drills:
+    """The real ones."""
+    from ramal import drill
+
+    def office() -> Office:
+        return daemon.engine.state.office
+
+    return drill.Drills(daemon.home, office, daemon.picture)
+
+
 def run(
     home: Home,
     pace: Pace | None = None,
@@ -291,8 +306,7 @@ def run(
             raise RamalError(
                 f"The daemon cannot start ({error}). Calls go on. Repair the folder {home.root} and start it again."
             ) from error
-        if drills is not None:
-            daemon.drills = drills(daemon)
+        daemon.drills = (drills or drills_of)(daemon)
 
         def end(number: int, frame: FrameType | None) -> None:
             daemon.engine.stop()

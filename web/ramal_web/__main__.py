@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _serve(home: Home, bind: str | None, port: int | None) -> int:
-    settings = home.settings()
+    settings = home.in_force()
     host = settings.page_bind if bind is None else bind
     wanted = settings.page_port if port is None else port
     app = create_app(of_home(home))

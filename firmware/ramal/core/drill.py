@@ -29,7 +29,7 @@ Code = Literal[
 ]
 """What a step is about; the page and the command line have a sentence for each."""
 
-CALLER_HZ = 620.0
+CALLER_HZ = 530.0
 """The virtual caller's voice carries this tone; the agents' carry theirs (``AGENT_HZ``)."""
 AGENT_HZ = 440.0
 TALK_S = 6.0
@@ -58,7 +58,7 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What a call left in the history: its category, the agent, the talk and the recording (zeros when there is none)."""
+    """What a call left in the history; zeros and “missing” where there is no recording."""
 
     category: str | None
     agent: str | None
