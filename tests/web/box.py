@@ -166,15 +166,15 @@ class Box:
         finally:
             db.close()
 
-    def finish_recordings(self, state: str = "ready") -> None:
-        """Give every recording a file with ten seconds of tones, and say in the database that it is finished."""
+    def finish_recordings(self, state: str = "ready", seconds: float = 10.0) -> None:
+        """Give every recording a file with a tone, and say in the database that it is finished."""
         db = open_writer(self.home.db)
         try:
             for (path,) in db.execute("SELECT path FROM recording").fetchall():
                 target = self.home.root / path
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(tone_wav(10.0))
-            db.execute("UPDATE recording SET state = ?, duration_ms = 10000", (state,))
+                target.write_bytes(tone_wav(seconds))
+            db.execute("UPDATE recording SET state = ?, duration_ms = ?", (state, int(seconds * 1000)))
         finally:
             db.close()
 
