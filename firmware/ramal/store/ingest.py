@@ -63,8 +63,8 @@ class Ingest:
     def step(self, max_bytes: int = STEP_BYTES) -> int:
         """Read at most about ``max_bytes`` of each journal into the database; the number of lines that were read.
 
-        0 = nothing new (garbage counts as a line). Raises OSError (a journal cannot be read) or sqlite3.Error (nothing was written; the same
-        lines come again next time).
+        0 = nothing new (garbage counts as a line). Raises OSError (a journal cannot be read) or sqlite3.Error
+        (nothing was written; the same lines come again next time).
         """
         old_cel, old_queue = self._cursor(CEL_NAME), self._cursor(QUEUE_NAME)
         cel = tail.read(self._cel, old_cel, max_bytes)

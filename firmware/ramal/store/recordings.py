@@ -180,9 +180,15 @@ class Finisher:
     """Measures recordings of ended calls. ``on_writer`` runs a job on the writer's thread (``Writer.submit…``)."""
 
     def __init__(
-        self, home: Path, on_writer: OnWriter, *, settle_s: float = SETTLE_S, grace_s: float = GRACE_S
+        self,
+        home: Path,
+        on_writer: OnWriter,
+        *,
+        settle_s: float = SETTLE_S,
+        grace_s: float = GRACE_S,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._home, self._on_writer = home, on_writer
+        self._home, self._on_writer, self._clock = home, on_writer, clock
         self._settle_s, self._grace_s = settle_s, grace_s
         self._watched: dict[int, _Watched] = {}
         self._changed = threading.Condition()
@@ -210,7 +216,7 @@ class Finisher:
             with self._changed:
                 for one in found:
                     if one.id not in self._watched:
-                        self._watched[one.id] = _Watched(one, _mark(self._home, one.path), time.monotonic())
+                        self._watched[one.id] = _Watched(one, _mark(self._home, one.path), self._clock())
                 self._changed.notify()
         with self._changed:
             return len(self._watched)
@@ -228,14 +234,19 @@ class Finisher:
                     self._changed.wait(self._settle_s / 2 if self._watched else None)
                 if self._stopping:
                     return
-                waiting = list(self._watched.values())
-            for one in waiting:
-                if self._stopping:
-                    return
-                self._look(one)
+            self.look()
+
+    def look(self) -> None:
+        """Look at every watched file once: measure those that have settled."""
+        with self._changed:
+            waiting = list(self._watched.values())
+        for one in waiting:
+            if self._stopping:
+                return
+            self._look(one)
 
     def _look(self, one: _Watched) -> None:
-        now_s = time.monotonic()
+        now_s = self._clock()
         mark = _mark(self._home, one.due.path)
         if mark != one.mark:
             one.mark, one.since_s = mark, now_s
