@@ -44,7 +44,9 @@ def timeline(journal: Journal) -> tuple[Step, ...]:
         *_queues(story, call),
         *_end(journal, story, call),
     ]
-    order = {"arrived": 0, "dialled": 0, "hung_up": 2, "restarted": 3}
+    # Within one millisecond: a phone rings because a queue was joined, and stops ringing because of what came after.
+    order = {"arrived": 0, "dialled": 0, "ringing": 2, "answered": 3, "missed": 3, "ring_cancelled": 3}
+    order |= {"hung_up": 4, "restarted": 5}
     return tuple(sorted(steps, key=lambda step: (step.at_ms, order.get(step.kind, 1))))
 
 
