@@ -138,9 +138,9 @@ def _menu(menu: Menu, office: Office) -> str:
     rows = [
         f"[menu-{name}]",
         "exten => s,1,Answer()",
+        ' same => n,ExecIf($["${RAMAL_GREETING}"!=""]?CELGenUserEvent(GREETING))',
         f" same => n,CELGenUserEvent(MENU,{name})",
         " same => n,Set(RAMAL_TRY=0)",
-        ' same => n,ExecIf($["${RAMAL_GREETING}"!=""]?CELGenUserEvent(GREETING))',
         " same => n(again),Set(RAMAL_TRY=$[${RAMAL_TRY} + 1])",
         f" same => n,GotoIf($[${{RAMAL_TRY}} > {menu.tries}]?given-up)",
         f" same => n,Background(${{RAMAL_GREETING}}{_prompt(menu.text, office)})",
