@@ -19,6 +19,7 @@ from tests.web.box import (
 )
 from tests.web.conftest import Served, sign_in
 from tests.web.test_pages import HOSTILE
+from tests.web.test_process import RSS_MAX_MB, resident_mb
 
 WIDTHS = (360, 820, 1366)
 
@@ -328,6 +329,24 @@ def test_the_keyboard_alone_opens_a_call(box: Box, served: Served, page: Page) -
     assert width == "3px"
     page.keyboard.press("Enter")
     expect(page.locator(".steps")).to_be_visible()
+
+
+def test_the_process_stays_small_however_it_is_used(box: Box, served: Served, chromium: Browser) -> None:
+    box.add_history(demo_calls(200))
+    box.finish_recordings()
+    calls = [call_id for (call_id,) in box.sql("SELECT id FROM call ORDER BY key DESC LIMIT 5")]
+    for tag in ("pt-BR", "en", "es"):
+        context = chromium.new_context(locale=tag, extra_http_headers={"Accept-Language": tag})
+        page = context.new_page()
+        try:
+            for _ in range(3):
+                page.context.clear_cookies()
+                sign_in(page, served.url)
+            for path in ("/", "/calls", "/calls?search=maria", "/try", *(f"/calls/{call_id}" for call_id in calls)):
+                page.goto(served.url + path)
+        finally:
+            context.close()
+    assert resident_mb(served.process.pid) < RSS_MAX_MB
 
 
 def test_a_test_call_is_watched_step_by_step(box: Box, served: Served, page: Page, faults: list[str]) -> None:
