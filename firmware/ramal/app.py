@@ -42,6 +42,7 @@ from ramal.starts import Starts
 from ramal.steer import Steering
 from ramal.store import migrations, settings, users
 from ramal.store.db import open_writer
+from ramal.store.durable import Durable
 from ramal.store.ingest import CEL_NAME, QUEUE_NAME, Ingest
 from ramal.store.recordings import Finisher
 from ramal.store.writer import Writer
@@ -161,6 +162,7 @@ class Daemon:
             look_s=pace.look_s,
             slow_look_s=pace.slow_look_s,
         )
+        self.durable = Durable(home.db, home.root)
         self.drills: Drills | None = None
         """Set by ``run``; a daemon of a test may have none."""
         self.server = Server(home.control_sock, self._handlers())

@@ -1,0 +1,62 @@
+"""Running recordings are made to last while people talk, and only those."""
+
+from contextlib import closing
+from pathlib import Path
+
+from ramal.core.history import first_key
+from ramal.store import migrations
+from ramal.store.db import open_writer
+from ramal.store.durable import Durable, make_last
+from tests.until import until
+
+START_MS = 1_795_000_000_000
+
+
+def database(folder: Path) -> Path:
+    """Two calls with a recording being written: one goes on, one has ended."""
+    with closing(open_writer(folder / "db" / "ramal.db")) as db:
+        migrations.migrate(db)
+        for n, ended in ((0, None), (1, START_MS + 9000)):
+            key = first_key(START_MS) + n
+            category = None if ended is None else "answered"
+            db.execute(
+                "INSERT INTO call (key, id, direction, category, started_ms, ended_ms, line, number, caller,"
+                " caller_name, menu, queue, agent, phone, hangup_by, missed, has_message)"
+                " VALUES (?, ?, 'in', ?, ?, ?, '', '', '', '', '', '', '', '', '', '', 0)",
+                (key, f"1795000000.{n}", category, START_MS, ended),
+            )
+            db.execute(
+                "INSERT INTO recording (id, kind, path, started_ms, state) VALUES (?, 'talk', ?, ?, 'writing')",
+                (key * 16, f"recordings/{n}.wav", START_MS),
+            )
+    return folder / "db" / "ramal.db"
+
+
+def test_the_recording_of_a_running_call_is_made_to_last_again_and_again(tmp_path: Path) -> None:
+    made: list[Path] = []
+    durable = Durable(database(tmp_path), tmp_path, every_s=0.01, last=made.append)
+    durable.start()
+    try:
+        until(lambda: len(made) >= 3, 5, "three rounds")
+    finally:
+        durable.stop()
+    assert set(made) == {tmp_path / "recordings" / "0.wav"}
+
+
+def test_a_file_that_asterisk_has_not_begun_yet_disturbs_nothing(tmp_path: Path) -> None:
+    tried: list[Path] = []
+
+    def last(file: Path) -> None:
+        tried.append(file)
+        make_last(file)
+
+    durable = Durable(database(tmp_path), tmp_path, every_s=0.01, last=last)
+    durable.start()
+    try:
+        until(lambda: len(tried) >= 2, 5, "it goes on trying")
+        (tmp_path / "recordings").mkdir()
+        (tmp_path / "recordings" / "0.wav").write_bytes(b"RIFF")
+        count = len(tried)
+        until(lambda: len(tried) >= count + 2, 5, "and a file that is there now is made to last")
+    finally:
+        durable.stop()
