@@ -245,6 +245,30 @@ def test_keys_of_the_menus_are_told_as_a_path() -> None:
     assert folded(script.say("MENU", "billing").say("KEY", "billing|1").end()).menu == "main:2 billing:1"
 
 
+def test_a_caller_who_is_transferred_to_another_phone_still_called_our_number() -> None:
+    script = a_call().join()
+    unique, channel = script.ring("201")
+    script.event("ANSWER", unique, channel, number="201")
+    script.queued("sales", "agent-7", "CONNECT", 0, unique, 0)
+    script.bridge("BRIDGE_ENTER", (unique, channel), (script.main, script.line))
+    script.wait(5000)
+    script.event("BLINDTRANSFER", unique, channel, extra='{"extension":"202","context":"phone"}', number="201")
+    script.bridge("BRIDGE_EXIT", (unique, channel), (script.main, script.line))
+    script.queued("sales", "agent-7", "BLINDTRANSFER", "202", "phone", 0, 5, 1)
+    script.hang(unique, channel, channel)
+    script.wait(100).say("INTERNAL", "201|202")
+    other, second = script.ring("202")
+    script.wait(3000).event("ANSWER", other, second, number="202")
+    script.bridge("BRIDGE_ENTER", (other, second), (script.main, script.line))
+    script.wait(7000)
+    script.bridge("BRIDGE_EXIT", (other, second), (script.main, script.line))
+    script.hang(other, second, script.line)
+    call = folded(script.end())
+    assert (call.category, call.number, call.agent, call.phone) == ("answered", "+551133334444", "7", "202")
+    assert (call.talk_ms, call.hangup_by) == (12_000, "caller")
+    assert [step.detail["to"] for step in timeline(journal(script)) if step.kind == "transferred"] == ["202"]
+
+
 def test_a_code_dialled_on_a_phone_is_service() -> None:
     call = sample("first")["1795321469.0"]
     assert (call.direction, call.category, call.agent, call.phone) == ("internal", "service", "7", "201")
@@ -290,6 +314,38 @@ def test_real_calls_of_asterisk_22_are_understood() -> None:
     )
     assert answered.caller_name == 'José, "o bom" <script>'
     assert answered.hangup_by == "caller"
+
+
+# Written by Asterisk 22.10 and our dialplan, with real phones and callers (by tests/system/test_calls.py).
+OFFICE = """
+1795323430.6 answered sales 7 201 309 304 4194 caller
+1795323439.28 answered sales 7 201 311 308 18 agent
+1795323443.50 answered sales 7 201 316 315 3155 caller
+1795323480.150 answered sales 7 201 306 305 5345 caller
+1795323497.170 gave_up - - - - - - caller
+1795323502.185 abandoned sales - - 2508 - - caller
+1795323505.196 blocked sales - - 0 - - caller
+1795323518.213 timed_out short - - 5003 - - caller
+1795323534.239 answered sales 8 202 610 305 7396 caller
+1795323546.264 answered sales 7 201 307 306 6701 caller
+1795323546.275 abandoned sales - - 3008 - - caller
+1795323554.288 closed - - - - - - caller
+1795323564.298 closed - - - - - - system
+1795323568.306 answered - - 203 - 306 3003 caller
+1795323572.322 refused - - - - - - system
+"""
+
+
+def test_a_real_offices_hour_of_calls_is_understood() -> None:
+    calls = sample("office")
+    assert len(calls) == 40
+    for line in OFFICE.strip().splitlines():
+        call = calls[line.split()[0]]
+        told = (call.category, call.queue, call.agent, call.phone, call.wait_ms, call.ring_ms, call.talk_ms)
+        assert [str("-" if one in ("", None) else one) for one in (*told, call.hangup_by)] == line.split()[1:]
+    assert calls["1795323534.239"].missed == ("7",)
+    assert calls["1795323505.196"].has_message
+    assert {call.category for call in calls.values() if call.direction == "internal"} == {"service"}
 
 
 SAID = st.sampled_from(

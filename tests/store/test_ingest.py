@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ramal.core.history import CATEGORIES
-from ramal.store import read
+from ramal.store import ledger, read
 from ramal.store.ingest import CEL_NAME, QUEUE_NAME
 from tests.store.history import Life, history_of, rows
 from tests.store.office_day import START_S, Script, a_call, merge
@@ -346,6 +346,27 @@ def test_real_journals_of_asterisk_22_are_read(life: Life) -> None:
         ("7", "sales", "login"),
         ("7", "support", "login"),
     ]
+
+
+def test_a_call_that_our_code_cannot_fold_loses_no_line_and_stops_nothing(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cel, queue = a_day(10, 12)
+    expected = history_of(life.folder / "whole", cel, queue)
+    half = cel.rfind(b"\n", 0, len(cel) // 2) + 1
+    life.write(CEL_NAME, cel[:half])
+    life.read_all()
+
+    def broken(journal: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(ledger, "fold", broken)
+    life.write(CEL_NAME, cel[half:])
+    life.write(QUEUE_NAME, queue)
+    life.read_all()
+    monkeypatch.undo()
+    assert life.ingest.refold(0, 1000) is not None
+    assert rows(life.db) == expected
 
 
 def test_folding_everything_again_changes_nothing(life: Life) -> None:

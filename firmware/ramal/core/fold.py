@@ -7,13 +7,12 @@ verdicts. Times inside a journal are not sorted: the order of the file is right 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from ramal.core.history import Call, Category, Direction, HangupBy, Outcome, Stay, Take
-from ramal.core.journal import MEMBERSHIP, Cel, Journal, Queued, clean, endpoint, hangup_source, user_fields
+from ramal.core.journal import Journal, Queued, clean, hangup_source
+from ramal.core.story import NOT_LET_IN, Leg, Story, Visit, line_of, number_at, tell
 
-NOT_LET_IN = frozenset({"FULL", "JOINEMPTY", "JOINUNAVAIL"})
-"""QUEUESTATUS of callers who never entered the queue."""
 BLOCKED = NOT_LET_IN | {"LEAVEEMPTY", "LEAVEUNAVAIL"}
 SERVICE = frozenset({"LOGIN", "LOGOUT", "PAUSE", "RESUME", "CODE_REFUSED"})
 VERDICTS: dict[str, Outcome] = {
@@ -24,159 +23,7 @@ VERDICTS: dict[str, Outcome] = {
 }
 NOTHING_SPOKEN = (["ERROR"], ["SKIP"])
 """Results of a message that was not recorded; the dialplan says MESSAGE before it records, perhaps again after."""
-MOVES = frozenset({"BLINDTRANSFER", "ATTENDEDTRANSFER", "PICKUP"})
 MISSED = frozenset({"RINGNOANSWER"})
-
-
-@dataclass(slots=True)
-class Leg:
-    """One channel of the call. ``bridged`` are the spans it was connected to somebody; the last may be open."""
-
-    unique_id: str
-    channel: str
-    endpoint: str
-    started_ms: int
-    answered_ms: int | None = None
-    ended_ms: int | None = None
-    hangup_extra: str = ""
-    bridged: list[tuple[int, int | None]] = field(default_factory=list)
-    agent: str = ""
-    rang: str = ""
-    """What queue_log says became of the ringing: CONNECT, RINGNOANSWER, RINGCANCELED."""
-
-    def bridged_ms(self, from_ms: int, until_ms: int) -> int:
-        """How long it was connected within a span."""
-        spans = ((max(a, from_ms), min(until_ms if b is None else b, until_ms)) for a, b in self.bridged)
-        return sum(b - a for a, b in spans if b > a)
-
-
-@dataclass(slots=True)
-class Visit:
-    """A stay in a queue while it is being put together from both files."""
-
-    queue: str
-    joined_ms: int
-    path: str = ""
-    ended_ms: int | None = None
-    status: str = ""
-    log: list[Queued] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Story:
-    """One pass over the CEL events: what the dialplan said, in order, and the channels."""
-
-    legs: dict[str, Leg] = field(default_factory=dict)
-    main: Leg | None = None
-    first: Cel | None = None
-    last_ms: int = 0
-    ended_ms: int | None = None
-    said: list[tuple[Cel, list[str]]] = field(default_factory=list)
-    visits: list[Visit] = field(default_factory=list)
-    moves: list[Cel] = field(default_factory=list)
-    """Transfers and pick-ups."""
-
-
-def tell(journal: Journal) -> Story:
-    """The story of a journal: channels, what the dialplan said, and the queue visits with their queue_log lines."""
-    story = Story()
-    open_legs = 0
-    for event in journal.cel:
-        at_ms, kind = event.at_ms, event.type
-        if story.first is None:
-            story.first = event
-        story.last_ms = max(story.last_ms, at_ms)
-        leg = story.legs.get(event.unique_id)
-        if leg is None:
-            leg = Leg(event.unique_id, event.channel, endpoint(event.channel), at_ms)
-            story.legs[event.unique_id] = leg
-            open_legs += 1
-        if event.user:  # cel_custom writes a user event's name also as its type
-            _said(story, event, user_fields(event.extra))
-        elif kind == "BRIDGE_ENTER":
-            leg.bridged.append((at_ms, None))
-        elif kind == "BRIDGE_EXIT":
-            if leg.bridged and leg.bridged[-1][1] is None:
-                leg.bridged[-1] = (leg.bridged[-1][0], max(at_ms, leg.bridged[-1][0]))
-        elif kind == "ANSWER":
-            if leg.answered_ms is None:
-                leg.answered_ms = at_ms
-        elif kind == "HANGUP":
-            if leg.ended_ms is None:
-                leg.ended_ms = at_ms
-                leg.hangup_extra = event.extra
-                open_legs -= 1
-        elif kind == "LINKEDID_END":
-            story.ended_ms = at_ms
-        elif kind in MOVES:
-            story.moves.append(event)
-    if story.ended_ms is None and story.first is not None and open_legs == 0:
-        story.ended_ms = story.last_ms
-    story.main = story.legs.get(journal.call_id) or next(iter(story.legs.values()), None)
-    _attach(story, journal.queue)
-    return story
-
-
-def _said(story: Story, event: Cel, fields: list[str]) -> None:
-    story.said.append((event, fields))
-    name = event.user
-    if name in ("QUEUE", "PHONE", "VOICEMAIL") and story.visits and story.visits[-1].ended_ms is None:
-        story.visits[-1].ended_ms = event.at_ms  # left without a QUEUE_END: transferred
-    if name == "QUEUE":
-        story.visits.append(Visit(fields[0], event.at_ms, fields[1] if len(fields) > 1 else ""))
-    elif name == "QUEUE_END" and story.visits:
-        story.visits[-1].ended_ms = event.at_ms
-        story.visits[-1].status = fields[1] if len(fields) > 1 else ""
-
-
-def _attach(story: Story, lines: tuple[Queued, ...]) -> None:
-    """Give each queue visit its lines of queue_log; a visit CEL does not know (its lines were lost) is made of them."""
-    chapters: list[list[Queued]] = []
-    for line in lines:
-        if line.event in MEMBERSHIP:
-            continue
-        if line.event == "ENTERQUEUE" or not chapters:
-            chapters.append([])
-        chapters[-1].append(line)
-    waiting = [visit for visit in story.visits if visit.status not in NOT_LET_IN]
-    for chapter in chapters:
-        match = next((visit for visit in waiting if visit.queue == chapter[0].queue), None)
-        if match is None:
-            match = Visit(chapter[0].queue, chapter[0].at_s * 1000)
-            story.visits.append(match)
-        else:
-            waiting.remove(match)
-        match.log = chapter
-    if any(visit.log and visit not in story.visits[:1] for visit in story.visits):
-        story.visits.sort(key=lambda visit: visit.joined_ms)
-    if story.first is None and lines:
-        story.last_ms = lines[-1].at_s * 1000
-    _name_legs(story, lines)
-
-
-def _name_legs(story: Story, lines: tuple[Queued, ...]) -> None:
-    """Which agent each phone's channel rang for: CONNECT names the channel, a missed ring is found by its length."""
-    main = story.main or story.legs.get(next(iter(story.legs), ""))
-    silent = [leg for leg in story.legs.values() if leg is not main and leg.answered_ms is None and leg.ended_ms]
-    for line in lines:
-        if line.event == "CONNECT" and len(line.data) > 1 and line.data[1] in story.legs:
-            leg = story.legs[line.data[1]]
-            leg.agent, leg.rang = line.agent, line.event
-        elif line.event in ("RINGNOANSWER", "RINGCANCELED") and silent:
-            rang_ms = _number(line.data, 0)
-            best = min(silent, key=lambda leg: _distance(leg, line.at_s, rang_ms))
-            best.agent, best.rang = line.agent, line.event
-            silent.remove(best)
-
-
-def _distance(leg: Leg, at_s: int, rang_ms: int) -> int:
-    ended_ms = leg.ended_ms or leg.started_ms
-    return abs(ended_ms - leg.started_ms - rang_ms) + abs(ended_ms - at_s * 1000 - 500)
-
-
-def _number(data: tuple[str, ...], index: int) -> int:
-    text = data[index] if -len(data) <= index < len(data) else ""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else 0
 
 
 def fold(journal: Journal) -> Call:
@@ -245,13 +92,17 @@ def _facts(story: Story, journal: Journal) -> _Facts:
         facts.line = next((line for leg in story.legs.values() if (line := line_of(leg))), "")
         if main is not None and not facts.line:
             facts.phone = main.endpoint
+    arrived = False
     for event, fields in story.said:
         match event.user:
             case "ARRIVE":
+                arrived = True
                 facts.line = fields[0] or facts.line
                 facts.number = fields[1] if len(fields) > 1 else facts.number
                 facts.caller, facts.caller_name = event.number, event.name or facts.caller_name
-            case "NUMBER" | "INTERNAL":
+            case "NUMBER":
+                facts.number = fields[-1]
+            case "INTERNAL" if not arrived:  # a caller transferred to a phone still called our number
                 facts.number = fields[-1]
             case "MENU":
                 keys.append(fields[0])
@@ -269,10 +120,6 @@ def _facts(story: Story, journal: Journal) -> _Facts:
         facts.caller = "|".join(entered.data[1:-1]) if entered else ""
     facts.menu = " ".join(dict.fromkeys(keys))
     return facts
-
-
-def line_of(leg: Leg) -> str:
-    return leg.endpoint.removeprefix("line-") if leg.endpoint.startswith("line-") else ""
 
 
 def _direction(story: Story) -> Direction:
@@ -302,7 +149,7 @@ def _stay(story: Story, visit: Visit, ended_ms: int | None, cut: bool) -> Stay:
         if bridge_ms is not None:
             left_ms = bridge_ms
         elif connect is not None:
-            left_ms = visit.joined_ms + _number(connect.data, 0) * 1000
+            left_ms = visit.joined_ms + number_at(connect.data, 0) * 1000
     elif verdict is not None:
         outcome = verdict
         if left_ms is None:
@@ -326,7 +173,7 @@ def _stay(story: Story, visit: Visit, ended_ms: int | None, cut: bool) -> Stay:
         left_ms=left_ms,
         outcome=outcome,
         agent=agent or (answering.agent if answering else ""),
-        position=_number((position,), 0) or None,
+        position=number_at((position,), 0) or None,
         wait_ms=None if left_ms is None else max(0, left_ms - visit.joined_ms),
         ring_ms=_leg_ring_ms(answering, connect),
         talk_ms=_visit_talk_ms(main, visit, left_ms, gone_ms, ended_ms) if outcome == "answered" else None,
@@ -351,7 +198,7 @@ def _leg_for(story: Story, visit: Visit, connect: Queued | None) -> Leg | None:
 def _leg_ring_ms(leg: Leg | None, connect: Queued | None) -> int | None:
     if leg is not None and leg.answered_ms is not None:
         return max(0, leg.answered_ms - leg.started_ms)
-    return _number(connect.data, 2) * 1000 if connect is not None else None
+    return number_at(connect.data, 2) * 1000 if connect is not None else None
 
 
 def _visit_talk_ms(
@@ -361,9 +208,9 @@ def _visit_talk_ms(
     if main is not None and main.bridged and answered_ms is not None:
         end_ms = gone_ms if gone_ms is not None else ended_ms
         if end_ms is None:
-            return None if complete is None else _number(complete.data, 1) * 1000
+            return None if complete is None else number_at(complete.data, 1) * 1000
         return main.bridged_ms(answered_ms, end_ms)
-    return _number(complete.data, 1) * 1000 if complete is not None else None
+    return number_at(complete.data, 1) * 1000 if complete is not None else None
 
 
 def _answering(story: Story, stays: tuple[Stay, ...]) -> Leg | None:

@@ -7,9 +7,10 @@ never contradict it: they are made from the same story.
 import re
 from collections.abc import Iterator
 
-from ramal.core.fold import NOT_LET_IN, Leg, Story, fold, line_of, tell
+from ramal.core.fold import fold
 from ramal.core.history import Call, Stay, Step, StepKind
 from ramal.core.journal import Cel, Journal, clean, hangup_cause
+from ramal.core.story import NOT_LET_IN, Leg, Story, line_of, tell
 
 _SAID: dict[str, tuple[StepKind, tuple[str, ...]]] = {
     "REFUSED": ("refused", ("reason",)),

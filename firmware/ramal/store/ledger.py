@@ -119,13 +119,18 @@ class Ledger:
 
     def write(self, entries: Iterable[Entry], restart_after: Callable[[int], int | None]) -> None:
         """Fold the calls and write every row that follows from them."""
-        calls = [(entry, call) for entry in entries if (call := _folded(entry, restart_after)) is not None]
+        told = [(entry, _folded(entry, restart_after)) for entry in entries]
+        calls = [(entry, call) for entry, call in told if call is not None]
         known = [(entry.key,) for entry, _ in calls if entry.before is not None]
         db = self._db
         db.executemany(_PUT_CALL, [_call_row(entry.key, call) for entry, call in calls])
         db.executemany(
             "INSERT OR REPLACE INTO call_journal VALUES (?, ?)",
-            [(entry.key, pack(entry.lines, call.ended_ms is not None)) for entry, call in calls if entry.changed],
+            [
+                (entry.key, pack(entry.lines, call is None or call.ended_ms is not None))
+                for entry, call in told
+                if entry.changed
+            ],
         )
         db.executemany("DELETE FROM queue_stay WHERE call = ?", known)
         db.executemany(_PUT_STAY, [row for entry, call in calls for row in _stay_rows(entry.key, call)])
@@ -187,6 +192,7 @@ def last_sign(journal: Journal) -> int:
 
 
 def _folded(entry: Entry, restart_after: Callable[[int], int | None]) -> Call | None:
+    """The call; None when it cannot be folded but was before: then its rows stay as they are."""
     try:
         journal = journal_of(entry.id, entry.lines)
         restarted_ms = restart_after(last_sign(journal))

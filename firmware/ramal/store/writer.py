@@ -119,10 +119,6 @@ class Writer:
                     full = not job.rebuildable
                     connection.execute(f"PRAGMA synchronous={'FULL' if full else 'NORMAL'}")
                 _perform(connection, job)
-        try:
-            connection.execute("PRAGMA optimize")
-        except sqlite3.Error:
-            log.warning("the database was closed without tidying up", exc_info=True)
         connection.close()
 
 
