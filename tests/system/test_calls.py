@@ -3,6 +3,7 @@
 One box for the module: calls are sent one after another, each from its own caller number, and found by it.
 """
 
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -29,6 +30,8 @@ def office() -> Iterator[TestBox]:
         with box.running(folder, box.office()) as running:
             yield running
             assert running.channels() == 0
+            said = (running.home.asterisk_log / "messages.log").read_text(errors="replace")
+            assert not re.findall(r".*(?:does not exist in any format|Unable to open|No such file).*", said)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -142,6 +145,21 @@ def test_a_caller_who_hangs_up_while_waiting_has_abandoned(office: TestBox) -> N
         call = place(office, Caller("+551133330001", "+5511900000009", stay_ms=2500))
     assert (call["category"], call["hangup_by"]) == ("abandoned", "caller")
     assert 1500 <= call["wait_ms"] < 6000
+
+
+def test_who_waits_hears_the_position_and_music(office: TestBox, tmp_path: Path) -> None:
+    account = Account("+5511900000019", port=office.settings.sip_port)
+    with agents.logged_in(office, "201", agents.IGNORE), Phone(tmp_path / "caller", "caller", account) as caller:
+        caller.dial(f"sip:+551133330001@127.0.0.1:{office.settings.sip_port}")
+
+        def heard() -> bool:
+            files = [call.heard for call in caller.calls.values()]
+            wave = sound.read_wave(files[0].read_bytes()) if files and files[0].exists() else None
+            return wave is not None and wave.duration_s > 6 and sound.rms_dbfs(wave.mono[-24_000:]) > -45
+
+        until(heard, 20, "six seconds of sound, the last three not silent")
+        caller.hangup()
+    assert history(office, "+5511900000019")["category"] == "abandoned"
 
 
 def test_without_an_agent_the_caller_goes_to_the_overflow_and_leaves_a_message(office: TestBox) -> None:
