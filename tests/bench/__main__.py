@@ -1,0 +1,47 @@
+"""``make bench``: both benches, their tables on the terminal and their figures in build/bench/*.json.
+
+``BENCH="--quick"`` takes under two minutes; ``--calls`` or ``--ingest`` run one of the two.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ramal.errors import RamalError
+from tests.bench import bench_calls
+
+OUT = Path(__file__).resolve().parents[2] / "build" / "bench"
+INGEST_CALLS, INGEST_CALLS_QUICK = 1_000_000, 30_000
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what is asked for; non-zero when one of them could not be run. A missed aim is told, not an error."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small and short: does everything work?")
+    parser.add_argument("--calls", action="store_true", help="only Ramal against bare Asterisk")
+    parser.add_argument("--ingest", action="store_true", help="only the journals' ingest and the pages")
+    given = parser.parse_args(arguments)
+    everything = given.calls == given.ingest
+    OUT.mkdir(parents=True, exist_ok=True)
+    code = 0
+    if given.calls or everything:
+        print("# Calls: Ramal against bare Asterisk", flush=True)
+        try:
+            quick = ["--quick"] if given.quick else []
+            code = bench_calls.main([*quick, "--json", str(OUT / f"calls{'-quick' if given.quick else ''}.json")])
+        except RamalError as error:
+            print(f"ramal: {error}", file=sys.stderr)
+            code = 1
+    if given.ingest or everything:
+        print("\n# Ingest: the journals of many calls, and the pages on them", flush=True)
+        calls = INGEST_CALLS_QUICK if given.quick else INGEST_CALLS
+        file = OUT / f"ingest{'-quick' if given.quick else ''}.json"
+        words = [sys.executable, "-m", "tests.bench.bench_ingest", str(calls), "--json", str(file)]
+        code = subprocess.run(words, check=False).returncode or code  # a process of its own: it reports its peak memory
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
