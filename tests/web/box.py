@@ -23,7 +23,7 @@ from ramal.control.server import Server
 from ramal.core import office_file
 from ramal.core.office import Office
 from ramal.errors import RamalError
-from ramal.store import migrations, settings
+from ramal.store import migrations, settings, users
 from ramal.store.db import open_writer
 from ramal.store.ingest import Ingest
 from ramal_web.auth import passwords
@@ -89,9 +89,7 @@ class Daemon:
     def _set_password(self, name: str, hash_: str) -> dict[str, Any]:
         db = open_writer(self.home.db)
         try:
-            db.execute(
-                "UPDATE user SET password_hash = ?, must_change = 0, epoch = epoch + 1 WHERE name = ?", (hash_, name)
-            )
+            users.set_password(db, name, hash_)
         finally:
             db.close()
         return {}

@@ -15,7 +15,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from ramal_web import create_app, of_home
+from ramal_web.app import create_app
+from ramal_web.settings import of_home
 from tests.until import until
 from tests.web.box import PASSWORD, Box
 

@@ -8,8 +8,9 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from ramal_web import create_app, of_home
+from ramal_web.app import create_app
 from ramal_web.auth import passwords
+from ramal_web.settings import of_home
 from ramal_web.throttle import ADDRESS, PAIR, Throttle
 from tests.web.box import FIRST_PASSWORD, PASSWORD, Box
 from tests.web.conftest import english

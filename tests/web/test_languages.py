@@ -10,13 +10,15 @@ from markupsafe import Markup
 from ramal.core import warnings
 from ramal.core.drill import Code
 from ramal.core.history import CATEGORIES, Step, StepKind
-from ramal_web import catalogs, create_app, of_home
+from ramal_web import catalogs
+from ramal_web.app import create_app
 from ramal_web.calls.words import STEP_LOOK, Speaker
 from ramal_web.drill import words as drill_words
 from ramal_web.history import OfficeWords
 from ramal_web.i18n import gettext
 from ramal_web.live import words
 from ramal_web.live.picture import LOST, OTHER, STATE_ORDER, Warning
+from ramal_web.settings import of_home
 from tests.web.box import Box
 from tests.web.conftest import english
 

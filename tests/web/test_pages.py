@@ -9,13 +9,14 @@ import pytest
 from flask.testing import FlaskClient
 
 from ramal.control.client import Control
-from ramal_web import create_app, of_home
+from ramal_web.app import create_app
 from ramal_web.calls import audio
 from ramal_web.calls.query import Query, read_query
 from ramal_web.formats import duration, label, offset
 from ramal_web.history import OfficeWords
 from ramal_web.live.feed import Feed
 from ramal_web.live.picture import picture
+from ramal_web.settings import of_home
 from tests.web.box import Box, abandoned_call, answered_call, now_ms, waiting
 from tests.web.conftest import english
 from tests.web.test_door import enter

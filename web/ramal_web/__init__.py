@@ -1,6 +1,5 @@
-"""The page: Flask behind waitress, as an unprivileged reader of the box."""
+"""The page: Flask behind waitress, as an unprivileged reader of the box.
 
-from ramal_web.app import create_app
-from ramal_web.settings import WebSettings, of_home
-
-__all__ = ["WebSettings", "create_app", "of_home"]
+``ramal_web.app.create_app(ramal_web.settings.of_home(home))`` is the WSGI application; ``python -m ramal_web`` serves
+it. Nothing is imported here, so that ``python -m ramal_web.catalogs`` needs no more than it uses.
+"""
