@@ -5,7 +5,6 @@ Everything is started the way ``ramal up`` starts it, with the product's own cod
 
 import contextlib
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -184,16 +183,8 @@ def make(folder: Path, office_text: str, **changes: Any) -> TestBox:
     file.write_text(office_text, encoding="utf-8")
     office = prepare.office(home, str(file), _silent)
     asterisk.lay_data(home, programs)
-    _share_prompts(home)
     prepare.generation(home, settings, programs, office, _silent)
     return TestBox(home, settings, office, programs)
-
-
-def _share_prompts(home: Home) -> None:
-    """Spoken once a machine: later boxes copy what the first one spoke."""
-    shelf = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ramal" / "test-prompts"
-    if shelf.is_dir():
-        shutil.copytree(shelf, home.prompts, dirs_exist_ok=True, symlinks=True)
 
 
 @contextlib.contextmanager

@@ -153,7 +153,9 @@ def test_the_same_calls_give_the_same_history_however_often_the_daemon_is_killed
             play(dying)
         disturbed = story(dying)
         assert len(lives) >= 5
-        until(lambda: not dying.rows("SELECT 1 FROM call WHERE ended_ms IS NULL"), 15, "the agent's last code ended too")
+        until(
+            lambda: not dying.rows("SELECT 1 FROM call WHERE ended_ms IS NULL"), 15, "the agent's last code ended too"
+        )
         assert dying.stop_daemon() == 0
         with sqlite3.connect(dying.home.db) as connection:
             kept = dump(connection)
