@@ -88,7 +88,7 @@ exten => menu,1,Answer()
  same => n,Dial(PJSIP/20${KEY},30)
 exten => early,1,Progress()
  same => n,PlayTones(600)
- same => n,Wait(1.5)
+ same => n,Wait(6.5)
  same => n,Hangup(17)
 """
 

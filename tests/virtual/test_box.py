@@ -67,11 +67,12 @@ def test_two_phones_talk_through_the_box(asterisk: Box, tmp_path: Path) -> None:
 
 
 def test_sound_before_the_answer_is_heard(asterisk: Box, tmp_path: Path) -> None:
-    with phone(tmp_path, "caller", account=Account("+5511999990000", port=asterisk.port)) as (caller, told):
+    account = Account("+5511999990000", port=asterisk.port)
+    with phone(tmp_path, "caller", account=account, voice_ms=6000) as (caller, told):
         caller.dial("early")
         told.wait(events.Early)
-        closed = told.wait(events.Closed)
-        assert closed.code == 486
+        closed = told.wait(events.Closed, timeout_s=15)
+        assert closed.code == 486, "the early sound outlasts the voice, and the phone does not hang up for that"
         assert closed.heard is not None
         wave = sound.read_wave(closed.heard.read_bytes())
         assert sum(window[0] for window in sound.tones_present(wave.mono, wave.rate_hz, [600])) >= 8

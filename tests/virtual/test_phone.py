@@ -33,6 +33,15 @@ def test_both_sides_of_a_call_hear_the_other_and_not_themselves(tmp_path: Path) 
     assert bob_heard[1] == 0
 
 
+def test_a_call_outlasts_the_voice_it_began_with(tmp_path: Path) -> None:
+    short = {"voice_ms": 6000}
+    with phone(tmp_path, "ann", **short) as (ann, told), phone(tmp_path, "bob", policy=ANSWER, **short) as (bob, _):
+        ann.dial(bob.uri)
+        told.wait(events.Answered)
+        until(lambda: _heard_s(ann) > 7.0 or told.all(events.Closed), 15, "more sound than one voice")
+        assert not told.all(events.Closed)
+
+
 @pytest.mark.parametrize("mode", ["rtp_event", "info"])
 def test_keys_arrive_in_order_by_rfc_4733_and_by_info(tmp_path: Path, mode: str) -> None:
     with phone(tmp_path, "ann", dtmf=mode) as (ann, told), phone(tmp_path, "bob", policy=ANSWER) as (bob, at_bob):

@@ -79,7 +79,7 @@ class Baresip:
         self._posted: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._selector = selectors.DefaultSelector()
-        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._timers: list[tuple[float, int, Callable[[], object]]] = []
         self._numbers = itertools.count(1)
         self._replies: dict[str, tuple[str, Reply | None]] = {}
         self._decoder = Decoder()
@@ -120,8 +120,12 @@ class Baresip:
     def stop(self) -> None:
         """End it: ``quit`` (it unregisters), then SIGTERM, then SIGKILL; back when all is gone. Idempotent."""
         self.post(self._quit)
-        if self._thread is not threading.current_thread():
+        if not self.on_its_thread():
             self._thread.join()
+
+    def on_its_thread(self) -> bool:
+        """Whether the caller is this phone's own thread (and so must not wait for it)."""
+        return self._thread is threading.current_thread()
 
     # The phone's thread.
 
@@ -137,7 +141,7 @@ class Baresip:
         except OSError as problem:
             self._answered({"token": token, "ok": False, "data": f"the phone does not listen: {problem}"})
 
-    def after(self, delay_s: float, action: Callable[[], None]) -> None:
+    def after(self, delay_s: float, action: Callable[[], object]) -> None:
         """Do it in ``delay_s`` seconds, unless the process has ended by then."""
         heapq.heappush(self._timers, (time.monotonic() + delay_s, next(self._numbers), action))
 

@@ -10,53 +10,26 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ramal.core import sound
 from ramal.provide.peer import Peers, peers
 from ramal.virtual import events, ports, setup
 from ramal.virtual.baresip import Baresip, PhoneError, PortTaken
+from ramal.virtual.calls import Call, CallState, DtmfMode, Manual, Policy
 from ramal.virtual.ear import Ear
 from ramal.virtual.events import PhoneEvent
-from ramal.virtual.mouth import Mouth
+from ramal.virtual.mouth import VOICE_MS, Mouth
 from ramal.virtual.setup import Account
 
-__all__ = ["Account", "Call", "Manual", "Phone", "PhoneError", "PhoneEvent", "Policy"]
+__all__ = ["Account", "Call", "DtmfMode", "Manual", "Phone", "PhoneError", "PhoneEvent", "Policy"]
 
 RTP_PORTS = (20000, 29998)
 _REINVITE_S = 3.0
+_SETTLE_S = 2.0
 _AGAIN_S = (1.0, 2.0, 4.0, 8.0, 15.0)
-
-DtmfMode = Literal["rtp_event", "info", "inband"]
-CallState = Literal["dialing", "ringing", "early", "incoming", "answered", "held"]
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What the phone does by itself with a call: nothing (``manual``: it rings), answer or refuse (486) it ``after_s``.
-
-    ``unavailable`` refuses every call at once with 480, before it rings.
-    """
-
-    kind: Literal["manual", "answer", "reject", "unavailable"] = "manual"
-    after_s: float = 0.0
-
-
-Manual = Policy()
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call as it stands. ``heard``: the WAV that grows with what the phone hears of it."""
-
-    call_id: str
-    outgoing: bool
-    peer_uri: str
-    peer_name: str
-    state: CallState
-    heard: Path
 
 
 class Phone:
@@ -64,6 +37,7 @@ class Phone:
 
     ``voice``: an 8 kHz mono 16 bit WAV that it says over and over in a call; None is silence.
     ``sip_port`` 0 takes a free one. ``heard_kept``: how many sounds of calls are kept; ``heard_limit_s``: the longest.
+    ``voice_ms``: how much voice baresip is given at once; it is given more in time.
     """
 
     def __init__(
@@ -81,6 +55,7 @@ class Phone:
         rtp_ports: tuple[int, int] = RTP_PORTS,
         heard_kept: int = 20,
         heard_limit_s: int = 600,
+        voice_ms: int = VOICE_MS,
         use: Peers | None = None,
     ) -> None:
         self.home, self.name, self.account = home.absolute(), name, account
@@ -102,9 +77,10 @@ class Phone:
         self._reinvites: deque[str] = deque()
         self._turn = 0
         self._account_made = threading.Event()
-        self._mouth = Mouth(self.home, self._say, self._after, self._talks)
+        self._mouth = Mouth(self.home, self._say, self._after, self._sounds, voice_ms)
         self._baresip: Baresip | None = None
         self._ear: Ear | None = None
+        self._away = False
 
     # Any thread.
 
@@ -151,13 +127,17 @@ class Phone:
 
     @property
     def policy(self) -> Policy:
-        """What it does with the next call; may be set at any time."""
+        """What it does with the next call; may be set at any time, and holds when that is done."""
         return self._policy
 
     @policy.setter
     def policy(self, policy: Policy) -> None:
-        self._policy = policy
-        self._say("dnd", "true" if policy.kind == "unavailable" else "false")
+        away, self._policy = policy.kind == "unavailable", policy
+        if away != self._away:
+            self._away, done = away, threading.Event()
+            told = self._say("dnd", "true" if away else "false", lambda ok, text: done.set())
+            if told and self._baresip is not None and not self._baresip.on_its_thread():
+                done.wait(_SETTLE_S)
 
     def dial(self, uri: str, timeout_s: float = 5.0) -> str:
         """Call ``sip:<user>@<host>:<port>``, or a number at the account's box; the id of the call.
@@ -237,6 +217,7 @@ class Phone:
                 self._change(call_id, "ringing")
             case events.Early(call_id=call_id):
                 self._change(call_id, "early")
+                self._mouth.began()
             case events.Answered(call_id=call_id):
                 if call_id in self._told_answered:
                     return
@@ -262,7 +243,8 @@ class Phone:
         made = self._account_made
         self._say("uanew", self._line, lambda ok, text: made.set())
         self._on_event(events.Started(_now_ms(), pid, self.sip_port))
-        if self._policy.kind == "unavailable":
+        self._away = self._policy.kind == "unavailable"
+        if self._away:
             self._say("dnd", "true")
 
     def ended(self, wanted: bool, exit_code: int, last_words: str) -> None:
@@ -299,17 +281,19 @@ class Phone:
     def _post(self, action: Callable[[], None]) -> bool:
         return self._baresip is not None and self.running and self._baresip.post(action)
 
-    def _say(self, command: str, params: str = "", reply: Callable[[bool, str], None] | None = None) -> None:
+    def _say(self, command: str, params: str = "", reply: Callable[[bool, str], None] | None = None) -> bool:
         baresip = self._baresip
-        if baresip is not None:
-            self._post(lambda: baresip.say(command, params, reply))
+        return baresip is not None and self._post(lambda: baresip.say(command, params, reply))
 
-    def _after(self, delay_s: float, action: Callable[[], None]) -> None:
+    def _after(self, delay_s: float, action: Callable[[], object]) -> None:
         if self._baresip is not None:
             self._baresip.after(delay_s, action)
 
     def _talks(self) -> bool:
         return any(call.state in ("answered", "held") for call in self.calls.values())
+
+    def _sounds(self) -> bool:
+        return self._talks() or any(call.state == "early" for call in self.calls.values())
 
     def _change(self, call_id: str, state: CallState) -> None:
         if call_id in self.calls:

@@ -95,7 +95,7 @@ def config(
         *(f"{direction}_srate 8000" for direction in ("ausrc", "auplay")),
         *(f"{direction}_channels 1" for direction in ("ausrc", "auplay")),
         *(f"{stage}_format s16" for stage in ("ausrc", "auplay", "auenc", "audec")),
-        "audio_buffer 20-160",
+        "audio_buffer 100-2000",  # on a busy machine less loses sound and tears tones apart; nobody minds the delay
         f"rtp_ports {rtp_ports[0]}-{rtp_ports[1]}",
         "rtcp_mux no",
         "jitter_buffer_type off",
