@@ -26,6 +26,6 @@ def say(code: str) -> str:
     }.get(code, label(code.replace("_", " ").replace("-", " ")))
 
 
-def detail(code: str, text: str) -> str:
-    """What a step's detail adds for a person; lists of codes are for the command line."""
-    return "" if code in ("timeline", "category", "recording", "in-history") else label(text)
+def detail(code: str, text: str, ok: bool | None) -> str:
+    """What a step's detail adds for a person: the key that was pressed, and whatever helps to find a fault."""
+    return label(text) if code == "key" or ok is False else ""
