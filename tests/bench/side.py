@@ -150,7 +150,7 @@ class Side:
         until(self._reachable, 30, "every agent's phone answers OPTIONS")
 
     def _reachable(self) -> bool:
-        contacts = [line for line in self.box.command("pjsip show contacts").splitlines() if " Contact:  20" in line]
+        contacts = [line for line in self.box.command("pjsip show contacts").splitlines() if " Contact:  2" in line]
         away = [line.split()[1].split("/")[0] for line in contacts if " Avail" not in line]
         for extension in away:
             self.box.command(f"pjsip qualify {extension}")
