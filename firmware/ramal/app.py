@@ -1,9 +1,9 @@
 """The daemon, put together: the only module that sees everything. ``run(home)`` is the process's main thread.
 
 Threads: main = engine; ``ami link`` and the session's reader; ``steering`` (commands out); ``store writer`` (the only
-writer of the database); ``chronicle`` (journals, disk); ``recordings`` (measuring them); ``control`` (the socket);
-``apply`` (settings). Edges only put events; whatever must wait does so on its own thread. Law: the daemon may die at
-any instant and calls go on.
+writer of the database); ``chronicle`` (journals, disk); ``recordings`` (measuring them); ``durable`` (bringing running
+ones onto the disk); ``control`` (the socket); ``apply`` (settings); ``drill`` (a test call). Edges only put events;
+whatever must wait does so on its own thread. Law: the daemon may die at any instant and calls go on.
 """
 
 import logging
@@ -67,13 +67,17 @@ class Pace:
 
 
 class Drills(Protocol):
-    """Places a test call through everything. Both are asked on the control thread and return at once."""
+    """Places a test call through everything. ``start`` and ``status`` are asked on the control thread and return at
+    once."""
 
     def start(self, number: str | None) -> Mapping[str, Any]:
         """``{"drill": id}``; RamalError while one is running."""
 
     def status(self, drill: str) -> Mapping[str, Any]:
         """``{"state", "steps", "call"}`` of a drill; RamalError when there is none of that id."""
+
+    def stop(self) -> None:
+        """Hang up a test call in progress; the daemon is ending. On the main thread, may take some seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +179,12 @@ class Daemon:
         if office is not None:
             self.engine.put(OfficeLoaded(office))
         with ExitStack() as stack:
-            for part in (self.steering, self.finisher, self.chronicle, self.link):
+            for part in (self.steering, self.finisher, self.durable, self.chronicle, self.link):
                 part.start()
                 stack.callback(part.stop)
             stack.callback(self.work.stop, 5.0)
+            if self.drills is not None:
+                stack.callback(self.drills.stop)
             self.server.start()
             log.info("the daemon is up (version %s, process %d)", _version(), os.getpid())
             code = self.engine.run()

@@ -7,6 +7,7 @@ from ramal.box.home import Home
 from ramal.core.history import first_key
 from ramal.store import read
 from ramal.store.ingest import Ingest
+from ramal.store.ledger import TAKES
 from ramal.store.recordings import Finisher
 
 _FOR_EVER_MS = 1 << 53
@@ -46,6 +47,6 @@ class Books:
         """Recordings of calls that began since then, by what is wrong with them."""
         rows = self._db.execute(
             "SELECT state, count(*) FROM recording WHERE id >= ? AND state IN ('missing', 'short') GROUP BY state",
-            (first_key(since_ms) * 16,),
+            (first_key(since_ms) * TAKES,),
         )
         return {str(state): int(count) for state, count in rows}

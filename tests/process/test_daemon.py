@@ -19,6 +19,7 @@ from ramal.store.db import open_writer
 from tests.fakes.ami_peer import AmiPeer
 from tests.process.conftest import OFFICE, DaemonProcess
 from tests.store.office_day import Script, a_call, merge
+from tests.store.test_durable import database
 from tests.until import until
 
 Start = Callable[..., DaemonProcess]
@@ -280,6 +281,15 @@ def test_a_database_that_takes_nothing_is_a_warning_until_it_does(start: Start, 
     until(lambda: "history-behind" not in [warned["code"] for warned in daemon.live()["warnings"]])
     until(lambda: daemon.live()["today"].get("received") == 1)
     assert daemon.log.count("cannot be read into the history") == 1
+
+
+def test_the_recording_of_a_running_call_is_brought_onto_the_disk(start: Start, home: Home) -> None:
+    database(home.root)
+    file = home.recordings / "0.wav"
+    file.symlink_to(file.name)  # cannot be opened: so the daemon says that it tried
+    daemon = start().ready()
+    until(lambda: "running recordings could not be made to last" in daemon.log, 20, "a try")
+    assert "0.wav" in daemon.log
 
 
 def write(home: Home, calls: list[Script]) -> None:

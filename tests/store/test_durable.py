@@ -7,6 +7,7 @@ from ramal.core.history import first_key
 from ramal.store import migrations
 from ramal.store.db import open_writer
 from ramal.store.durable import Durable, make_last
+from ramal.store.ledger import TAKES
 from tests.until import until
 
 START_MS = 1_795_000_000_000
@@ -27,7 +28,7 @@ def database(folder: Path) -> Path:
             )
             db.execute(
                 "INSERT INTO recording (id, kind, path, started_ms, state) VALUES (?, 'talk', ?, ?, 'writing')",
-                (key * 16, f"recordings/{n}.wav", START_MS),
+                (key * TAKES, f"recordings/{n}.wav", START_MS),
             )
     return folder / "db" / "ramal.db"
 

@@ -17,18 +17,19 @@ from pathlib import Path
 
 from ramal.errors import RamalError
 from ramal.store.db import open_reader
+from ramal.store.ledger import TAKES
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 2.0
 _RUNNING = (
-    "SELECT r.path FROM recording r JOIN call c ON c.key = r.id / 16 WHERE r.state = 'writing' AND c.ended_ms IS NULL"
+    "SELECT r.path FROM recording r JOIN call c ON c.key = r.id / ? WHERE r.state = 'writing' AND c.ended_ms IS NULL"
 )
 
 
 def running(db: sqlite3.Connection) -> tuple[str, ...]:
     """The paths (relative to the home) of recordings whose call still goes on."""
-    return tuple(path for (path,) in db.execute(_RUNNING))
+    return tuple(path for (path,) in db.execute(_RUNNING, (TAKES,)))
 
 
 def make_last(file: Path) -> None:
