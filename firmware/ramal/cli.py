@@ -40,8 +40,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(arguments.run(home, arguments))
     except DaemonDown as error:
         return _say(error, DAEMON_DOWN)
-    except Refused as error:
-        return _say(error, NOT_DONE)
     except RamalError as error:
         return _say(error, NOT_DONE)
     except KeyboardInterrupt:

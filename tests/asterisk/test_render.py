@@ -47,14 +47,14 @@ def demo() -> Office:
 
 
 def test_the_demo_office_renders_to_the_golden_files() -> None:
-    files = render(demo(), BOX)
+    # dialplan/ is hand-written, and reviewed where it stands.
+    files = {name: text for name, text in render(demo(), BOX).items() if not name.startswith("dialplan/")}
     if os.environ.get("RAMAL_WRITE_GOLDENS"):
         for name, text in files.items():
             (GOLDEN / name).parent.mkdir(parents=True, exist_ok=True)
             (GOLDEN / name).write_text(text, encoding="utf-8")
     for name, text in files.items():
-        if not name.startswith("dialplan/"):  # hand-written, reviewed where it stands
-            assert text == (GOLDEN / name).read_text(encoding="utf-8"), name
+        assert text == (GOLDEN / name).read_text(encoding="utf-8"), name
 
 
 def test_the_same_office_gives_the_same_bytes() -> None:

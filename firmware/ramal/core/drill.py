@@ -27,7 +27,7 @@ Code = Literal[
     "sound-agent",
     "sound-heard",
 ]
-"""What a step is about; the page and the command line have a sentence for each."""
+"""What a step is about; the page has a sentence for each, the command line prints the code itself."""
 
 CALLER_HZ = 530.0
 """The virtual caller's voice carries this tone; the agents' carry theirs (``AGENT_HZ``)."""

@@ -96,11 +96,6 @@ class State:
     """When Asterisk last refused a command; the same plan is not tried again at once."""
 
 
-def active_calls(state: State) -> int:
-    """Callers waiting plus talks."""
-    return sum(map(len, state.waiting.values())) + len(state.talks)
-
-
 def standing_of(state: State, agent: str, now_ms: int) -> Standing:
     """What ``agent`` does now, derived from everything known; keeps ``since_ms`` where nothing changed."""
     before = state.standings.get(agent)
