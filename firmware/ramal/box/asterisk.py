@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 from ramal.asterisk.render import Box
+from ramal.box import leftovers
 from ramal.box.home import Home, Settings
 from ramal.provide import Peers, RunningPeer
 
@@ -64,9 +65,7 @@ def start(home: Home, peers: Peers) -> RunningPeer:
     with console:
         return peers.start(
             "asterisk",
-            "-f",
-            "-C",
-            str(home.asterisk_etc / "asterisk.conf"),
+            *leftovers.argv(home, "asterisk"),
             binds=_binds(home),
             stdin=subprocess.DEVNULL,
             stdout=console,

@@ -3,16 +3,21 @@
 Runs on the main thread of ``ramal up`` (on the image this is systemd's work). Each child has a session of its own, so
 Ctrl-C reaches only the keeper, which then ends them in order: phones, page, daemon, Asterisk last. A child that dies is
 started again after a wait that doubles from ``FIRST_WAIT_S`` to ``LAST_WAIT_S`` and falls back after a minute of life.
+Law: whatever fails here (a full disk, a program that is gone) is a sentence and another try; it never ends a call.
 """
 
-import os
+import contextlib
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+from ramal.box.leftovers import CODE_UNKNOWN
+from ramal.errors import RamalError
 
 FIRST_WAIT_S = 0.5
 LAST_WAIT_S = 30.0
@@ -21,12 +26,13 @@ END_WITHIN_S = 10.0
 
 
 class Process(Protocol):
-    """What the keeper needs of a started program; a RunningPeer and a Program both are one."""
+    """What the keeper needs of a started program; RunningPeer, Program and Adopted are such."""
 
     @property
     def pid(self) -> int: ...
     def poll(self) -> int | None: ...
     def stop(self, timeout_s: float = ...) -> int: ...
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,9 @@ class Program:
         except subprocess.TimeoutExpired:
             self.popen.kill()
             return self.popen.wait()
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 def start_program(argv: Sequence[str], log: Path) -> Program:
@@ -78,15 +87,22 @@ class Child:
 
 @dataclass(slots=True)
 class Keeper:
-    """Starts the children in order, keeps them, ends them in the reverse order. ``say`` gets sentences for a person."""
+    """Starts the children in order, keeps them, ends them in the reverse order. ``say`` gets sentences for a person.
+
+    ``undisturbed`` holds back whatever might interrupt between a process's start and its being known here.
+    """
 
     say: Callable[[str], None]
+    undisturbed: Callable[[], AbstractContextManager[object]] = nullcontext
     children: list[Child] = field(default_factory=list)
 
-    def launch(self, child: Child) -> None:
-        """Start a child and keep it from now on."""
+    def launch(self, child: Child, running: Process | None = None) -> None:
+        """Start a child (or take the one that is ``running`` already) and keep it from now on. OSError, RamalError."""
         self.children.append(child)
-        self._start(child, time.monotonic())
+        if running is None:
+            self._start(child, time.monotonic())
+        else:
+            self._started(child, running, time.monotonic())
 
     def look(self) -> None:
         """Restart what has died and is due; call it a few times a second."""
@@ -96,15 +112,17 @@ class Keeper:
                 code = child.process.poll()
                 if code is None:
                     continue
+                child.process.close()
                 child.process = None
-                child.pid_file.unlink(missing_ok=True)
+                _forget(child.pid_file)
                 if now_s - child.started_s > GOOD_LIFE_S:
                     child.wait_s = FIRST_WAIT_S
-                child.due_s = now_s + child.wait_s
-                self.say(f"{child.name} ended ({_how(code)}); it is started again in {child.wait_s:.1f} s.")
-                child.wait_s = min(child.wait_s * 2, LAST_WAIT_S)
+                self._later(child, now_s, f"ended ({_how(code)})")
             elif now_s >= child.due_s:
-                self._start(child, now_s)
+                try:
+                    self._start(child, now_s)
+                except (OSError, RamalError) as error:
+                    self._later(child, now_s, f"could not be started ({error})")
 
     def end(self) -> None:
         """End all, in the reverse order of their start. Idempotent."""
@@ -112,28 +130,34 @@ class Keeper:
             child = self.children.pop()
             if child.process is not None:
                 child.process.stop(END_WITHIN_S)
-            child.pid_file.unlink(missing_ok=True)
+                child.process.close()
+            _forget(child.pid_file)
 
     def _start(self, child: Child, now_s: float) -> None:
-        child.process = child.start()
-        child.started_s = now_s
-        child.pid_file.write_text(f"{child.process.pid}\n")
+        with self.undisturbed():
+            self._started(child, child.start(), now_s)
+
+    def _started(self, child: Child, process: Process, now_s: float) -> None:
+        child.process, child.started_s = process, now_s
+        with contextlib.suppress(OSError):  # for people only: nothing is ever signalled by this number
+            child.pid_file.write_text(f"{process.pid}\n")
+
+    def _later(self, child: Child, now_s: float, what: str) -> None:
+        child.due_s = now_s + child.wait_s
+        self.say(f"{child.name} {what}; it is started again in {child.wait_s:.1f} s.")
+        child.wait_s = min(child.wait_s * 2, LAST_WAIT_S)
+
+
+def _forget(pid_file: Path) -> None:
+    with contextlib.suppress(OSError):
+        pid_file.unlink(missing_ok=True)
 
 
 def _how(code: int) -> str:
+    if code == CODE_UNKNOWN:
+        return "nobody told how"
     if code < 0:
         return f"killed by {signal.Signals(-code).name}"
     if code > 128 and code - 128 in signal.valid_signals():
         return f"killed by {signal.Signals(code - 128).name}"
     return f"exit code {code}"
-
-
-def alive(pid: int) -> bool:
-    """Whether a process with this id exists."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -25,6 +25,10 @@ import tomli_w
 
 from ramal.errors import RamalError
 
+PATH_MARKS = " /._-+@~%:='!#"
+"""What a home's path may hold of ASCII beside letters and digits: in Asterisk's files the others begin comments,
+separate arguments or match names."""
+
 SOCKET_PATH_MAX = 100
 """Bytes. The kernel's limit for a unix socket's path is 107; Asterisk adds a suffix to its own."""
 
@@ -137,12 +141,23 @@ class Home:
         """The virtual phones' own folders and status."""
         return self.root / "virtual"
 
+    @property
+    def virtual_phones_file(self) -> Path:
+        """What the virtual phones are to do, as JSON; it holds their secrets."""
+        return self.virtual / "phones.json"
+
     def ami_secret(self) -> str:
         """This box's random AMI password."""
         return (self.root / "secrets" / "ami").read_text().strip()
 
     def prepare(self) -> None:
-        """Create the folders and the secrets that are not there yet."""
+        """Create the folders and the secrets that are not there yet. RamalError when that cannot be."""
+        for mark in str(self.root):
+            if not (mark.isprintable() and (mark.isalnum() or mark in PATH_MARKS or not mark.isascii())):
+                raise RamalError(
+                    f"The home {str(self.root)!r} has the character {mark!r} in its path, which Asterisk cannot take. "
+                    "Nothing was started or changed. Choose a folder without it: RAMAL_HOME=/path."
+                )
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             for folder in (

@@ -14,9 +14,10 @@ class PortsTaken(RamalError):
     """Another program listens where this box has to."""
 
 
-def check(settings: Settings, settings_file: str) -> None:
-    """PortsTaken naming every taken port, what it is for and how to choose another."""
-    wrong = list(_taken(settings))
+def check(settings: Settings, settings_file: str, *, asterisk_runs: bool = False) -> None:
+    """PortsTaken naming every taken port, what it is for and how to choose another. ``asterisk_runs``: this box's own
+    Asterisk has its ports already."""
+    wrong = list(_taken(settings, asterisk_runs))
     if wrong:
         raise PortsTaken(
             "\n".join(wrong)
@@ -25,14 +26,14 @@ def check(settings: Settings, settings_file: str) -> None:
         )
 
 
-def _taken(settings: Settings) -> Iterator[str]:
-    wanted = (
+def _taken(settings: Settings, asterisk_runs: bool) -> Iterator[str]:
+    page = (settings.page_bind, settings.page_port, socket.SOCK_STREAM, "the page", "page_port")
+    of_asterisk = (
         (settings.sip_bind, settings.sip_port, socket.SOCK_DGRAM, "phones and lines (SIP)", "sip_port"),
         (settings.sip_bind, settings.sip_port, socket.SOCK_STREAM, "phones and lines (SIP over TCP)", "sip_port"),
         ("127.0.0.1", settings.ami_port, socket.SOCK_STREAM, "Asterisk's manager", "ami_port"),
-        (settings.page_bind, settings.page_port, socket.SOCK_STREAM, "the page", "page_port"),
     )
-    for address, port, kind, purpose, setting in wanted:
+    for address, port, kind, purpose, setting in (*(() if asterisk_runs else of_asterisk), page):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with socket.socket(family, kind) as probe:
             if kind == socket.SOCK_STREAM:

@@ -33,6 +33,7 @@ Say = Callable[[str], None]
 
 DEMO, EMPTY = "demo", "empty"
 _PASSWORD_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike on a screen or on paper
+_HASHER = argon2.PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)  # OWASP's choice for small machines
 
 
 def new_secret() -> str:
@@ -114,13 +115,21 @@ def virtual_phones(home: Home, in_force: Settings, made: Office) -> Path | None:
     if not phones:
         return None
     host = "127.0.0.1" if in_force.sip_bind in ("0.0.0.0", "::") else in_force.sip_bind
-    config = home.virtual / "phones.json"
+    config = home.virtual_phones_file
     table = {"home": str(home.virtual), "sip_host": host, "sip_port": in_force.sip_port, "phones": phones}
     temporary = config.with_suffix(".new")
     temporary.touch(mode=0o600)
     temporary.write_text(json.dumps(table, indent=1), encoding="utf-8")
     os.replace(temporary, config)
     return config
+
+
+def phones_asked_for(home: Home) -> str | None:
+    """What the virtual phones' configuration says now; None without one."""
+    try:
+        return home.virtual_phones_file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
 
 
 def _chosen(choice: str | None, before: Office | None, say: Say) -> Office | None:
@@ -143,7 +152,7 @@ def _chosen(choice: str | None, before: Office | None, say: Say) -> Office | Non
 
 def _new_owner(home: Home, connection: sqlite3.Connection) -> str:
     password = "-".join("".join(secrets.choice(_PASSWORD_LETTERS) for _ in range(4)) for _ in range(3))
-    digest = argon2.PasswordHasher().hash(password)
+    digest = _HASHER.hash(password)
     home.keep_one_time_password(password)
     connection.execute(
         "INSERT INTO user (name, role, password_hash, must_change, created_ms, epoch) VALUES (?, ?, ?, 1, ?, 1)",

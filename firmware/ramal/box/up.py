@@ -1,7 +1,8 @@
 """``ramal up``: the whole box in one terminal. Asterisk, the daemon, the page, the virtual phones.
 
 Runs on the main thread of its own process, which holds the home's lock: started twice at once, the second says so.
-On the image systemd does this; here a stranger's terminal does, and Ctrl-C ends all of it.
+On the image systemd does this; here a stranger's terminal does, and Ctrl-C ends all of it. When this process itself is
+killed (-9), calls go on, and the next start finds Asterisk and keeps it (``box.leftovers``).
 """
 
 import argparse
@@ -12,16 +13,17 @@ import os
 import secrets
 import signal
 import socket
+import sqlite3
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 
 from ramal.asterisk.render_pjsip import is_loopback
-from ramal.box import asterisk, ports, prepare
+from ramal.box import asterisk, leftovers, ports, prepare
 from ramal.box.children import Child, Keeper, start_program
 from ramal.box.home import Home, Settings, default_home, open_to_lan
 from ramal.control.client import Control, DaemonDown
@@ -47,21 +49,30 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _run(home, given.office, lan=given.lan)
     except RamalError as error:
-        print(f"ramal: {error}", file=sys.stderr, flush=True)
-        return 1
+        sentence = str(error)
+    except (OSError, sqlite3.Error) as error:
+        where = f": {error.filename}" if isinstance(error, OSError) and error.filename else ""
+        sentence = (
+            f"The box cannot run ({getattr(error, 'strerror', None) or error}{where}). Whatever was started is stopped "
+            f"again. Check that the home {home.root} can be written and that its disk has room, then start it again."
+        )
+    print(f"ramal: {sentence}", file=sys.stderr, flush=True)
+    return 1
 
 
 def _run(home: Home, office_choice: str | None, *, lan: bool) -> int:
-    keeper = Keeper(say=_say)
+    asked = _Asked()
+    keeper = Keeper(say=_say, undisturbed=asked.later)
     home.prepare()
-    with _only_one(home), _ended_by_signals():
+    with _only_one(home), asked.by_signals():
         try:
             settings = home.settings()
             if not home.settings_file.exists():
                 home.save_settings(settings)
             settings = open_to_lan(settings) if lan else settings
-            ports.check(settings, str(home.settings_file))
-            _start(home, settings, office_choice, keeper)
+            kept = leftovers.settle(home, settings, _say)
+            ports.check(settings, str(home.settings_file), asterisk_runs="asterisk" in kept)
+            _start(home, settings, office_choice, keeper, kept)
             while True:
                 keeper.look()
                 time.sleep(0.3)
@@ -69,12 +80,19 @@ def _run(home: Home, office_choice: str | None, *, lan: bool) -> int:
             _say("Ending: virtual phones, page, daemon, Asterisk …")
         finally:
             keeper.end()
-            home.put_in_force(None)
+            with contextlib.suppress(OSError):
+                home.put_in_force(None)
     _say("Everything is stopped. Start it again with: make run")
     return 0
 
 
-def _start(home: Home, settings: Settings, office_choice: str | None, keeper: Keeper) -> None:
+def _start(
+    home: Home,
+    settings: Settings,
+    office_choice: str | None,
+    keeper: Keeper,
+    kept: Mapping[leftovers.Name, leftovers.Adopted],
+) -> None:
     programs = peers()
     made = prepare.office(home, office_choice, _say)
     asterisk.lay_data(home, programs)
@@ -82,20 +100,28 @@ def _start(home: Home, settings: Settings, office_choice: str | None, keeper: Ke
     password = prepare.owner(home)
     home.put_in_force(settings)
     pid = home.run.joinpath
-    keeper.launch(Child("Asterisk", lambda: asterisk.start(home, programs), pid("up-asterisk.pid")))
-    python = [sys.executable, "-m"]
-    at = ["--home", str(home.root)]
-    daemon = [*python, "ramal", "run", *at]
-    keeper.launch(Child("The daemon", lambda: start_program(daemon, home.log / "daemon.log"), pid("up-daemon.pid")))
-    page = [*python, "ramal_web", *at]
-    keeper.launch(Child("The page", lambda: start_program(page, home.log / "page.log"), pid("up-page.pid")))
+    child = Child("Asterisk", lambda: asterisk.start(home, programs), pid("up-asterisk.pid"))
+    keeper.launch(child, kept.get("asterisk"))
+    _launch_ours(home, "daemon", "The daemon", keeper)
+    _launch_ours(home, "page", "The page", keeper)
+    before = prepare.phones_asked_for(home)
     config = prepare.virtual_phones(home, settings, made)
+    phones = kept.get("phones")
+    if phones is not None and (config is None or prepare.phones_asked_for(home) != before):
+        phones.stop()
+        phones = None
     if config is not None:
-        phones = [*python, "ramal.virtual", "--config", str(config)]
-        log = home.log / "virtual.log"
-        keeper.launch(Child("The virtual phones", lambda: start_program(phones, log), pid("up-virtual.pid")))
+        _launch_ours(home, "phones", "The virtual phones", keeper, phones)
     _wait_healthy(home, settings, made, keeper)
     _tell(home, settings, made, programs, password)
+
+
+def _launch_ours(
+    home: Home, name: leftovers.Name, called: str, keeper: Keeper, running: leftovers.Adopted | None = None
+) -> None:
+    words = [sys.executable, *leftovers.argv(home, name)]
+    log = home.log / f"{name}.log"
+    keeper.launch(Child(called, lambda: start_program(words, log), home.run / f"up-{name}.pid"), running)
 
 
 def _wait_healthy(home: Home, settings: Settings, office: Office, keeper: Keeper) -> None:
@@ -150,7 +176,7 @@ def _tell(home: Home, settings: Settings, office: Office, programs: Peers, passw
     else:
         lines.append("  Next          log a phone in with *45, then call one of your numbers")
     lines.append("  Stop          Ctrl-C")
-    print("\n".join(lines) + "\n", flush=True)
+    _print("\n".join(lines) + "\n")
 
 
 def _page_url(settings: Settings) -> str:
@@ -190,21 +216,52 @@ def _only_one(home: Home) -> Iterator[None]:
         os.close(descriptor)
 
 
-@contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    def ask_to_end(number: int, frame: FrameType | None) -> None:
-        # A second Ctrl-C must not cut the clean end short.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise Ended
+class _Asked:
+    """Turns SIGINT, SIGTERM and SIGHUP into Ended on the main thread, once; ``later`` holds it back for a moment."""
 
-    before = {number: signal.signal(number, ask_to_end) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def __init__(self) -> None:
+        self._held = False
+        self._asked = False
+
+    @contextlib.contextmanager
+    def by_signals(self) -> Iterator[None]:
+        """Inside the block."""
+        before = {number: signal.signal(number, self._ask) for number in self._SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def later(self) -> Iterator[None]:
+        """Inside the block nothing is raised; at its end it is, when a signal came."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+        if self._asked:
+            raise Ended
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        # A second Ctrl-C, or the terminal's end after it, must not cut the clean end short.
+        for other in self._SIGNALS:
+            signal.signal(other, signal.SIG_IGN)
+        self._asked = True
+        if not self._held:
+            raise Ended
 
 
 def _say(sentence: str) -> None:
-    print(f"ramal: {sentence}", flush=True)
+    _print(f"ramal: {sentence}")
+
+
+def _print(text: str) -> None:
+    """A terminal that is gone (or a reader: ``make run | head``) does not end the box."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
