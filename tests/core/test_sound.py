@@ -56,6 +56,12 @@ def test_digits_are_heard_as_they_were_dialed(digits: str, tone_ms: int, level: 
     assert sound.heard_digits(sound.silence(70) + sound.digit_tones(digits, tone_ms, 80, level)) == digits
 
 
+def test_a_packet_lost_in_a_digit_does_not_make_it_two() -> None:
+    five = sound.digit_tones("5", 120, 0)
+    torn = sound.digit_tones("2") + five[:480] + sound.silence(20) + five[480:] + sound.silence(80)
+    assert sound.heard_digits(torn + sound.digit_tones("55")) == "2555"
+
+
 def test_a_voice_a_single_tone_and_noise_are_no_digits() -> None:
     chance = random.Random(2)
     noise = array("h", [chance.randrange(-9000, 9000) for _ in range(RATE_HZ)])

@@ -82,8 +82,25 @@ def test_a_held_call_is_silent_and_a_resumed_one_is_not(tmp_path: Path) -> None:
         before_s = _heard_s(ann)
         until(lambda: _heard_s(ann) > before_s + 1.0, what="more sound")
         ann.hangup()
-        assert tones_heard(told.wait(events.Closed))[1] >= 8
+        closed = told.wait(events.Closed)
+        assert closed.heard is not None
+        wave = sound.read_wave(closed.heard.read_bytes())
+        last = sound.tones_present(wave.mono, wave.rate_hz, [B_HZ])[-5:]
+        assert all(window[0] for window in last), "the sound is back after the last resume"
         assert not told.all(events.CommandRefused)
+
+
+def test_calls_that_end_in_the_instant_they_begin_kill_no_phone(tmp_path: Path) -> None:
+    with phone(tmp_path, "ann") as (ann, told), phone(tmp_path, "bob", policy=ANSWER) as (bob, at_bob):
+        for call in range(1, 21):
+            ann.dial(bob.uri)
+            told.wait(events.Answered, call)
+            (ann if call % 2 else bob).hangup()
+            told.wait(events.Closed, call)
+            at_bob.wait(events.Closed, call)
+        assert ann.running
+        assert bob.running
+        assert len(list(ann.home.glob("heard-*.wav"))) <= 20
 
 
 def test_who_refuses_is_told_apart_from_who_is_away_and_who_talks(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ _PCM = 1
 _EXTENSIBLE = 0xFFFE
 DTMF_ROWS_HZ = (697, 770, 852, 941)
 DTMF_COLUMNS_HZ = (1209, 1336, 1477, 1633)
+_BREAK_WINDOWS = 4
 _KEYS = ("123A", "456B", "789C", "*0#D")
 
 Samples = Sequence[int]
@@ -204,15 +205,21 @@ def silence_spans(
 
 
 def heard_digits(samples: Samples, rate_hz: int = RATE_HZ) -> str:
-    """The DTMF digits that sound in the samples, in order; a digit counts from about 50 ms on."""
+    """The DTMF digits that sound in the samples, in order.
+
+    A digit counts from about 50 ms on; a break of less than about 40 ms in it (lost packets) does not make it two.
+    """
     length = max(2, rate_hz * 205 // 8000)  # the classic window: 25.6 ms tell the rows, 73 Hz apart, from each other
-    digits, before, windows = "", "", 0
+    digits, before, windows, held, absent = "", "", 0, "", 0
     for start in range(0, len(samples) - length + 1, length // 2):
         digit = _digit(samples[start : start + length], rate_hz)
         windows = windows + 1 if digit == before else 1
+        absent = 0 if digit == held else absent + 1
         before = digit
-        if digit and windows == 3:
-            digits += digit
+        if absent >= _BREAK_WINDOWS:
+            held = ""
+        if digit and digit != held and windows >= 3:
+            digits, held, absent = digits + digit, digit, 0
     return digits
 
 

@@ -25,13 +25,14 @@ from ramal.provide.peer import Peers, RunningPeer
 from ramal.virtual.netstring import Decoder, FrameError, encode
 
 _KEPT_LINES = 60
+_METER = "rw_ratio="  # the audio loop's, ten a second
 _READY = "baresip is ready."
 _TAKEN = ("Address already in use", "failed to listen")
 _COLOURS = re.compile("\x1b\\[[0-9;]*m")
 _QUIT_S = 1.5
 _TERM_S = 0.7
 
-Reply = Callable[[bool, str], None]
+Reply = Callable[[bool, str], object]
 
 
 class PhoneError(RamalError):
@@ -47,6 +48,9 @@ class Listener(Protocol):
 
     def ready(self, pid: int) -> None:
         """The process takes commands."""
+
+    def said(self, words: str) -> None:
+        """A line of the process's log."""
 
     def told(self, message: dict[str, Any]) -> None:
         """One event."""
@@ -190,10 +194,13 @@ class Baresip:
         assert self._process is not None
         assert self._process.popen.stdout is not None
         data = os.read(self._process.popen.stdout.fileno(), 1 << 16)
-        *lines, self._line = (self._line + data).split(b"\n")
+        *lines, self._line = (self._line + data).replace(b"\r", b"\n").split(b"\n")
         for line in lines:
             text = _COLOURS.sub("", line.decode("utf-8", "replace")).strip()
+            if not text or _METER in text:
+                continue
             self._words.append(text[:300])
+            self._listener.said(text)
             if self._control is None and any(taken in text for taken in _TAKEN):
                 self._taken = True
                 self._quit()

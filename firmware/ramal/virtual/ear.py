@@ -19,6 +19,8 @@ class Ear:
     """The FIFO ``path`` and the file it goes to. ``fileno()`` is for select; close() at the end."""
 
     def __init__(self, path: Path, limit_s: int) -> None:
+        self.path = path
+        self.bytes_heard = 0
         path.unlink(missing_ok=True)
         os.mkfifo(path, 0o600)
         self._fifo = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -44,11 +46,12 @@ class Ear:
 
     def drain(self) -> None:
         """Write down all that has been played so far; without a file it is thrown away."""
-        while True:
+        while self._fifo >= 0:
             try:
                 data = os.read(self._fifo, _READ_BYTES)
             except BlockingIOError:
                 return
+            self.bytes_heard += len(data)
             if self._file >= 0:
                 self._write(self._strip.feed(data))
 

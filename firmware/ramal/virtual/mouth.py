@@ -18,7 +18,7 @@ VOICE_MS = 60_000
 _REFRESH_BEFORE_S = 5.0
 _KEY_S = 0.3
 
-Reply = Callable[[bool, str], None]
+Reply = Callable[[bool, str], object]
 Say = Callable[[str, str, Reply | None], object]
 After = Callable[[float, Callable[[], object]], None]
 

@@ -21,6 +21,7 @@ from ramal.virtual.baresip import Baresip, PhoneError, PortTaken
 from ramal.virtual.calls import Call, CallState, DtmfMode, Manual, Policy
 from ramal.virtual.ear import Ear
 from ramal.virtual.events import PhoneEvent
+from ramal.virtual.hearing import BRIDGE, Hearing
 from ramal.virtual.mouth import VOICE_MS, Mouth
 from ramal.virtual.setup import Account
 
@@ -73,13 +74,12 @@ class Phone:
         self._heard_number = 0
         self._failures = 0
         self._told_answered: set[str] = set()
-        self._quiet = False
         self._reinvites: deque[str] = deque()
-        self._turn = 0
+        self._reinviting = self._turn = 0
         self._account_made = threading.Event()
         self._mouth = Mouth(self.home, self._say, self._after, self._sounds, voice_ms)
         self._baresip: Baresip | None = None
-        self._ear: Ear | None = None
+        self._hearing: Hearing | None = None
         self._away = False
 
     # Any thread.
@@ -203,8 +203,8 @@ class Phone:
             if message["command"] != "resume":
                 self._on_event(events.CommandRefused(now_ms, str(message["command"]), str(message["param"])))
             return
-        if message.get("type") == "CALL_ANSWERED":
-            self._reinvited()
+        if message.get("type") == "CALL_ANSWERED" and self._reinviting:
+            self._next_reinvite()
         event = events.translate(message, now_ms)
         match event:
             case None:
@@ -237,6 +237,11 @@ class Phone:
                 pass
         self._on_event(event)
 
+    def said(self, words: str) -> None:
+        """A line of baresip's log (``Listener``)."""
+        if self._hearing is not None:
+            self._hearing.said(words)
+
     def ready(self, pid: int) -> None:
         """The process takes commands (``Listener``)."""
         self.pid, self.running = pid, True
@@ -260,20 +265,24 @@ class Phone:
 
     def _start_once(self, timeout_s: float) -> None:
         self.sip_port = self._fixed_port or ports.free(neighbours=1)
-        control_port, fifo = ports.free(), self.home / "ear"
-        config = setup.config(
-            sip_port=self.sip_port,
-            control_port=control_port,
-            voice=self._mouth.file,
-            ear=fifo,
-            rtp_ports=self._rtp_ports,
-            max_calls=self._max_calls,
-        )
-        (self.home / "config").write_text(config)
+        control_port = ports.free()
+
+        def configure(source: str, player: str) -> None:
+            text = setup.config(
+                sip_port=self.sip_port,
+                control_port=control_port,
+                source=source,
+                player=player,
+                rtp_ports=self._rtp_ports,
+                max_calls=self._max_calls,
+            )
+            (self.home / "config").write_text(text)
+
+        configure(f"aufile,{self._mouth.file}", BRIDGE)
         (self.home / "accounts").write_text("# told by the control socket: this file takes 512 bytes a line\n")
-        self._ear = Ear(fifo, self._heard_limit_s)
-        self._quiet = False
-        self._baresip = Baresip(self._peers or peers(), self.name, self.home, control_port, self._ear, self)
+        ear = Ear(self.home / "ear", self._heard_limit_s)
+        self._hearing = Hearing(ear, configure, self._mouth.file, self._say, self._after)
+        self._baresip = Baresip(self._peers or peers(), self.name, self.home, control_port, ear, self)
         self._account_made = threading.Event()
         self._baresip.start(timeout_s)
         self._account_made.wait(timeout_s)
@@ -281,7 +290,7 @@ class Phone:
     def _post(self, action: Callable[[], None]) -> bool:
         return self._baresip is not None and self.running and self._baresip.post(action)
 
-    def _say(self, command: str, params: str = "", reply: Callable[[bool, str], None] | None = None) -> bool:
+    def _say(self, command: str, params: str = "", reply: Callable[[bool, str], object] | None = None) -> bool:
         baresip = self._baresip
         return baresip is not None and self._post(lambda: baresip.say(command, params, reply))
 
@@ -299,24 +308,21 @@ class Phone:
         if call_id in self.calls:
             self.calls = {**self.calls, call_id: replace(self.calls[call_id], state=state)}
 
-    def _listen(self) -> Path:
+    def _listen(self, then: Callable[[], object] = lambda: None) -> Path:
         """The file for a call that begins; calls at the same time share it."""
-        assert self._ear is not None
-        if self.calls and self._ear.file:
-            return self._ear.file
+        assert self._hearing is not None
+        if self.calls and self._hearing.file:
+            then()
+            return self._hearing.file
         kept = sorted(self.home.glob("heard-*.wav"))
         self._heard_number = max(self._heard_number, *(int(path.stem[6:]) for path in kept), 0) + 1
         for old in kept[: max(0, len(kept) - self._heard_kept + 1)]:
             old.unlink(missing_ok=True)
         file = self.home / f"heard-{self._heard_number:06}.wav"
-        self._ear.drain()
-        self._ear.begin(file)
+        self._hearing.begin(file, then)
         return file
 
     def _dial(self, target: str, future: "Future[str]") -> None:
-        self._listen_again()
-        heard = self._listen()
-
         def reply(ok: bool, text: str) -> None:
             call_id = text.removeprefix("call id: ").split()[0] if ok and text.startswith("call id: ") else ""
             if call_id:
@@ -327,7 +333,7 @@ class Phone:
                     PhoneError(f"Phone {self.name} could not call {target}: {text or 'no reason given'}.")
                 )
 
-        self._say("dial", target, reply)
+        heard = self._listen(lambda: self._say("dial", target, reply))
 
     def _hangup(self, call_id: str | None) -> None:
         for one in [call_id] if call_id else list(self.calls):
@@ -350,43 +356,29 @@ class Phone:
         call = self.calls.get(event.call_id)
         self.calls = {key: other for key, other in self.calls.items() if key != event.call_id}
         self._told_answered.discard(event.call_id)
-        if not self.calls:
-            self._mouth.finished()
-            self._reinvites.clear()
-            self._listen_again()
-            if self._ear is not None:
-                self._ear.end()
-        self._on_event(replace(event, heard=call.heard if call else None))
+        told = replace(event, heard=call.heard if call else None)
+        if self.calls or self._hearing is None:
+            self._on_event(told)
+            return
+        self._mouth.finished()
+        self._reinvites.clear()
+        self._hearing.end(lambda: self._on_event(told))
 
     def _reinvite(self, command: str) -> None:
-        """Hold or resume, one after the other, with the quiet player in place meanwhile (see ``setup``)."""
+        """Hold or resume, one after the other: a second one before the first is agreed on would be lost."""
         self._reinvites.append(command)
-        if not self._quiet:
+        if not self._reinviting:
             self._next_reinvite()
 
     def _next_reinvite(self) -> None:
-        if not self._talks():
+        if not self._reinvites or not self._talks():
             self._reinvites.clear()
+            self._reinviting = 0
             return
-        self._quiet = True
-        self._say("auplay", setup.QUIET_PLAYER)
+        self._turn += 1
+        turn = self._reinviting = self._turn
         self._say(self._reinvites.popleft())
-        self._turn += 1
-        turn = self._turn
-        self._after(_REINVITE_S, lambda: self._reinvited() if turn == self._turn else None)
-
-    def _reinvited(self) -> None:
-        """The other side has agreed (or never will)."""
-        if self._quiet and self._reinvites:
-            self._next_reinvite()
-        else:
-            self._listen_again()
-
-    def _listen_again(self) -> None:
-        self._turn += 1
-        if self._quiet:
-            self._quiet = False
-            self._say("auplay", f"aufile,{self.home / 'ear'}")
+        self._after(_REINVITE_S, lambda: self._next_reinvite() if turn == self._reinviting else None)
 
     def _registration(self, event: events.Registered | events.RegisterFailed) -> None:
         with self._registered:

@@ -1,22 +1,19 @@
 """What a phone is told at its start: baresip's ``config`` and ``accounts`` files.
 
-Law: pure text. The traps, all seen with baresip 1.1.0:
-``net_interface`` takes an address, and 127.0.0.1 keeps SIP and sound on the loopback; a missing audio player ends the
-call; the aufile source ends the call at the end of its file; the aufile player, stopped in the instant it starts, takes
-the process with it (its thread uses freed memory), so ``Phone.hold`` puts another player in its place first.
+Law: pure text. The traps, all seen with baresip 1.1.0: ``net_interface`` takes an address, and 127.0.0.1 keeps SIP and
+sound on the loopback; a missing audio player ends the call; the file source ends the call at the end of its file
+(``mouth``); the file player takes the process with it (``hearing``).
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from ramal.errors import RamalError
 
 Transport = Literal["udp", "tcp"]
 Codec = Literal["pcma", "pcmu"]
-QUIET_PLAYER = "aubridge,quiet"
 _MODULES = ("g711", "aufile", "aubridge")
-_APPLICATIONS = ("menu", "ctrl_tcp")
+_APPLICATIONS = ("menu", "auloop", "debug_cmd", "ctrl_tcp")
 _TONES = ("ring", "callwaiting", "ringback", "notfound", "busy", "error", "sip_autoanswer")
 _UNSAFE = frozenset(' \t\r\n";,<>@')
 LONGEST_LINE_BYTES = 1000  # baresip takes 1,024
@@ -75,13 +72,13 @@ def config(
     *,
     sip_port: int,
     control_port: int,
-    voice: Path,
-    ear: Path,
+    source: str,
+    player: str,
     rtp_ports: tuple[int, int],
     max_calls: int,
     modules: str = "/usr/lib/baresip/modules",
 ) -> str:
-    """The config file: loopback only, G.711 only, ``voice`` (8 kHz mono WAV) spoken, what is heard goes to ``ear``."""
+    """The config file: loopback only, G.711 only, 8 kHz sound from ``source`` and to ``player`` (``module,device``)."""
     lines = [
         "poll_method epoll",
         f"sip_listen 127.0.0.1:{sip_port}",
@@ -89,9 +86,9 @@ def config(
         "call_local_timeout 3600",  # an unanswered call is the caller's affair, or the policy's
         f"call_max_calls {max_calls}",  # one more is refused with 486: a phone that talks is busy
         "call_hold_other_calls yes",
-        f"audio_player aufile,{ear}",
-        f"audio_source aufile,{voice}",
-        f"audio_alert {QUIET_PLAYER}",
+        f"audio_player {player}",
+        f"audio_source {source}",
+        "audio_alert aubridge,alert",
         *(f"{direction}_srate 8000" for direction in ("ausrc", "auplay")),
         *(f"{direction}_channels 1" for direction in ("ausrc", "auplay")),
         *(f"{stage}_format s16" for stage in ("ausrc", "auplay", "auenc", "audec")),
