@@ -185,6 +185,19 @@ def test_a_journal_cut_short_by_a_power_failure_loses_and_repeats_nothing(tmp_pa
     life.close()
 
 
+def test_how_far_the_reader_is_behind_is_told_in_bytes(life: Life) -> None:
+    assert life.ingest.behind_bytes() == 0
+    script = Script(1, START_S * 1000).arrive().join().talk("sales", "7", "201", 1000, 3000)
+    cel, queue = merge([script])
+    life.write(CEL_NAME, cel)
+    life.write(QUEUE_NAME, queue)
+    life.read_all()
+    assert life.ingest.behind_bytes() == 0
+    life.write(CEL_NAME, cel)
+    life.write(QUEUE_NAME, queue)
+    assert life.ingest.behind_bytes() == len(cel) + len(queue)
+
+
 def test_a_file_that_is_copied_and_emptied_is_followed(life: Life) -> None:
     first, second, third = (merge([Script(n, (START_S + n) * 1000).arrive().end()])[0] for n in (1, 2, 3))
     path = life.log / CEL_NAME

@@ -4,12 +4,12 @@ import hashlib
 import os
 import sqlite3
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from ramal.store import read
+from ramal.store import read, recordings
 from ramal.store.ingest import CEL_NAME, QUEUE_NAME
 from ramal.store.recordings import Due, Finisher, due, measure
 from ramal.store.writer import Writer
@@ -194,6 +194,17 @@ def test_a_file_that_still_grows_is_not_measured(desk: Desk) -> None:
 def test_a_recording_that_never_appeared_is_missing_after_a_moment(desk: Desk) -> None:
     desk.step()
     assert until(lambda: desk.recording() if desk.recording().state != "writing" else None, 10).state == "missing"
+
+
+def test_what_is_amiss_is_counted_from_a_moment_on(desk: Desk) -> None:
+    def amiss(since_ms: int) -> Mapping[str, int]:
+        return desk.writer.submit(lambda db: recordings.amiss(db, since_ms)).result(10)
+
+    assert amiss(0) == {}
+    desk.step()
+    until(lambda: desk.recording().state == "missing", 10)
+    assert amiss(START_S * 1000) == {"missing": 1}
+    assert amiss((START_S + 60) * 1000) == {}
 
 
 def test_another_life_finds_what_was_left(desk: Desk) -> None:

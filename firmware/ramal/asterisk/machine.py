@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Box:
     """What the files need to know about the machine: absolute paths, ports, the AMI secret, Asterisk's version.
 
-    ``version`` is ``(22, 10)``; ``prefix_*`` are paths as Asterisk sees them (inside its own file system).
+    ``version`` is ``(22, 10)``; ``modules`` and ``music`` are paths as Asterisk sees them (inside its own file system).
     """
 
     etc: str

@@ -7,9 +7,10 @@ whitelisted by ``office_file``; only display names and secrets reach a file as f
 
 import re
 
+from ramal.core.office_takes import SECRET
+
 _TOKEN = re.compile(r"[A-Za-z0-9_.:/@*+-]*\Z")
 _UNSAFE = re.compile(r"[^\w .,'()+\-/&@!?:*]", re.UNICODE)
-_SECRET = re.compile(r"[A-Za-z0-9_.~!@%^*()+=:,?/|{}\[\]<>$&'-]*\Z")
 
 
 def token(text: str) -> str:
@@ -26,6 +27,6 @@ def display(text: str) -> str:
 
 def secret(text: str) -> str:
     """A password as a value of pjsip.conf. ``;`` would start a comment and is refused by ``office_file`` already."""
-    if not _SECRET.match(text):
+    if not SECRET.match(text):
         raise ValueError("a secret with characters that Asterisk's files cannot hold")
     return text

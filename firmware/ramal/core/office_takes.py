@@ -38,7 +38,7 @@ _HOST = re.compile(
 )
 _USERNAME = re.compile(r"[A-Za-z0-9._+-]{1,64}\Z")
 # The characters that asterisk.tokens can put into pjsip.conf: neither ; # " \ nor a space.
-_SECRET = re.compile(r"[A-Za-z0-9_.~!@%^*()+=:,?/|{}\[\]<>$&'-]*\Z")
+SECRET = re.compile(r"[A-Za-z0-9_.~!@%^*()+=:,?/|{}\[\]<>$&'-]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +221,7 @@ def phone_secret(value: Any, spot: Spot) -> Any:
 def provider_secret(value: Any, spot: Spot) -> Any:
     """A password that somebody else chose; empty = none."""
     taken = text(128)(value, spot)
-    return spot.wrong("secret-letters") if taken is not BAD and not _SECRET.match(taken) else taken
+    return spot.wrong("secret-letters") if taken is not BAD and not SECRET.match(taken) else taken
 
 
 def country(value: Any, spot: Spot) -> Any:

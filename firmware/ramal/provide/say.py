@@ -13,7 +13,6 @@ class Progress:
     """A percentage of one stage: redrawn in place on a terminal, a line per quarter elsewhere (a log, CI)."""
 
     def __init__(self, stage: str) -> None:
-        self._stage = stage
         self._tty = sys.stdout.isatty()
         self._shown = -1
         self._started = time.monotonic()

@@ -5,6 +5,7 @@ rows are a function of its lines and of Asterisk's restarts, whatever order the 
 understood is counted, logged and skipped; what cannot be placed yet waits in ``held``. Runs on the writer's thread.
 """
 
+import contextlib
 import logging
 import re
 import sqlite3
@@ -79,6 +80,15 @@ class Ingest:
         except BaseException:
             self._restarts = [at for (at,) in self._db.execute("SELECT at_ms FROM restart ORDER BY at_ms")]
             raise
+
+    def behind_bytes(self) -> int:
+        """Bytes of both journals that are not read yet; those of rotated files are not counted."""
+        behind = 0
+        for path, name in ((self._cel, CEL_NAME), (self._queue, QUEUE_NAME)):
+            row = self._db.execute("SELECT offset FROM journal WHERE name = ?", (name,)).fetchone()
+            with contextlib.suppress(OSError):
+                behind += max(0, path.stat().st_size - row[0]) if row else 0
+        return behind
 
     def refold(self, after: int = 0, limit: int = 500) -> int | None:
         """Fold ``limit`` kept calls after key ``after`` again, with this code.

@@ -15,11 +15,12 @@ import sqlite3
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from ramal.core.history import first_key
 from ramal.store.ledger import TAKES
 
 log = logging.getLogger(__name__)
@@ -80,6 +81,15 @@ def keep(db: sqlite3.Connection, result: Measured) -> bool:
         ).rowcount
         == 1
     )
+
+
+def amiss(db: sqlite3.Connection, since_ms: int) -> Mapping[str, int]:
+    """How many recordings of calls that began since then are ``missing`` or ``short``; none of a kind: left out."""
+    rows = db.execute(
+        "SELECT state, count(*) FROM recording WHERE id >= ? AND state IN ('missing', 'short') GROUP BY state",
+        (first_key(since_ms) * TAKES,),
+    )
+    return {str(state): int(count) for state, count in rows}
 
 
 def measure(home: Path, recording: Due) -> Measured:
