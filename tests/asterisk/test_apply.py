@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from ramal.ami.codec import Message, decode
 from ramal.asterisk.apply import Applied, ApplyRefused, apply
 from ramal.asterisk.generations import Disk, Generations
-from ramal.asterisk.reload import Expected, expect, modules
+from ramal.asterisk.reload import AmiReloader, Expected, expect, modules
 from ramal.errors import RamalError
 
 FILES = {
@@ -337,3 +338,29 @@ def test_a_power_cut_between_any_two_steps_leaves_a_whole_generation(tmp_path: P
 
 def test_unknown_files_wait_for_a_restart() -> None:
     assert modules(["cli.conf", "stasis.conf", "queues.conf"]) == (("app_queue",), ("cli.conf", "stasis.conf"))
+
+
+class Busy:
+    """An Asterisk that is at another reload for the first ``times`` requests."""
+
+    def __init__(self, times: int) -> None:
+        self.times, self.asked = times, 0
+
+    def request(self, action: str, headers: Any = (), /) -> Message:
+        self.asked += 1
+        text = "A reload is in progress" if self.asked <= self.times else "Module Reloaded"
+        return decode(f"Response: {'Error' if self.asked <= self.times else 'Success'}\r\nMessage: {text}")
+
+    def request_list(self, action: str, headers: Any = (), /) -> tuple[Message, list[Message]]:
+        raise AssertionError("nothing is looked up")
+
+
+def test_a_reload_waits_for_the_one_in_progress() -> None:
+    waits: list[float] = []
+    asterisk = Busy(3)
+    assert AmiReloader(asterisk, wait=waits.append).reload("app_queue") is None
+    assert (asterisk.asked, len(waits)) == (4, 3)
+
+
+def test_a_reload_that_never_ends_is_told() -> None:
+    assert AmiReloader(Busy(10_000), busy_s=2.0, wait=lambda s: None).reload("app_queue") == "A reload is in progress"

@@ -9,7 +9,8 @@ with, and a channel goes on in the dialplan by name. What Asterisk says is not e
 “Module Reloaded” also when it kept the old objects, so every name (and every phone's password) is looked up after it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -117,11 +118,19 @@ def expect(files: Mapping[str, str], look: conf.Look) -> tuple[Expected, tuple[s
     )
 
 
-class AmiReloader:
-    """A Reloader over AMI."""
+BUSY_S = 15.0
+_AGAIN_S = 0.25
+_BUSY = frozenset({"A reload is in progress", "Module not initialized"})
+"""One reload at a time: a slow machine may still be at the last one, or at its start."""
 
-    def __init__(self, requester: Requester) -> None:
-        self._ask = requester
+
+class AmiReloader:
+    """A Reloader over AMI. ``busy_s`` is how long a reload that somebody else began (or the start) is waited for."""
+
+    def __init__(
+        self, requester: Requester, busy_s: float = BUSY_S, wait: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._ask, self._busy_s, self._wait = requester, busy_s, wait
 
     def up(self) -> bool:
         try:
@@ -130,7 +139,11 @@ class AmiReloader:
             return False
 
     def reload(self, module: str) -> str | None:
-        answer = self._ask.request("Reload", (("Module", module),))
+        for _ in range(round(self._busy_s / _AGAIN_S)):
+            answer = self._ask.request("Reload", (("Module", module),))
+            if answer.get("Message") not in _BUSY:
+                break
+            self._wait(_AGAIN_S)
         return None if answer.ok else answer.get("Message", "no reason given")
 
     def verify(self, expected: Expected) -> tuple[str, ...]:

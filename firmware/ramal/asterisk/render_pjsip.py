@@ -14,8 +14,9 @@ def pjsip_conf(office: Office, box: Box) -> str:
     """The whole file.
 
     ``username`` comes before ``ip`` in the identification order: the box's own virtual phones and the demo's loopback
-    line share one address. Lines get no re-INVITE when an agent answers (``send_connected_line``): carriers and our
-    own sipp hang up over it.
+    line share one address. A line is known by its address alone (``identify_by``): it has no password, so whoever
+    wrote its name into From would be served, from anywhere. Lines get no re-INVITE when an agent answers
+    (``send_connected_line``): carriers and our own sipp hang up over it. No stranger transfers our agents.
     """
     parts = [
         """[global]
@@ -59,6 +60,7 @@ default_expiration = 300
 
 [line](!)
 type = endpoint
+identify_by = ip
 disallow = all
 allow = alaw,ulaw
 direct_media = no
@@ -71,6 +73,7 @@ rtp_timeout_hold = 3600
 trust_id_inbound = yes
 send_pai = yes
 send_connected_line = no
+allow_transfer = no
 {_media(box)}""",
     ]
     parts += [_phone(phone) for phone in office.phones]
