@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ramal.core import sound
-from ramal.core.sound import Span
 
 RATE_HZ = 8000
 
@@ -42,11 +41,7 @@ def test_noise_holds_no_tone() -> None:
     assert not any(any(window) for window in sound.tones_present(noise, RATE_HZ, [440, 620]))
 
 
-def test_the_silence_between_two_tones_is_found_and_a_short_gap_is_not() -> None:
-    parts = sound.tone([440], 400) + sound.silence(600) + sound.tone([440], 400) + sound.silence(100)
-    assert sound.silence_spans(parts + sound.tone([440], 200), RATE_HZ) == [Span(400, 1000)]
-    assert sound.silence_spans(parts + sound.silence(400), RATE_HZ) == [Span(400, 1000), Span(1400, 1900)]
-    assert sound.silence_spans(array("h"), RATE_HZ) == []
+def test_digital_silence_has_a_loudness_of_its_own() -> None:
     assert sound.rms_dbfs(sound.silence(10)) == sound.SILENT_DBFS
 
 
@@ -98,35 +93,6 @@ def test_a_file_whose_writer_was_cut_off_keeps_all_its_sound(claims: int) -> Non
     assert read.torn
     assert read.mono == samples
     assert read.duration_s == 1.0
-
-
-@pytest.mark.parametrize("claims", [0, 320, 4_000_000])
-def test_a_mended_header_makes_a_torn_file_right_for_everyone(claims: int) -> None:
-    samples = sound.tone([440], 500)
-    whole = sound.wav_bytes(samples)
-    torn = whole[:4] + bytes(4) + whole[8:40] + claims.to_bytes(4, "little") + whole[44:] + b"\x07"
-    right = sound.mended_header(torn[:44], len(torn))
-    assert right == whole[:44]
-    with wave.open(io.BytesIO(right + torn[44:])) as file:
-        assert file.getnframes() == len(samples)
-
-
-def test_a_right_header_is_left_alone() -> None:
-    whole = sound.wav_bytes(sound.tone([440], 100))
-    assert sound.mended_header(whole[:44], len(whole)) is None
-
-
-def test_a_header_that_never_reached_the_disk_is_made_anew() -> None:
-    assert sound.mended_header(bytes(44), 44 + 1600) == sound.header(1600)
-    assert sound.mended_header(b"", 0) == sound.header(0)
-
-
-def test_another_format_is_never_mended() -> None:
-    other = bytearray(sound.header(800))
-    other[20] = 49  # GSM
-    for head in (bytes(other), b"ID3" + bytes(41), b"RIFF"):
-        with pytest.raises(sound.SoundError, match="cannot be mended"):
-            sound.mended_header(head, 10_000)
 
 
 def test_chunks_before_and_after_the_sound_are_no_sound() -> None:

@@ -1,4 +1,4 @@
-"""Sound as numbers: read a WAV (also a torn one), find tones, silence and DTMF in it, and make test sound.
+"""Sound as numbers: read a WAV (also a torn one), find tones and DTMF in it, and make test sound.
 
 Law: pure; the caller opens files. Samples are signed 16 bit in ``array('h')``, one per channel; levels are dBFS, where
 a full-scale sine is about -3 and digital silence is ``SILENT_DBFS``. Any thread. Python only: a minute of 8 kHz sound
@@ -51,14 +51,6 @@ class Wave:
     def mono(self) -> "array[int]":
         """The first channel (Ramal's recordings have one)."""
         return self.samples[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A piece of time, in milliseconds from the start of the sound."""
-
-    start_ms: int
-    end_ms: int
 
 
 def read_wave(data: bytes) -> Wave:
@@ -116,24 +108,6 @@ def header(data_bytes: int, rate_hz: int = RATE_HZ, channels: int = 1) -> bytes:
     )
 
 
-def mended_header(head: bytes, file_bytes: int) -> bytes | None:
-    """The right first 44 bytes for a torn file of ``file_bytes`` bytes that begins with ``head`` (its first 44 bytes).
-
-    None when the header is right as it is. A head that never reached the disk (all zero, or the file is shorter than a
-    header) counts as 8 kHz mono. SoundError when the head is another format: that file must be left alone.
-    """
-    rate_hz, channels = RATE_HZ, 1
-    if head[:HEADER_BYTES].strip(b"\0"):
-        if len(head) < HEADER_BYTES or head[:4] != b"RIFF" or head[8:16] != b"WAVEfmt " or head[36:40] != b"data":
-            raise SoundError(f"The header cannot be mended, it is no plain WAV header: {head[:HEADER_BYTES]!r}.")
-        code, channels, rate_hz, _, _, bits = struct.unpack_from("<HHIIHH", head, 20)
-        if code != _PCM or bits != 16 or not channels or not rate_hz:
-            raise SoundError(f"The header cannot be mended, it is format {code} with {bits} bit, not 16 bit PCM.")
-    data_bytes = max(0, file_bytes - HEADER_BYTES)
-    right = header(data_bytes - data_bytes % (2 * channels), rate_hz, channels)
-    return None if head[:HEADER_BYTES] == right else right
-
-
 def goertzel(samples: Samples, rate_hz: int, freq_hz: float) -> float:
     """Power of one frequency: its squared amplitude, 1.0 for a full-scale sine. 0.0 for no samples."""
     if not samples:
@@ -183,25 +157,6 @@ def tones_present(
         loud = rms_dbfs(window) > floor_dbfs
         told.append(tuple(loud and tone_share(window, rate_hz, freq) >= share for freq in freqs_hz))
     return told
-
-
-def silence_spans(
-    samples: Samples, rate_hz: int, below_dbfs: float = -50.0, at_least_ms: int = 200, window_ms: int = 20
-) -> list[Span]:
-    """The pieces of at least ``at_least_ms`` in which every window of ``window_ms`` is quieter than ``below_dbfs``."""
-    step = rate_hz * window_ms // 1000
-    spans: list[Span] = []
-    began: int | None = None
-    length = len(samples) // step
-    for index in range(length + 1):
-        quiet = index < length and rms_dbfs(samples[index * step : (index + 1) * step]) < below_dbfs
-        if quiet and began is None:
-            began = index
-        elif not quiet and began is not None:
-            if (index - began) * window_ms >= at_least_ms:
-                spans.append(Span(began * window_ms, index * window_ms))
-            began = None
-    return spans
 
 
 def heard_digits(samples: Samples, rate_hz: int = RATE_HZ) -> str:
