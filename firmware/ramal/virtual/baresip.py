@@ -161,6 +161,7 @@ class Baresip:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                cwd=self._home,
             )
             self._turn(self._process)
             exit_code = self._reap(self._process)

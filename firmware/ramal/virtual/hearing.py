@@ -2,11 +2,10 @@
 
 Law: on the phone's thread only. The trap: baresip 1.1.0's file player uses freed memory when it is stopped before its
 thread has begun, and a call starts and stops its player at every answer, hold and hang-up. So calls play into
-``aubridge``, and an audio loop carries the sound from there into the ear. The loop is started once a call, and stopped
-only when its first sound has come out: then its thread has surely begun.
-An audio loop takes its ends from the configuration, so that is changed for it, read, and changed back. And when
-the call's player is replaced (hold, re-INVITE) a bridge forgets both its ends for good: baresip's words tell that, and
-loop and player meet at a new bridge.
+``aubridge`` (their account says so), and an audio loop, whose ends are those of the configuration, carries the sound
+from there into the ear. The loop is stopped only when sound has come out of it: then its thread has surely begun.
+When the call's player is replaced (hold, re-INVITE) a bridge forgets both its ends for good: baresip's words tell that,
+and loop and player meet at a new bridge.
 """
 
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from ramal.virtual.ear import Ear
 
-BRIDGE = "aubridge,ear0"
+FIRST_BRIDGE = "aubridge,ear0"
 _LOOK_AGAIN_S = 0.5
 _SETTLE_S = 0.05
 _NEW_PLAYER = "audio: player started"
@@ -26,27 +25,25 @@ After = Callable[[float, Callable[[], object]], None]
 
 
 class Hearing:
-    """``configure(source, player)`` writes the config file; without arguments, the one for calls."""
+    """``configure(source)`` writes the config file with the loop's source."""
 
-    def __init__(self, ear: Ear, configure: Callable[[str, str], None], voice: Path, say: Say, after: After) -> None:
-        self._ear, self._configure, self._voice, self._say, self._after = ear, configure, voice, say, after
+    def __init__(self, ear: Ear, configure: Callable[[str], None], say: Say, after: After) -> None:
+        self._ear, self._configure, self._say, self._after = ear, configure, say, after
         self._loops = self._flows = False
-        self._silent_until = 0
-        self._bridge, self._bridges = BRIDGE, 0
+        self._silent_until: int | None = None
+        self._bridges = 0
 
     @property
     def file(self) -> Path | None:
         """Where the sound goes now."""
         return self._ear.file
 
-    def begin(self, file: Path, then: Callable[[], object] = lambda: None) -> None:
-        """A call begins: what is heard goes to ``file``; ``then`` when baresip is ready for it."""
+    def begin(self, file: Path) -> None:
+        """A call begins: what is heard goes to ``file``."""
         self._ear.drain()
         self._ear.begin(file)
-        if self._loops:
-            then()
-            return
-        self._loop(then)
+        if not self._loops:
+            self._loop(FIRST_BRIDGE)
 
     def end(self, then: Callable[[], object]) -> None:
         """The last call is over; ``then`` when its file is complete."""
@@ -73,27 +70,28 @@ class Hearing:
     def _renew(self) -> None:
         if self._flows or not self._loops or self._ear.file is None:
             return
-        if self._begun():
-            self._bridges += 1
-            self._bridge = f"aubridge,ear{self._bridges}"
-            self._say("auloop_stop", "", None)
-            self._loop(lambda: self._say("auplay", self._bridge, None))
-        else:
+        if not self._begun():
             self._after(_SETTLE_S, self._renew)
+            return
+        self._bridges += 1
+        bridge = f"aubridge,ear{self._bridges}"
+        self._say("auloop_stop", "", None)
+        self._loop(bridge, lambda: self._say("auplay", bridge, None))
 
-    def _loop(self, then: Callable[[], object]) -> None:
-        self._loops, self._silent_until = True, self._ear.bytes_heard
-        self._configure(self._bridge, f"aufile,{self._ear.path}")
+    def _loop(self, bridge: str, then: Callable[[], object] = lambda: None) -> None:
+        self._loops, self._flows, self._silent_until = True, False, None
+        self._configure(bridge)
         self._say("conf_reload", "", lambda ok, text: self._start(then))
 
     def _start(self, then: Callable[[], object]) -> None:
+        self._ear.drain()  # the last words of the loop before
+        self._silent_until = self._ear.bytes_heard
         self._say("auloop", "8000 1", None)
-        self._configure(f"aufile,{self._voice}", self._bridge)
-        self._say("conf_reload", "", lambda ok, text: then())
+        then()
 
     def _begun(self) -> bool:
         self._ear.drain()
-        return self._ear.bytes_heard > self._silent_until
+        return self._silent_until is not None and self._ear.bytes_heard > self._silent_until
 
     def _stop(self) -> None:
         if not self._loops or self._ear.file is not None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ramal.core import sound
 from ramal.virtual.baresip import PhoneError
+from ramal.virtual.setup import VOICE
 
 VOICE_MS = 60_000
 _REFRESH_BEFORE_S = 5.0
@@ -39,7 +40,7 @@ class Mouth:
     @property
     def file(self) -> Path:
         """What baresip begins every call with."""
-        return self._home / "voice.wav"
+        return self._home / VOICE
 
     def prepare(self, voice: Path | None) -> None:
         """Make the file from an 8 kHz mono 16 bit WAV, or from silence. PhoneError for another format."""
@@ -85,7 +86,7 @@ class Mouth:
         if first:
             self._write(first + self._voice())
         restore = None if not first else lambda ok, text: self._write(self._voice())
-        self._say("ausrc", f"aufile,{self.file}", restore)
+        self._say("ausrc", f"aufile,{VOICE}", restore)
         self._again_in(len(first))
 
     def _write(self, samples: "array[int]") -> None:

@@ -21,7 +21,7 @@ from ramal.virtual.baresip import Baresip, PhoneError, PortTaken
 from ramal.virtual.calls import Call, CallState, DtmfMode, Manual, Policy
 from ramal.virtual.ear import Ear
 from ramal.virtual.events import PhoneEvent
-from ramal.virtual.hearing import BRIDGE, Hearing
+from ramal.virtual.hearing import FIRST_BRIDGE, Hearing
 from ramal.virtual.mouth import VOICE_MS, Mouth
 from ramal.virtual.setup import Account
 
@@ -69,7 +69,7 @@ class Phone:
         self._rtp_ports, self._max_calls = rtp_ports, max_calls
         self._fixed_port, self._heard_kept, self._heard_limit_s = sip_port, heard_kept, heard_limit_s
         self._peers = use
-        self._line = setup.account_line(account, dtmf == "info")
+        self._line = setup.account_line(account, FIRST_BRIDGE, dtmf == "info")
         self._registered = threading.Condition()
         self._heard_number = 0
         self._failures = 0
@@ -267,21 +267,20 @@ class Phone:
         self.sip_port = self._fixed_port or ports.free(neighbours=1)
         control_port = ports.free()
 
-        def configure(source: str, player: str) -> None:
+        def configure(loop_source: str) -> None:
             text = setup.config(
                 sip_port=self.sip_port,
                 control_port=control_port,
-                source=source,
-                player=player,
+                loop_source=loop_source,
                 rtp_ports=self._rtp_ports,
                 max_calls=self._max_calls,
             )
             (self.home / "config").write_text(text)
 
-        configure(f"aufile,{self._mouth.file}", BRIDGE)
+        configure(FIRST_BRIDGE)
         (self.home / "accounts").write_text("# told by the control socket: this file takes 512 bytes a line\n")
-        ear = Ear(self.home / "ear", self._heard_limit_s)
-        self._hearing = Hearing(ear, configure, self._mouth.file, self._say, self._after)
+        ear = Ear(self.home / setup.EAR, self._heard_limit_s)
+        self._hearing = Hearing(ear, configure, self._say, self._after)
         self._baresip = Baresip(self._peers or peers(), self.name, self.home, control_port, ear, self)
         self._account_made = threading.Event()
         self._baresip.start(timeout_s)
@@ -308,18 +307,17 @@ class Phone:
         if call_id in self.calls:
             self.calls = {**self.calls, call_id: replace(self.calls[call_id], state=state)}
 
-    def _listen(self, then: Callable[[], object] = lambda: None) -> Path:
+    def _listen(self) -> Path:
         """The file for a call that begins; calls at the same time share it."""
         assert self._hearing is not None
         if self.calls and self._hearing.file:
-            then()
             return self._hearing.file
         kept = sorted(self.home.glob("heard-*.wav"))
         self._heard_number = max(self._heard_number, *(int(path.stem[6:]) for path in kept), 0) + 1
         for old in kept[: max(0, len(kept) - self._heard_kept + 1)]:
             old.unlink(missing_ok=True)
         file = self.home / f"heard-{self._heard_number:06}.wav"
-        self._hearing.begin(file, then)
+        self._hearing.begin(file)
         return file
 
     def _dial(self, target: str, future: "Future[str]") -> None:
@@ -333,7 +331,8 @@ class Phone:
                     PhoneError(f"Phone {self.name} could not call {target}: {text or 'no reason given'}.")
                 )
 
-        heard = self._listen(lambda: self._say("dial", target, reply))
+        heard = self._listen()
+        self._say("dial", target, reply)
 
     def _hangup(self, call_id: str | None) -> None:
         for one in [call_id] if call_id else list(self.calls):

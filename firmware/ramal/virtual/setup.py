@@ -16,6 +16,7 @@ _MODULES = ("g711", "aufile", "aubridge")
 _APPLICATIONS = ("menu", "auloop", "debug_cmd", "ctrl_tcp")
 _TONES = ("ring", "callwaiting", "ringback", "notfound", "busy", "error", "sip_autoanswer")
 _UNSAFE = frozenset(' \t\r\n";,<>@')
+VOICE, EAR = "voice.wav", "ear"  # in the phone's home, where the process works
 LONGEST_LINE_BYTES = 1000  # baresip takes 1,024
 
 
@@ -27,7 +28,7 @@ class SetupError(RamalError):
 class Account:
     """Who the phone is. With ``secret`` it registers at ``host``:``port``; without, it only calls and is called.
 
-    ``display_name`` may hold anything but line breaks and NUL: quotes, markup, other alphabets, some 850 bytes.
+    ``display_name`` may hold anything but line breaks and NUL: quotes, markup, other alphabets, some 750 bytes.
     """
 
     user: str
@@ -45,8 +46,11 @@ def address_of_record(account: Account) -> str:
     return f"sip:{account.user}@{account.host}:{account.port}"
 
 
-def account_line(account: Account, dtmf_by_info: bool = False) -> str:
-    """The line of the accounts file. SetupError for a name or secret that would break the line."""
+def account_line(account: Account, player: str = "aubridge,ear0", dtmf_by_info: bool = False) -> str:
+    """What makes baresip that phone: its voice is ``VOICE``, what it hears goes to ``player``.
+
+    SetupError for a name or secret that would break the line.
+    """
     for what, value in (("user", account.user), ("secret", account.secret or "-"), ("host", account.host)):
         if not value or _UNSAFE & set(value) or not value.isprintable():
             raise SetupError(f"A phone's {what} cannot be {value!r}: use letters, digits and - _ . + * only.")
@@ -57,6 +61,7 @@ def account_line(account: Account, dtmf_by_info: bool = False) -> str:
     if name:
         quoted = name.replace("\\", "\\\\").replace('"', '\\"')
         words.insert(0, f'"{quoted}" ')
+    words.append(f";audio_source=aufile,{VOICE};audio_player={player}")
     words.append(f";audio_codecs={','.join(account.codecs)};dtmfmode={'info' if dtmf_by_info else 'rtpevent'}")
     if account.secret is None:
         words.append(";regint=0")
@@ -64,7 +69,7 @@ def account_line(account: Account, dtmf_by_info: bool = False) -> str:
         words.append(f";regint={account.register_every_s};auth_user={account.user};auth_pass={account.secret}")
     line = "".join(words)
     if len(line.encode()) > LONGEST_LINE_BYTES:
-        raise SetupError(f"The display name {name[:80]!r}… is too long: the phone takes about 850 bytes.")
+        raise SetupError(f"The display name {name[:80]!r}… is too long: the phone takes about 750 bytes.")
     return line
 
 
@@ -72,13 +77,12 @@ def config(
     *,
     sip_port: int,
     control_port: int,
-    source: str,
-    player: str,
+    loop_source: str,
     rtp_ports: tuple[int, int],
     max_calls: int,
     modules: str = "/usr/lib/baresip/modules",
 ) -> str:
-    """The config file: loopback only, G.711 only, 8 kHz sound from ``source`` and to ``player`` (``module,device``)."""
+    """The config file: loopback only, G.711 only, 8 kHz. ``loop_source`` and ``EAR`` are the ends of the audio loop."""
     lines = [
         "poll_method epoll",
         f"sip_listen 127.0.0.1:{sip_port}",
@@ -86,8 +90,8 @@ def config(
         "call_local_timeout 3600",  # an unanswered call is the caller's affair, or the policy's
         f"call_max_calls {max_calls}",  # one more is refused with 486: a phone that talks is busy
         "call_hold_other_calls yes",
-        f"audio_player {player}",
-        f"audio_source {source}",
+        f"audio_player aufile,{EAR}",
+        f"audio_source {loop_source}",
         "audio_alert aubridge,alert",
         *(f"{direction}_srate 8000" for direction in ("ausrc", "auplay")),
         *(f"{direction}_channels 1" for direction in ("ausrc", "auplay")),
