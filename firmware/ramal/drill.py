@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from ramal.asterisk.render_pjsip import is_loopback
-from ramal.box.home import Home
+from ramal.box.home import Home, reached_at
 from ramal.core import drill, sound
 from ramal.core.drill import Code, Left, Step, Way
 from ramal.core.office import Office
@@ -98,11 +99,14 @@ class Drills:
 
     def _ready(self, number: str | None) -> Way:
         office = self._office()
-        way = drill.way(office, number)
+        known = [one.number for one in office.numbers]
+        if number is not None and number not in known:
+            raise RamalError(f"{number} is not a number of this office. Nothing was called. It has {', '.join(known)}.")
+        way = drill.way(office, datetime.now(UTC), number)
         if way is None:
             raise RamalError(
-                "No number leads to a queue that an agent serves, so a test call would reach nobody. "
-                "Nothing was called. Add an agent to a queue in the office file and apply it."
+                "No number that is open now leads to a queue that an agent serves, so a test call would reach nobody. "
+                "Nothing was called. Try again in opening hours, or add an agent to a queue and apply the office file."
             )
         if not any(is_loopback(line) for line in office.lines):
             raise RamalError(
@@ -142,7 +146,7 @@ class Drills:
         trace = place_call(
             self._home.virtual / "caller",
             way.number,
-            host=_sip_host(self._home),
+            host=reached_at(self._home.in_force().sip_bind),
             port=self._home.in_force().sip_port,
             caller=Caller(
                 number, CALLER_NAME, tuple(Key(key, KEY_AFTER_S) for key in way.keys), voice_hz=drill.CALLER_HZ
@@ -227,8 +231,3 @@ def _tell(run: _Drill, step: Heard) -> None:
         run.add("agent-answered")
     elif step.what == "hung up":
         run.add("hung-up")
-
-
-def _sip_host(home: Home) -> str:
-    bind = home.in_force().sip_bind
-    return "127.0.0.1" if bind in ("0.0.0.0", "::") else bind

@@ -33,7 +33,7 @@ def only_writer(home: Home) -> Iterator[None]:
         except BlockingIOError:
             holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
             raise HomeTaken(
-                f"A Ramal daemon already runs on {home.root} (process {holder}). Nothing was started or changed. "
+                f"Another Ramal process writes to {home.root} now (process {holder}). Nothing was started or changed. "
                 "Use the one that runs, end it first, or choose another home with RAMAL_HOME=/path."
             ) from None
         os.ftruncate(descriptor, 0)

@@ -1,6 +1,7 @@
 """The drill's way through an office, and its verdict."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -8,9 +9,10 @@ from hypothesis import settings as hypothesis_settings
 
 from ramal.core.destination import parse
 from ramal.core.drill import Left, Way, judge, way
-from ramal.core.office import Agent, Membership, Menu, Number, Office, Option, Queue
+from ramal.core.office import Agent, Hours, Membership, Menu, Number, Office, Option, Queue
 from tests.core.offices import demo, offices
 
+NOON = datetime(2026, 11, 23, 15, tzinfo=UTC)  # a Monday, 12:00 in São Paulo
 GOOD = Left(
     category="answered",
     agent="1",
@@ -24,7 +26,7 @@ GOOD = Left(
 
 
 def test_the_demo_offices_way_is_one_key() -> None:
-    assert way(demo()) == Way("+551133330000", ("1",), "vendas")
+    assert way(demo(), NOON) == Way("+551133330000", ("1",), "vendas")
 
 
 def test_the_way_goes_through_nested_menus_to_a_queue_that_somebody_serves() -> None:
@@ -42,15 +44,23 @@ def test_the_way_goes_through_nested_menus_to_a_queue_that_somebody_serves() -> 
         queues=(Queue("empty"), Queue("full")),
         agents=(Agent("1", "A", "1234", queues=(Membership("full"),)),),
     )
-    assert way(office) == Way("+551133330000", ("3", "9"), "full")
-    assert way(replace(office, agents=())) is None
-    assert way(office, "+551144440000") is None
+    assert way(office, NOON) == Way("+551133330000", ("3", "9"), "full")
+    assert way(replace(office, agents=()), NOON) is None
+    assert way(office, NOON, "+551144440000") is None
+
+
+def test_a_closed_number_leads_nowhere_and_another_is_tried() -> None:
+    office = demo()
+    shut = replace(office, hours=(Hours("never", ()),), numbers=(replace(office.numbers[0], hours="never"),))
+    assert way(shut, NOON) is None
+    second = Number("+551133330009", parse("queue:suporte"))
+    assert way(replace(shut, numbers=(*shut.numbers, second)), NOON) == Way("+551133330009", (), "suporte")
 
 
 @given(offices())
 @hypothesis_settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 def test_a_way_is_one_that_a_caller_can_really_go(office: Office) -> None:
-    found = way(office)
+    found = way(office, NOON)
     if found is None:
         return
     place = next(number.to for number in office.numbers if number.number == found.number)

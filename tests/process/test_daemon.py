@@ -106,7 +106,7 @@ def test_a_second_daemon_on_the_same_home_is_refused_and_the_first_goes_on(start
     first = start().up()
     second = start()
     assert second.process.wait(15) == 1
-    assert f"A Ramal daemon already runs on {first.home.root} (process {first.process.pid})" in first.log
+    assert f"Another Ramal process writes to {first.home.root} now (process {first.process.pid})" in first.log
     assert first.answers()
 
 

@@ -32,7 +32,7 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "es": "En este momento estamos cerrados.",
     },
     "nobody-free": {
-        "pt-BR": "Nenhum atendente está livre agora. Por favor, ligue mais tarde.",
+        "pt-BR": "No momento não há atendentes disponíveis. Por favor, ligue mais tarde.",
         "en": "Nobody is free right now. Please call again later.",
         "es": "Ningún agente está libre ahora. Por favor, llame más tarde.",
     },
@@ -52,11 +52,11 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "es": "Opción no válida.",
     },
     "logged-in": {
-        "pt-BR": "Você entrou. Bom trabalho.",
+        "pt-BR": "Você entrou em serviço. Bom trabalho.",
         "en": "You are logged in.",
-        "es": "Ha entrado. Buen trabajo.",
+        "es": "Ha iniciado sesión. Buen trabajo.",
     },
-    "logged-out": {"pt-BR": "Você saiu.", "en": "You are logged out.", "es": "Ha salido."},
+    "logged-out": {"pt-BR": "Você saiu de serviço.", "en": "You are logged out.", "es": "Ha cerrado la sesión."},
     "paused": {"pt-BR": "Pausa iniciada.", "en": "You are paused.", "es": "Pausa iniciada."},
     "resumed": {
         "pt-BR": "Pausa encerrada. Você está disponível.",
@@ -64,7 +64,7 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "es": "Pausa terminada. Está disponible.",
     },
     "not-logged-in": {
-        "pt-BR": "Ninguém entrou neste telefone. Para entrar, disque asterisco quatro cinco.",
+        "pt-BR": "Nenhum atendente está em serviço neste ramal. Para entrar, disque asterisco, quatro, cinco.",
         "en": "Nobody is logged in at this phone. To log in, dial star four five.",
         "es": "Nadie ha entrado en este teléfono. Para entrar, marque asterisco cuatro cinco.",
     },
@@ -74,9 +74,9 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "es": "Este teléfono no tiene agente. Marque asterisco cuatro cinco y su código.",
     },
     "enter-pin": {
-        "pt-BR": "Digite a sua senha e jogo da velha.",
+        "pt-BR": "Digite a sua senha e tecle jogo da velha.",
         "en": "Enter your pin, then hash.",
-        "es": "Marque su clave y numeral.",
+        "es": "Marque su clave y luego la tecla numeral.",
     },
     "wrong-pin": {
         "pt-BR": "Código ou senha incorretos.",

@@ -242,6 +242,11 @@ def open_to_lan(settings: Settings) -> Settings:
     return replace(settings, sip_bind="0.0.0.0", page_bind="0.0.0.0")
 
 
+def reached_at(bind: str) -> str:
+    """The address at which this machine itself reaches what listens at ``bind``."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)
+
+
 def default_home() -> Home:
     """RAMAL_HOME, or ``.ramal`` in the current folder."""
     return Home(Path(os.environ.get("RAMAL_HOME") or ".ramal").resolve())

@@ -20,7 +20,7 @@ from ramal.asterisk.prompts import needed
 from ramal.asterisk.render import render
 from ramal.asterisk.speak import speak
 from ramal.box.asterisk import box_of
-from ramal.box.home import Home, Settings
+from ramal.box.home import Home, Settings, reached_at
 from ramal.core import office_file
 from ramal.core.office import Office
 from ramal.errors import RamalError
@@ -114,9 +114,13 @@ def virtual_phones(home: Home, in_force: Settings, made: Office) -> Path | None:
     ]
     if not phones:
         return None
-    host = "127.0.0.1" if in_force.sip_bind in ("0.0.0.0", "::") else in_force.sip_bind
     config = home.virtual_phones_file
-    table = {"home": str(home.virtual), "sip_host": host, "sip_port": in_force.sip_port, "phones": phones}
+    table = {
+        "home": str(home.virtual),
+        "sip_host": reached_at(in_force.sip_bind),
+        "sip_port": in_force.sip_port,
+        "phones": phones,
+    }
     temporary = config.with_suffix(".new")
     temporary.touch(mode=0o600)
     temporary.write_text(json.dumps(table, indent=1), encoding="utf-8")

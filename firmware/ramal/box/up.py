@@ -25,7 +25,7 @@ from types import FrameType
 from ramal.asterisk.render_pjsip import is_loopback
 from ramal.box import asterisk, leftovers, ports, prepare
 from ramal.box.children import Child, Keeper, start_program
-from ramal.box.home import Home, Settings, default_home, open_to_lan
+from ramal.box.home import Home, Settings, default_home, open_to_lan, reached_at
 from ramal.control.client import Control, DaemonDown
 from ramal.core.office import Office
 from ramal.errors import RamalError
@@ -180,7 +180,7 @@ def _tell(home: Home, settings: Settings, office: Office, programs: Peers, passw
 
 
 def _page_url(settings: Settings) -> str:
-    address = "127.0.0.1" if settings.page_bind in ("0.0.0.0", "::") else settings.page_bind
+    address = reached_at(settings.page_bind)
     return f"http://{f'[{address}]' if ':' in address else address}:{settings.page_port}"
 
 

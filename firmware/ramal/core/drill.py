@@ -4,17 +4,18 @@ Pure. A drill is one real call through line, menu, queue, phone, recording and h
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from ramal.core.destination import Destination
-from ramal.core.office import Menu, Office
+from ramal.core.hours import is_open
+from ramal.core.office import Menu, Number, Office
 
 Code = Literal[
     "ready",
     "calling",
     "answered",
     "key",
-    "queued",
     "agent-answered",
     "talked",
     "hung-up",
@@ -25,7 +26,6 @@ Code = Literal[
     "recording-length",
     "sound-caller",
     "sound-agent",
-    "sound-heard",
 ]
 """What a step is about; the page has a sentence for each, the command line prints the code itself."""
 
@@ -70,15 +70,23 @@ class Left:
     tone_of_agent: bool
 
 
-def way(office: Office, number: str | None = None) -> Way | None:
-    """The shortest way from a number (the first that has one) to a queue that an agent serves; None when none leads."""
+def way(office: Office, at: datetime, number: str | None = None) -> Way | None:
+    """The shortest way from a number (the first that has one) to a queue that an agent serves; None when none leads.
+
+    A number that is closed ``at`` that moment leads nowhere.
+    """
     staffed = {place.queue for agent in office.agents for place in agent.queues}
     for known in office.numbers:
-        if number is None or known.number == number:
+        if number in (None, known.number) and _open(office, known, at):
             found = _search(known.to, {menu.name: menu for menu in office.menus}, staffed)
             if found is not None:
                 return Way(known.number, *found)
     return None
+
+
+def _open(office: Office, number: Number, at: datetime) -> bool:
+    weeks = {week.name: week for week in office.hours}
+    return not number.hours or is_open(weeks[number.hours], at, office.timezone)
 
 
 def _search(start: Destination, menus: dict[str, Menu], staffed: set[str]) -> tuple[tuple[str, ...], str] | None:

@@ -11,7 +11,6 @@ def say(code: str) -> str:
         "calling": gettext("The virtual caller dials the office"),
         "answered": gettext("The box answers with the greeting"),
         "key": gettext("The caller presses a key in the menu"),
-        "queued": gettext("The caller waits in the queue"),
         "agent-answered": gettext("An agent answers"),
         "talked": gettext("They talk"),
         "hung-up": gettext("The caller hangs up"),
@@ -22,7 +21,6 @@ def say(code: str) -> str:
         "recording-length": gettext("The recording is as long as the talk"),
         "sound-caller": gettext("The caller can be heard in it"),
         "sound-agent": gettext("The agent can be heard in it"),
-        "sound-heard": gettext("Both heard each other"),
     }.get(code, label(code.replace("_", " ").replace("-", " ")))
 
 
