@@ -105,6 +105,13 @@ def test_an_older_asterisk_gets_the_older_event_filter() -> None:
     assert "res_cdrel_custom" not in old["modules.conf"]
 
 
+def test_a_trunk_behind_a_router_is_told_the_public_address_and_phones_the_private_one() -> None:
+    text = render(demo(), replace(BOX, sip_bind="0.0.0.0", external_address="203.0.113.7"))["pjsip.conf"]
+    assert text.count("external_media_address = 203.0.113.7\n") == 2
+    assert text.count("local_net = 192.168.0.0/16\n") == 2
+    assert "external_media_address" not in render(demo(), BOX)["pjsip.conf"]
+
+
 def test_a_number_is_known_in_every_spelling_a_provider_may_send() -> None:
     assert spellings("+551133330000", "BR") == ("+551133330000", "551133330000", "1133330000", "01133330000")
 

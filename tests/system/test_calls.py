@@ -162,6 +162,31 @@ def test_who_waits_hears_the_position_and_music(office: TestBox, tmp_path: Path)
     assert history(office, "+5511900000019")["category"] == "abandoned"
 
 
+def test_the_second_in_the_queue_hears_the_place_in_portuguese(office: TestBox, tmp_path: Path) -> None:
+    """The words “você é o número” are a tone here, so that hearing them can be measured."""
+    words = office.home.prompts / "pt_BR" / "asterisk" / "queue-thereare.wav"
+    spoken = words.read_bytes()
+    account = Account("+5511900000027", port=office.settings.sip_port)
+    try:
+        words.write_bytes(sound.wav_bytes(sound.tone([1000.0], 1500)))
+        with agents.logged_in(office, "201", agents.IGNORE), Phone(tmp_path / "caller", "caller", account) as caller:
+            office.call(Caller("+551133330001", "+5511900000028", stay_ms=12_000))
+            until(lambda: office.control("live")["waiting"], 10, "somebody waits already")
+            caller.dial(f"sip:+551133330001@127.0.0.1:{office.settings.sip_port}")
+
+            def told() -> bool:
+                files = [call.heard for call in caller.calls.values()]
+                wave = sound.read_wave(files[0].read_bytes()) if files and files[0].exists() else None
+                found = sound.tones_present(wave.mono, wave.rate_hz, [1000.0], share=0.8) if wave is not None else []
+                return sum(there for (there,) in found) >= 10
+
+            until(told, 15, "the words before the number")
+            caller.hangup()
+        office.wait_for_callers()
+    finally:
+        words.write_bytes(spoken)
+
+
 def test_without_an_agent_the_caller_goes_to_the_overflow_and_leaves_a_message(office: TestBox) -> None:
     call = place(office, Caller("+551133330001", "+5511900000010", stay_ms=9000))
     assert call["category"] == "blocked"

@@ -25,6 +25,7 @@ class Box:
     rtp_last: int
     ami_port: int
     ami_secret: str
+    external_address: str = ""
     modules: str = "/usr/lib/x86_64-linux-gnu/asterisk/modules"
     music: str = "/usr/share/asterisk/moh"
     version: tuple[int, int] = (22, 10)

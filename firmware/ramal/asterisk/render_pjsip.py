@@ -7,6 +7,7 @@ from ramal.asterisk.tokens import display, secret, token
 from ramal.core.office import Line, Office, Phone
 
 _DTMF = {"auto": "auto", "rfc4733": "rfc4733", "info": "info", "inband": "inband"}
+_PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "127.0.0.0/8")
 ASTERISK_LANGUAGE = {"pt-BR": "pt_BR", "en": "en", "es": "es"}
 
 
@@ -90,11 +91,17 @@ def _media(box: Box) -> str:
 
 
 def _transport(protocol: str, box: Box) -> str:
+    """With an external address, whoever is not in a private network is told that one: a trunk behind a router."""
+    outside = ""
+    if box.external_address:
+        public = token(box.external_address)
+        outside = f"external_signaling_address = {public}\nexternal_media_address = {public}\n"
+        outside += "".join(f"local_net = {network}\n" for network in _PRIVATE)
     return f"""[transport-{protocol}]
 type = transport
 protocol = {protocol}
 bind = {token(box.sip_bind)}:{box.sip_port}
-"""
+{outside}"""
 
 
 def _phone(phone: Phone) -> str:

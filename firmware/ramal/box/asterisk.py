@@ -40,6 +40,7 @@ def box_of(home: Home, settings: Settings, peers: Peers) -> Box:
         rtp_last=settings.rtp_last,
         ami_port=settings.ami_port,
         ami_secret=home.ami_secret(),
+        external_address=settings.external_address,
         modules=str(peers.modules),
         music=str(peers.music),
         version=version_of(peers),

@@ -48,6 +48,8 @@ class Settings:
     ami_port: int = 5038
     page_bind: str = "127.0.0.1"
     page_port: int = 8080
+    external_address: str = ""
+    """The public address or name of the router, when the box stands behind one and a SIP trunk is on the Internet."""
     disk_reserve_mb: int = 200
     """Below this much free space on the recordings' disk a warning is raised."""
 
