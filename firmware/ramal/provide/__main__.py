@@ -56,13 +56,18 @@ def up_flags(settings: Mapping[str, str]) -> list[str]:
     return [*office, *(["--lan"] if settings.get("LAN", "0") not in ("", "0") else [])]
 
 
+TESTS_AT_ONCE = 3
+
+
 def test() -> int:
-    """Everything: the checks, then the tests named by TESTS (by default all)."""
+    """Everything: the checks, then the tests named by TESTS (by default all, side by side: most of their time is
+    waiting for real calls)."""
     host.provide(host.TEST_NEEDS)
     python = _project(lock.DEV)
     prefix.provide()
     failed = _checks(python)
-    return failed or _become(python, "-m", "pytest", *shlex.split(os.environ.get("TESTS", "")))
+    chosen = shlex.split(os.environ.get("TESTS", "")) or ["-n", str(TESTS_AT_ONCE), "--dist", "loadfile"]
+    return failed or _become(python, "-m", "pytest", *chosen)
 
 
 def check() -> int:
