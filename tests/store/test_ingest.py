@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ramal.core.history import CATEGORIES
 from ramal.store import ledger, read
-from ramal.store.ingest import CEL_NAME, QUEUE_NAME
+from ramal.store.ingest import CEL_NAME, QUEUE_NAME, Ingest
 from tests.store.history import Life, history_of, rows
 from tests.store.office_day import START_S, Script, a_call, merge
 
@@ -284,6 +284,27 @@ def test_a_restart_ends_the_calls_before_it_and_none_after_it(life: Life) -> Non
     found = life.db.execute("SELECT id, category FROM call ORDER BY key").fetchall()
     assert found == [(cut.id, "system"), (later.id, None)]
     assert dict(read.counts(life.db, 0, 1 << 53)) == {"system": 1}
+
+
+@pytest.mark.parametrize("set_back_before_reading", [True, False])
+def test_asterisk_started_by_a_clock_far_ahead_cuts_no_call_once_the_clock_is_right(
+    life: Life, set_back_before_reading: bool
+) -> None:
+    ahead_s = 10 * 365 * 86400
+    now_ms = START_S * 1000
+    life.ingest = Ingest(life.db, life.log, lambda: now_ms)
+    life.write(QUEUE_NAME, f"{START_S + ahead_s}|NONE|NONE|NONE|QUEUESTART|\n".encode())
+    if not set_back_before_reading:
+        now_ms += ahead_s * 1000
+    life.read_all()
+    now_ms = START_S * 1000 + 60_000
+    talking = Script(1, now_ms).arrive().join().wait(1000).talk("sales", "7", "201", 1000, 5000)
+    cel, queue = merge([talking])
+    answered = cel.index(b",BRIDGE_ENTER,")
+    life.write(CEL_NAME, cel[: cel.index(b"\n", answered) + 1])
+    life.write(QUEUE_NAME, queue)
+    life.read_all()
+    assert life.db.execute("SELECT ended_ms, category FROM call").fetchall() == [(None, None)]
 
 
 def test_a_call_that_goes_on_after_asterisks_late_start_line_is_not_cut(life: Life) -> None:

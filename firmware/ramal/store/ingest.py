@@ -9,8 +9,9 @@ import contextlib
 import logging
 import re
 import sqlite3
+import time
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -37,6 +38,8 @@ QUEUE_NAME = "queue_log"
 STEP_BYTES = 1 << 20
 HOURS_BACK = 6
 """How far before a channel's birth its call may have begun, when a queue_log line's channel is searched."""
+AHEAD_MS = 10_000
+"""A restart further than this in the future was written by a clock that has been set back since."""
 _SECOND = re.compile(rb"([0-9]{1,11})\.")
 
 
@@ -51,11 +54,19 @@ class _Batch:
     events: int = 0
 
 
-class Ingest:
-    """Follows both journals of one Asterisk. Make it and use it on the writer's thread only."""
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
-    def __init__(self, connection: sqlite3.Connection, log_dir: Path) -> None:
+
+class Ingest:
+    """Follows both journals of one Asterisk. Make it and use it on the writer's thread only.
+
+    ``clock_ms``: the time now, in ms since 1970; asked only to tell restarts that cannot have been yet.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, log_dir: Path, clock_ms: Callable[[], int] = _now_ms) -> None:
         self._db = connection
+        self._clock_ms = clock_ms
         self._cel = log_dir / CEL_NAME
         self._queue = log_dir / QUEUE_NAME
         self._ledger = Ledger(connection)
@@ -106,9 +117,11 @@ class Ingest:
 
     def _write(self, cel: Chunk, queue: Chunk) -> int:
         batch = _Batch()
+        now_ms = self._clock_ms()
+        self._forget_restarts_ahead(now_ms)
         cel_refused = self._group_cel(cel.data, batch)
         queue_refused = self._group_queue(queue, batch)
-        restarted = self._note_queue_only(batch, queue)
+        restarted = self._note_queue_only(batch, queue, now_ms)
         entries = self._entries(batch)
         if restarted:
             running = self._db.execute("SELECT key FROM call WHERE ended_ms IS NULL").fetchall()
@@ -171,13 +184,23 @@ class Ingest:
         batch.events += len(batch.queue)
         return refused
 
-    def _note_queue_only(self, batch: _Batch, chunk: Chunk) -> bool:
+    def _forget_restarts_ahead(self, now_ms: int) -> None:
+        """Asterisk began while the clock was ahead, and the clock was set back: such a restart would cut every call
+        from now on as soon as it is answered, for as long as the clock had been ahead."""
+        if self._restarts and self._restarts[-1] > now_ms + AHEAD_MS:
+            log.warning("a restart of Asterisk lies in the future; it is left out, for the clock was set back")
+            self._db.execute("DELETE FROM restart WHERE at_ms > ?", (now_ms + AHEAD_MS,))
+            del self._restarts[bisect_right(self._restarts, now_ms + AHEAD_MS) :]
+
+    def _note_queue_only(self, batch: _Batch, chunk: Chunk, now_ms: int) -> bool:
         """Restarts and agents' events, which belong to no call; whether Asterisk was restarted."""
         restarted = False
         known = chunk.cursor.offset <= chunk.cursor.recheck
         for _, line in batch.queue:
             at_ms = line.at_s * 1000
-            if line.event == "QUEUESTART":
+            if line.event == "QUEUESTART" and at_ms > now_ms + AHEAD_MS:
+                log.warning("a restart of Asterisk was written by a clock that was ahead; it is left out")
+            elif line.event == "QUEUESTART":
                 added = self._db.execute("INSERT OR IGNORE INTO restart VALUES (?)", (at_ms,)).rowcount
                 if added > 0:
                     restarted = True
