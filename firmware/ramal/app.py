@@ -212,6 +212,16 @@ class Daemon:
             log.warning("Asterisk could not be brought to the office in force: %s", error)
         except Exception:
             log.exception("bringing Asterisk to the office in force failed")
+        self._look_for_phones()
+
+    def _look_for_phones(self) -> None:
+        """Have Asterisk ask every phone whether it is there. After a restart it knows their addresses, but counts them
+        as unreachable, and rings nobody, until it has asked by itself, which takes up to half a minute."""
+        try:
+            for phone in self.engine.state.office.phones:
+                self.link.request("PJSIPQualify", (("Endpoint", phone.extension),))
+        except RamalError as error:
+            log.info("the phones were not asked whether they are there: %s", error)
 
     def _dispatch(self, command: Any) -> None:
         self.steering.send(command)

@@ -50,8 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _say(error: RamalError, code: int) -> int:
-    print(error, file=sys.stderr)
-    for problem in getattr(error, "problems", ()) if isinstance(error, Refused) else ():
+    problems = error.problems if isinstance(error, Refused) else ()
+    # The daemon's sentence has the problems in its further lines; a terminal wants them with their examples.
+    print(str(error).partition("\n")[0] if problems else error, file=sys.stderr)
+    for problem in problems:
         print("{file}:{line}: {what} For example: {example}".format_map(_Shown(problem)), file=sys.stderr)
     return code
 

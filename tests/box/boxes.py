@@ -105,8 +105,11 @@ class Up:
             return {"asterisk": {"up": False}, "agents": [], "phones": []}
 
     def pid(self, name: str) -> int:
-        """The process id that the keeper wrote down: asterisk, daemon, page, phones."""
-        return int((self.home.run / f"up-{name}.pid").read_text())
+        """The process id that the keeper wrote down: asterisk, daemon, page, phones; 0 while it is not running."""
+        try:
+            return int((self.home.run / f"up-{name}.pid").read_text())
+        except FileNotFoundError:
+            return 0
 
     @property
     def page(self) -> str:

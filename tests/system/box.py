@@ -61,9 +61,16 @@ class TestBox:
         self.asterisk.close()
         self.asterisk = None
 
-    def start_daemon(self) -> None:
-        """The daemon, until it has found Asterisk."""
-        argv = [sys.executable, "-m", "ramal", "--home", str(self.home.root), "run"]
+    def stop_asterisk(self) -> None:
+        """SIGTERM."""
+        assert self.asterisk is not None
+        self.asterisk.stop()
+        self.asterisk.close()
+        self.asterisk = None
+
+    def start_daemon(self, *words: str) -> None:
+        """The daemon, until it has found Asterisk; ``words`` run another one than ``ramal run``."""
+        argv = [sys.executable, *(words or ("-m", "ramal", "--home", str(self.home.root), "run"))]
         self.daemon = start_program(argv, self.home.log / "daemon.log")
         until(self._daemon_up, 20, f"the daemon up; its log: {self.daemon_log()[-2000:]}")
 
