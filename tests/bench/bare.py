@@ -1,7 +1,7 @@
 """The other side of the comparison: Asterisk as a good hand would set it up for queues with recording, and no more.
 
-Same Asterisk, same pjsip.conf, rtp.conf and other files as Ramal renders for the same office. Left out: CEL, AMI, and
-the modules only Ramal needs. The queue has Ramal's strategy and times; app_queue starts the same MixMonitor on answer.
+Same Asterisk, same pjsip.conf, rtp.conf and other files as Ramal renders for the same office. Left out: CEL, AMI,
+the modules only Ramal needs, and what Ramal tunes inside Asterisk (stasis.conf). The queue has Ramal's strategy and times; app_queue starts the same MixMonitor on answer.
 """
 
 from pathlib import Path
@@ -49,4 +49,5 @@ def strip(etc: Path, queue: str, recordings: Path) -> None:
     (etc / "queues.conf").write_text(QUEUES.format(queue=queue))
     (etc / "cel.conf").write_text("[general]\nenable = no\n")
     (etc / "cel_custom.conf").write_text("[mappings]\n")
+    (etc / "stasis.conf").write_text("")
     (etc / "manager.conf").write_text("[general]\nenabled = no\nwebenabled = no\n")
