@@ -34,6 +34,13 @@ KEY_AFTER_S = 1.5
 KEPT = 20
 """Drills whose steps can still be asked for."""
 CALLER_NAME = "Ramal drill"
+_SHOWN: Mapping[str, Code] = {
+    "dialing": "calling",
+    "answered": "answered",
+    "pressed": "key",
+    "agent-heard": "agent-answered",
+    "hung-up": "hung-up",
+}
 _FINISHED = ("ready", "short", "missing", "damaged")
 
 
@@ -220,14 +227,7 @@ def _tones(data: bytes) -> tuple[bool, bool]:
 
 
 def _tell(run: _Drill, step: Heard) -> None:
-    """The caller's own words for what happened, as the drill's codes."""
-    if step.what.startswith("dialing"):
-        run.add("calling", step.what.removeprefix("dialing "))
-    elif step.what == "answered":
-        run.add("answered")
-    elif step.what.startswith("pressed"):
-        run.add("key", step.what.removeprefix("pressed "))
-    elif step.what == "agent heard":
-        run.add("agent-answered")
-    elif step.what == "hung up":
-        run.add("hung-up")
+    """The caller's steps that a drill shows."""
+    code = _SHOWN.get(step.what)
+    if code is not None:
+        run.add(code, step.detail if step.what in ("dialing", "pressed") else "")

@@ -29,10 +29,11 @@ def test_a_call_through_a_menu_to_an_agent_is_told_step_by_step(asterisk: Box, t
         trace = place_call(
             *(tmp_path / "caller", "menu"), port=asterisk.port, caller=caller, agent_hz=B_HZ, talk_s=1.0, limit_s=20
         )
-    what = [step.what for step in trace.steps]
-    for step in ("dialing menu", "answered", "pressed 1", "agent heard", "hanging up", "hung up"):
+    what = [f"{step.what} {step.detail}".strip() for step in trace.steps]
+    for step in ("dialing menu", "answered", "pressed 1", "agent-heard", "hanging-up"):
         assert step in what, what
-    assert what.index("answered") < what.index("pressed 1") < what.index("agent heard") < what.index("hung up")
+    assert what.index("answered") < what.index("pressed 1") < what.index("agent-heard") < what.index("hanging-up")
+    assert trace.steps[-1].what == "hung-up"
     assert [step.at_ms for step in trace.steps] == sorted(step.at_ms for step in trace.steps)
     assert trace.by_us
     assert trace.answered_at_ms is not None

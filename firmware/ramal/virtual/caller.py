@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from ramal.core import sound
 from ramal.provide.peer import Peers
@@ -32,12 +33,31 @@ class Key:
     mode: DtmfMode | None = None
 
 
+What = Literal[
+    "dialing",
+    "ringing",
+    "early-sound",
+    "answered",
+    "sound-arrives",
+    "pressed",
+    "agent-heard",
+    "held",
+    "taken-back",
+    "hanging-up",
+    "hung-up",
+    "ended",
+    "end-not-confirmed",
+    "phone-refused",
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What happened, ``at_ms`` milliseconds after dialing."""
+    """What happened, ``at_ms`` milliseconds after dialing; ``detail`` is the number, the key or the reason."""
 
     at_ms: int
-    what: str
+    what: What
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +143,7 @@ class _Course:
 
     def run(self, number: str) -> CallTrace:
         self.began_s = time.time()
-        self._step(f"dialing {number}")
+        self._step("dialing", number)
         self.phone.dial(number)
         while True:
             try:
@@ -132,7 +152,7 @@ class _Course:
                 event = None
             match event:
                 case events.Closed(reason=reason, code=code, heard=heard):
-                    self._step("hung up" if self.by_us else f"ended: {reason}")
+                    self._step("hung-up" if self.by_us else "ended", reason)
                     return self._trace(reason, code, heard)
                 case events.Ended(last_words=words):
                     raise PhoneError(f"The caller's phone died in the middle of the call. Its last words: {words}")
@@ -144,10 +164,10 @@ class _Course:
             self._listen()
             if not self.by_us and self._enough():
                 self.by_us = True
-                self.hung_up_at_ms = self._step("hanging up")
+                self.hung_up_at_ms = self._step("hanging-up")
                 self.phone.hangup()
             elif self.by_us and self._now_ms() > self.hung_up_at_ms + _BYE_MS:
-                self._step("the other side did not confirm the end")
+                self._step("end-not-confirmed")
                 return self._trace("the other side did not confirm the end", None, None)
 
     def _trace(self, reason: str, code: int | None, heard: Path | None) -> CallTrace:
@@ -159,7 +179,7 @@ class _Course:
             case events.Ringing():
                 self._step("ringing")
             case events.Early():
-                self._step("sound before the answer")
+                self._step("early-sound")
             case events.Answered():
                 self.answered_at_ms = self._step("answered")
                 at_ms = float(self.answered_at_ms)
@@ -167,11 +187,11 @@ class _Course:
                     at_ms += key.after_s * 1000
                     self.due.append((round(at_ms), key))
             case events.SoundFlows():
-                self._step("sound arrives")
+                self._step("sound-arrives")
             case events.PeerHeld(held=held):
-                self._step("put on hold" if held else "taken back")
+                self._step("held" if held else "taken-back")
             case events.CommandRefused(command=command, reason=reason):
-                self._step(f"the phone refused {command}: {reason}")
+                self._step("phone-refused", f"{command}: {reason}")
             case _:
                 pass
 
@@ -179,7 +199,7 @@ class _Course:
         while self.due and self.due[0][0] <= self._now_ms():
             key = self.due.pop(0)[1]
             self.phone.dtmf(key.digits, key.mode)
-            self._step(f"pressed {key.digits}")
+            self._step("pressed", key.digits)
 
     def _listen(self) -> None:
         """Look for the agent's pilot tone in what has been heard since the last look."""
@@ -191,7 +211,7 @@ class _Course:
         samples = sound.read_wave(file.read_bytes()).mono[self.heard_until :]
         window = sound.RATE_HZ // 10
         if agent_speaks(samples, self.agent_hz):
-            self.agent_at_ms = self._step("agent heard")
+            self.agent_at_ms = self._step("agent-heard")
         whole = len(samples) - len(samples) % window
         self.heard_until += max(0, whole - _HEARD_WINDOWS * window)
 
@@ -204,8 +224,8 @@ class _Course:
     def _now_ms(self) -> int:
         return round((time.time() - self.began_s) * 1000)
 
-    def _step(self, what: str) -> int:
-        step = Step(self._now_ms(), what)
+    def _step(self, what: What, detail: str = "") -> int:
+        step = Step(self._now_ms(), what, detail)
         self.steps.append(step)
         self.on_step(step)
         return step.at_ms
