@@ -1,7 +1,8 @@
 """The other side of the comparison: Asterisk as a good hand would set it up for queues with recording, and no more.
 
-Same Asterisk, same pjsip.conf, rtp.conf and other files as Ramal renders for the same office. Left out: CEL, AMI,
-the modules only Ramal needs, and what Ramal tunes inside Asterisk (stasis.conf). The queue has Ramal's strategy and times; app_queue starts the same MixMonitor on answer.
+Same Asterisk, same pjsip.conf, rtp.conf and other files as Ramal renders for the same office. Left out: CEL, AMI, the
+modules only Ramal needs, and what Ramal tunes inside Asterisk (stasis.conf). The queue has Ramal's strategy and times;
+app_queue starts the same MixMonitor on answer.
 """
 
 from pathlib import Path
