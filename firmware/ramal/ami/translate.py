@@ -12,6 +12,7 @@ from typing import Protocol, assert_never
 from ramal.ami.codec import Header, Message
 from ramal.ami.errors import AmiRefused
 from ramal.core import commands, events
+from ramal.core.ids import AgentCode, CallId, Extension, QueueName
 
 _AGENT = re.compile(r"agent-([0-9]{1,6})\Z")
 _PHONE = re.compile(r"PJSIP/([0-9]{2,6})\Z")
@@ -84,7 +85,7 @@ def _rows(asterisk: Asks, action: str, headers: Sequence[Header] = ()) -> list[M
 def _entry(row: Message, linked: dict[str, str], now_ms: int) -> events.Waiting:
     # A caller who came after the list of channels was the first channel of the call, so its own id is the linked one.
     unique = row.get("Uniqueid")
-    return _waiting(row, linked.get(unique) or unique, now_ms - 1000 * _int(row, "Wait"))
+    return _waiting(row, CallId(linked.get(unique) or unique), now_ms - 1000 * _int(row, "Wait"))
 
 
 def _reached(row: Message) -> bool:
@@ -98,14 +99,14 @@ def _talk(row: Message) -> events.Talk | None:
     code = _AGENT.match(agent)
     if row.get("Application") != "Queue" or not row.get("BridgeID") or code is None:
         return None
-    queue = row.get("Data").partition(",")[0]
+    queue = QueueName(row.get("Data").partition(",")[0])
     number, name = _number(row), _name(row)
-    return events.Talk(agent=code[1], queue=queue, call=row.get("Linkedid"), caller=number, caller_name=name)
+    return events.Talk(agent=AgentCode(code[1]), queue=queue, call=_call(row), caller=number, caller_name=name)
 
 
-def _waiting(message: Message, call: str, joined_ms: int) -> events.Waiting:
+def _waiting(message: Message, call: CallId, joined_ms: int) -> events.Waiting:
     return events.Waiting(
-        queue=message.get("Queue"),
+        queue=_queue(message),
         call=call,
         channel=message.get("Channel"),
         caller=_number(message),
@@ -120,9 +121,9 @@ def _member(message: Message, name: str, interface: str) -> events.Member | None
     if agent is None or phone is None:
         return None
     return events.Member(
-        queue=message.get("Queue"),
-        agent=agent[1],
-        phone=phone[1],
+        queue=_queue(message),
+        agent=AgentCode(agent[1]),
+        phone=Extension(phone[1]),
         status=_int(message, "Status"),
         in_call=message.get("InCall") == "1",
         paused=message.get("Paused") == "1",
@@ -135,14 +136,14 @@ def _member(message: Message, name: str, interface: str) -> events.Member | None
 
 
 def _caller_joined(message: Message) -> events.Event | None:
-    return events.CallerJoined(_waiting(message, message.get("Linkedid"), _at_ms(message)))
+    return events.CallerJoined(_waiting(message, _call(message), _at_ms(message)))
 
 
 def _caller_left(message: Message) -> events.Event | None:
     # An abandon is told twice: QueueCallerAbandon, then QueueCallerLeave for the same channel.
     return events.CallerLeft(
-        queue=message.get("Queue"),
-        call=message.get("Linkedid"),
+        queue=_queue(message),
+        call=_call(message),
         channel=message.get("Channel"),
         abandoned=message.event == "QueueCallerAbandon",
     )
@@ -155,7 +156,7 @@ def _member_seen(message: Message) -> events.Event | None:
 
 def _member_removed(message: Message) -> events.Event | None:
     agent, phone = _agent(message), _PHONE.match(message.get("Interface"))
-    return events.MemberRemoved(message.get("Queue"), agent, phone[1]) if agent and phone else None
+    return events.MemberRemoved(_queue(message), agent, phone[1]) if agent and phone else None
 
 
 def _agent_rang(message: Message) -> events.Event | None:
@@ -163,7 +164,7 @@ def _agent_rang(message: Message) -> events.Event | None:
     if not agent:
         return None
     number, name = _number(message), _name(message)
-    return events.AgentRang(message.get("Queue"), agent, message.get("Linkedid"), number, name)
+    return events.AgentRang(_queue(message), agent, _call(message), number, name)
 
 
 def _agent_answered(message: Message) -> events.Event | None:
@@ -171,9 +172,9 @@ def _agent_answered(message: Message) -> events.Event | None:
     if not agent:
         return None
     return events.AgentAnswered(
-        queue=message.get("Queue"),
+        queue=_queue(message),
         agent=agent,
-        call=message.get("Linkedid"),
+        call=_call(message),
         caller=_number(message),
         caller_name=_name(message),
         waited_ms=1000 * _int(message, "HoldTime"),
@@ -184,13 +185,13 @@ def _agent_answered(message: Message) -> events.Event | None:
 def _agent_missed(message: Message) -> events.Event | None:
     agent = _agent(message)
     rang_ms = _int(message, "RingTime")
-    return events.AgentMissed(message.get("Queue"), agent, message.get("Linkedid"), rang_ms) if agent else None
+    return events.AgentMissed(_queue(message), agent, _call(message), rang_ms) if agent else None
 
 
 def _agent_done(message: Message) -> events.Event | None:
     agent = _agent(message)
     reason = message.get("Reason")
-    return events.AgentDone(message.get("Queue"), agent, message.get("Linkedid"), reason) if agent else None
+    return events.AgentDone(_queue(message), agent, _call(message), reason) if agent else None
 
 
 def _reach_changed(message: Message) -> events.ReachChanged | None:
@@ -202,9 +203,18 @@ def _reach_changed(message: Message) -> events.ReachChanged | None:
     return events.ReachChanged(endpoint, reachable)
 
 
-def _agent(message: Message) -> str:
+def _agent(message: Message) -> AgentCode:
+    """Empty when the member is none of ours."""
     agent = _AGENT.match(message.get("MemberName"))
-    return agent[1] if agent is not None else ""
+    return AgentCode(agent[1] if agent is not None else "")
+
+
+def _queue(message: Message) -> QueueName:
+    return QueueName(message.get("Queue"))
+
+
+def _call(message: Message) -> CallId:
+    return CallId(message.get("Linkedid"))
 
 
 def _number(message: Message) -> str:

@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 
+from ramal.core.ids import AgentCode, Extension, QueueName
+
 
 @dataclass(frozen=True, slots=True)
 class AddMember:
     """Put a logged-in agent into a queue."""
 
-    queue: str
-    agent: str
-    phone: str
+    queue: QueueName
+    agent: AgentCode
+    phone: Extension
     penalty: int
     paused: bool = False
     pause_reason: str = ""
@@ -19,16 +21,16 @@ class AddMember:
 class RemoveMember:
     """Take an agent's phone out of a queue."""
 
-    queue: str
-    phone: str
+    queue: QueueName
+    phone: Extension
 
 
 @dataclass(frozen=True, slots=True)
 class SetPenalty:
     """Change a member's penalty."""
 
-    queue: str
-    phone: str
+    queue: QueueName
+    phone: Extension
     penalty: int
 
 
@@ -36,7 +38,7 @@ class SetPenalty:
 class PauseMember:
     """Pause or resume an agent in every queue. ``reason`` is a code (``lunch``), never free text."""
 
-    phone: str
+    phone: Extension
     paused: bool
     reason: str = ""
 

@@ -6,6 +6,7 @@ Times are ``at_ms`` (milliseconds since 1970 UTC) where the source says one; the
 
 from dataclasses import dataclass, field
 
+from ramal.core.ids import AgentCode, CallId, Extension, QueueName
 from ramal.core.office import Office
 
 
@@ -14,10 +15,10 @@ class Member:
     """An agent in a queue, as Asterisk sees it. ``status`` is Asterisk's device state number (1 free, 2 in use,
     3 busy, 4 invalid, 5 unavailable, 6 ringing, 7 ringing+in use, 8 on hold)."""
 
-    queue: str
-    agent: str
+    queue: QueueName
+    agent: AgentCode
     """The agent's code, ``7`` (the member name without ``agent-``)."""
-    phone: str
+    phone: Extension
     """The extension, ``201``."""
     status: int = 0
     in_call: bool = False
@@ -33,8 +34,8 @@ class Member:
 class Waiting:
     """A caller in a queue."""
 
-    queue: str
-    call: str
+    queue: QueueName
+    call: CallId
     """Asterisk's linked id."""
     channel: str
     caller: str
@@ -47,9 +48,9 @@ class Waiting:
 class Talk:
     """An agent and a caller, connected. ``since_ms`` is 0 when the source does not say."""
 
-    agent: str
-    queue: str
-    call: str
+    agent: AgentCode
+    queue: QueueName
+    call: CallId
     caller: str = ""
     caller_name: str = ""
     since_ms: int = 0
@@ -87,8 +88,8 @@ class CallerJoined:
 class CallerLeft:
     """A caller left a queue, for whatever reason."""
 
-    queue: str
-    call: str
+    queue: QueueName
+    call: CallId
     channel: str
     abandoned: bool = False
 
@@ -104,8 +105,8 @@ class MemberSeen:
 class MemberRemoved:
     """An agent left a queue (logged out of it). ``phone`` empty: with whatever phone."""
 
-    queue: str
-    agent: str
+    queue: QueueName
+    agent: AgentCode
     phone: str = ""
 
 
@@ -113,9 +114,9 @@ class MemberRemoved:
 class AgentRang:
     """An agent's phone is being called for a waiting caller."""
 
-    queue: str
-    agent: str
-    call: str
+    queue: QueueName
+    agent: AgentCode
+    call: CallId
     caller: str
     caller_name: str
 
@@ -124,9 +125,9 @@ class AgentRang:
 class AgentAnswered:
     """An agent and a caller are connected. ``waited_ms`` from joining; whole seconds in Asterisk's AMI."""
 
-    queue: str
-    agent: str
-    call: str
+    queue: QueueName
+    agent: AgentCode
+    call: CallId
     caller: str
     caller_name: str
     waited_ms: int
@@ -137,9 +138,9 @@ class AgentAnswered:
 class AgentMissed:
     """An agent's phone rang and was not answered."""
 
-    queue: str
-    agent: str
-    call: str
+    queue: QueueName
+    agent: AgentCode
+    call: CallId
     rang_ms: int
 
 
@@ -147,9 +148,9 @@ class AgentMissed:
 class AgentDone:
     """The talk of an agent and a caller ended."""
 
-    queue: str
-    agent: str
-    call: str
+    queue: QueueName
+    agent: AgentCode
+    call: CallId
     reason: str
     """``caller``, ``agent`` or ``transfer``."""
 

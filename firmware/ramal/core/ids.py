@@ -1,4 +1,4 @@
-"""The names of things, as types. Imports nothing that does IO."""
+"""The names of things, as types: a call cannot be taken for an agent. Imports nothing that does IO."""
 
 from typing import NewType
 
@@ -10,9 +10,3 @@ QueueName = NewType("QueueName", str)
 """Lower-case letters, digits and ``-``; Asterisk's queue has the same name."""
 Extension = NewType("Extension", str)
 """A phone's number inside the office: 2 to 6 digits; its SIP user and PJSIP endpoint have the same name."""
-LineName = NewType("LineName", str)
-"""A way to the public network; its PJSIP endpoint is ``line-<name>``."""
-E164 = NewType("E164", str)
-"""A public number with its country code: ``+`` and 8 to 15 digits."""
-Ms = NewType("Ms", int)
-"""Milliseconds since 1970, UTC."""

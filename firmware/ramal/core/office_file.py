@@ -30,6 +30,10 @@ HEADER = """\
 HIGH = 2_000_000
 """Characters of a file; the largest office possible is well below."""
 
+_PART = r"""(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+"""
+_DOTTED = re.compile(rf"(?<![\w-]){_PART}(?:\.[ \t]*+{_PART}){{16}}")
+"""A key of more than 16 parts. tomllib keeps every beginning of a dotted key: 200 kB of them took 24 GB."""
+
 # What tomllib says, in words for somebody who never heard of TOML.
 _SYNTAX = (
     (r"Cannot overwrite a value", "this setting stands twice in one table", 'name = "sales"'),
@@ -41,6 +45,7 @@ _SYNTAX = (
     (r"Illegal character", "a character stands there that cannot be printed", 'name = "sales"'),
     (r"Unescaped", "a backslash inside quotes is written twice", 'name = "one \\\\ two"'),
     (r"Unclosed", "a bracket is not closed", 'queues = ["sales", "support"]'),
+    (r"integer string conversion", "a number has far too many digits", "ring_s = 15"),
     (r"Expected newline or end", "a line goes on after its value, or a number begins with 0", "ring_s = 15"),
     (r"Expected ']'", "the brackets around a table's name are not closed", "[[queue]]"),
     (r"Invalid initial character|Invalid statement", "a line must begin with a setting or a table", "[[queue]]"),
@@ -85,11 +90,15 @@ def _parse(text: str, file: str) -> tuple[dict[str, Any], Where]:
     if len(text) > HIGH:
         ledger.add((), "too-big", high=HIGH)
         raise OfficeRefused(ledger.problems)
+    if dotted := _DOTTED.search(text):
+        ledger.where = Where({("at",): text.count("\n", 0, dotted.start()) + 1})
+        ledger.add(("at",), "too-deep")
+        raise OfficeRefused(ledger.problems)
     try:
         return tomllib.loads(text), where(text)
     except RecursionError:
         ledger.add((), "too-deep")
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError, or Python's own limit on the digits of a number
         said = str(error)
         found = re.search(r"line (\d+), column \d+", said)
         at = int(found[1]) if found else text.rstrip().count("\n") + 1

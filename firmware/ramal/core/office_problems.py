@@ -43,7 +43,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     # the file
     "syntax": ("This is not TOML: {reason}.", ""),
     "too-big": ("The file is longer than {high} characters; an office is never that long.", 'name = "Padaria Sol"'),
-    "too-deep": ("Brackets are nested too deeply.", 'queues = ["sales"]'),
+    "too-deep": ("Brackets or dotted keys are nested too deeply.", 'queues = ["sales"]'),
     "unknown-table": ("“{table}” is not a part of an office{hint}.", ""),
     "not-a-list": ("“{table}” can stand many times, so it is written in double brackets.", "[[{table}]]"),
     "not-a-table": ("“{table}” is a table of its own.", "[{table}]"),

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from ramal.core.commands import AddMember, Command, RemoveMember, SetPenalty
 from ramal.core.events import Member
+from ramal.core.ids import AgentCode, Extension, QueueName
 from ramal.core.office import Agent, Office
 
 
@@ -40,17 +41,17 @@ def plan(office: Office, members: Iterable[Member]) -> tuple[Command, ...]:
         has = {member.queue for member in mine if member.phone == phone}
         paused = next((member for member in mine if member.paused), None)
         changes.extend(
-            AddMember(queue, code, phone, penalty, paused is not None, paused.pause_reason if paused else "")
+            AddMember(QueueName(queue), code, phone, penalty, paused is not None, paused.pause_reason if paused else "")
             for queue, penalty in _penalties(agents[code], queues).items()
             if queue not in has
         )
     return (*removals, *changes)
 
 
-def _seats(office: Office, agents: Mapping[str, Agent], members: tuple[Member, ...]) -> dict[str, str]:
+def _seats(office: Office, agents: Mapping[str, Agent], members: tuple[Member, ...]) -> dict[AgentCode, Extension]:
     """Agent code → the phone it is logged in at; each phone once."""
     phones = {phone.extension for phone in office.phones}
-    seats: dict[str, str] = {}
+    seats: dict[AgentCode, Extension] = {}
     for member in sorted(members, key=lambda member: (member.login_ms, member.agent, member.phone), reverse=True):
         if member.agent in agents and member.agent not in seats:
             seats[member.agent] = member.phone
