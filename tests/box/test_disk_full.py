@@ -111,7 +111,7 @@ def cramped() -> Iterator[Cramped]:
 def test_a_full_disk_costs_recordings_and_nothing_else(cramped: Cramped) -> None:
     up = cramped.up
     asterisk, daemon = up.pid("asterisk"), up.pid("daemon")
-    process = cramped.call("+5511950000001", 16_000)
+    process = cramped.call("+5511950000001", 13_000)
     until(lambda: any(agent["state"] == "talking" for agent in up.live()["agents"]), 30, "an agent talks")
     until(lambda: list(cramped.inside(up.home.recordings).rglob("*.wav")), 10, "it is recorded")
     stuff = cramped.fill(up.home.recordings, leave_bytes=24_576)

@@ -107,9 +107,9 @@ def test_a_talk_and_a_waiting_caller_do_not_notice_a_changed_office(office: Test
     file = tmp_path / "new.toml"
     file.write_text(changed(export(office), "Nova"), encoding="utf-8")
     with agents.logged_in(office, "201"):
-        office.call(Caller(SALES, "+5511960000001", stay_ms=9000))
+        office.call(Caller(SALES, "+5511960000001", stay_ms=7000))
         until(lambda: any(agent["state"] == "talking" for agent in office.control("live")["agents"]), 15, "a talk")
-        office.call(Caller(SALES, "+5511960000002", stay_ms=16_000))
+        office.call(Caller(SALES, "+5511960000002", stay_ms=12_000))
         waiting = until(lambda: office.control("live")["waiting"], 15, "a waiting caller")
         wav = max(office.home.recordings.rglob("*.wav"), key=lambda path: path.stat().st_mtime_ns)
         before, size = channels(office), wav.stat().st_size

@@ -79,7 +79,7 @@ def recorded(office: TestBox, caller: str) -> Any:
 def test_a_stalled_manager_costs_no_call_is_said_and_heals_by_itself(ground: Ground) -> None:
     office = ground.box
     with agents.logged_in(office, "201"), agents.logged_in(office, "202"):
-        office.call(Caller(SALES, "+5511940000001", stay_ms=14_000))
+        office.call(Caller(SALES, "+5511940000001", stay_ms=12_000))
         until(lambda: state(office) == "talking", 15, "the first agent talks")
         ground.way.open.clear()
         until(lambda: "asterisk-down" in warned(office), 15, "the page is told")
@@ -232,9 +232,9 @@ def test_after_many_calls_nothing_is_left_of_them(ground: Ground) -> None:
         settle(office, 10)
         before = held(office)
         files = sorted(path.name for path in office.home.run.iterdir())
-        for turn in (1, 2, 3):
+        for turn in (1, 2):
             ten_calls(office, turn * 10)
-        settle(office, 40)
+        settle(office, 30)
         assert office.channels() == 0
         until(lambda: held(office).rtp <= before.rtp, 20, f"sound ports given back: {before}")
         # Asterisk's thread pools shrink a minute after they were needed, so threads may be more, but not by much.
