@@ -62,6 +62,16 @@ class _Drill:
         self.steps = (*self.steps, Step(self.at_ms() if at_ms is None else at_ms, what, detail, ok))
 
 
+class DrillRefused(RamalError):
+    """A test call that was not placed; ``code`` says which of a few reasons it was."""
+
+    def __init__(
+        self, code: Literal["under-way", "no-way", "no-loop", "asterisk-down", "nobody-free"], why: str
+    ) -> None:
+        super().__init__(why)
+        self.code = code
+
+
 class Drills:
     """All drills of one daemon. ``office`` and ``live`` give what is published; both may be called from any thread."""
 
@@ -76,7 +86,9 @@ class Drills:
         way = self._ready(number)
         with self._lock:
             if self._thread is not None and self._thread.is_alive():
-                raise RamalError("A test call is already under way. Wait for its end, then place another.")
+                raise DrillRefused(
+                    "under-way", "A test call is already under way. Wait for its end, then place another."
+                )
             drill_id = secrets.token_hex(6)
             run = self._drills[drill_id] = _Drill(drill_id, time.monotonic())
             while len(self._drills) > KEPT:
@@ -111,23 +123,28 @@ class Drills:
             raise RamalError(f"{number} is not a number of this office. Nothing was called. It has {', '.join(known)}.")
         way = drill.way(office, datetime.now(UTC), number)
         if way is None:
-            raise RamalError(
+            raise DrillRefused(
+                "no-way",
                 "No number that is open now leads to a queue that an agent serves, so a test call would reach nobody. "
-                "Nothing was called. Try again in opening hours, or add an agent to a queue and apply the office file."
+                "Nothing was called. Try again in opening hours, or add an agent to a queue and apply the office file.",
             )
         if not any(is_loopback(line) for line in office.lines):
-            raise RamalError(
+            raise DrillRefused(
+                "no-loop",
                 "The office has no loopback line for the virtual caller, so no test call can come in. Nothing was "
-                'called. Add [[line]] name = "loop", kind = "sip-peer", addresses = ["127.0.0.1"] and apply the file.'
+                'called. Add [[line]] name = "loop", kind = "sip-peer", addresses = ["127.0.0.1"] and apply the file.',
             )
         live = self._live()
         if not live.get("asterisk", {}).get("up"):
-            raise RamalError("Asterisk does not answer the daemon now. Nothing was called; try again in a moment.")
+            raise DrillRefused(
+                "asterisk-down", "Asterisk does not answer the daemon now. Nothing was called; try again in a moment."
+            )
         free = [agent for agent in live.get("agents", ()) if agent["state"] == "free" and way.queue in agent["queues"]]
         if not free:
-            raise RamalError(
+            raise DrillRefused(
+                "nobody-free",
                 f"Nobody in the queue “{way.queue}” is free now, so nobody would answer. Nothing was called. "
-                "Log an agent in with *45, or wait until somebody is free."
+                "Log an agent in with *45, or wait until somebody is free.",
             )
         return way
 

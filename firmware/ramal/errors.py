@@ -2,4 +2,9 @@
 
 
 class RamalError(Exception):
-    """Something a person can act on. ``str(error)`` is shown as it is: no traceback, no jargon."""
+    """Something a person can act on. ``str(error)`` is shown as it is: no traceback, no jargon.
+
+    ``code`` names the kind of refusal for a page that has its own words for it, in the reader's language.
+    """
+
+    code = ""

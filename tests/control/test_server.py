@@ -216,3 +216,20 @@ def test_a_daemon_that_dies_before_its_answer_is_down(tmp_path: Path) -> None:
     with pytest.raises(DaemonDown, match="ended before it answered"):
         Control(path).ask("slow", 5.0)
     ended.join()
+
+
+def test_a_refusal_carries_its_kind_for_a_reader_of_another_language(tmp_path: Path) -> None:
+    class NobodyFree(RamalError):
+        code = "nobody-free"
+
+    def refuse(_: protocol.Request) -> dict[str, object]:
+        raise NobodyFree("Nobody is free.")
+
+    server = Server(tmp_path / "c.sock", {"drill.start": refuse})
+    server.start()
+    try:
+        with pytest.raises(Refused) as refused:
+            Control(tmp_path / "c.sock").ask("drill.start")
+    finally:
+        server.stop()
+    assert (refused.value.code, str(refused.value)) == ("nobody-free", "Nobody is free.")

@@ -21,10 +21,12 @@ class DaemonDown(RamalError):
 
 
 class Refused(RamalError):
-    """The daemon said no. ``problems``: the mistakes of an office file, each with file, line, what and example."""
+    """The daemon said no. ``problems``: the mistakes of an office file, each with file, line, what and example;
+    ``code``: the kind of refusal, empty when it has none."""
 
-    def __init__(self, sentence: str, problems: Sequence[Mapping[str, Any]] = ()) -> None:
+    def __init__(self, sentence: str, problems: Sequence[Mapping[str, Any]] = (), code: str = "") -> None:
         super().__init__(sentence)
+        self.code = code
         self.problems = tuple(problems)
 
 
@@ -79,7 +81,8 @@ def _answered(table: dict[str, Any]) -> dict[str, Any]:
         data = table.get("data")
         return data if isinstance(data, dict) else {}
     problems = table.get("problems")
-    raise Refused(str(table.get("error") or "The daemon refused without a reason."), problems or ())
+    sentence = str(table.get("error") or "The daemon refused without a reason.")
+    raise Refused(sentence, problems or (), str(table.get("code") or ""))
 
 
 def _down(path: Path, error: OSError) -> DaemonDown:

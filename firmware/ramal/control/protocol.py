@@ -102,11 +102,13 @@ def answer(id: RequestId, data: Mapping[str, Any]) -> bytes:
     return line
 
 
-def refusal(id: RequestId, sentence: str, problems: list[Mapping[str, Any]] | None = None) -> bytes:
-    """The line that says no, and why; ``problems`` are the mistakes of an office file."""
+def refusal(id: RequestId, sentence: str, problems: list[Mapping[str, Any]] | None = None, code: str = "") -> bytes:
+    """The line that says no, and why; ``problems`` are the mistakes of an office file, ``code`` the kind of refusal."""
     table: dict[str, Any] = {"id": id, "ok": False, "error": sentence}
     if problems is not None:
         table["problems"] = problems
+    if code:
+        table["code"] = code
     line = _line(table)
     return line if len(line) <= ANSWER_MAX else _line({"id": id, "ok": False, "error": sentence[:1000]})
 

@@ -298,7 +298,8 @@ class Server:
 def _refusal(id: protocol.RequestId, error: BaseException) -> bytes:
     if isinstance(error, RamalError):
         problems = getattr(error, "problems", None)
-        return protocol.refusal(id, str(error), [_problem(problem) for problem in problems] if problems else None)
+        shown = [_problem(problem) for problem in problems] if problems else None
+        return protocol.refusal(id, str(error), shown, error.code)
     log.error("a control request failed", exc_info=error)
     return protocol.refusal(id, "The daemon could not do that because of a fault of its own; its log says more.")
 

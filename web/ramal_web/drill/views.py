@@ -34,8 +34,8 @@ def start() -> Page:
             "drill/start.html", problem=gettext("The test call was not placed: Ramal's control program is not running.")
         ), 503
     except Refused as error:
-        # The daemon's own sentence: it knows why (another drill is running, no virtual phones).
-        return render_template("drill/start.html", problem=str(error)), 409
+        problem = drill_words.refused(error.code, str(error))
+        return render_template("drill/start.html", problem=problem), 409
     return redirect(url_for("drill.one", drill=drill), 303)
 
 

@@ -24,6 +24,19 @@ def say(code: str) -> str:
     }.get(code, label(code.replace("_", " ").replace("-", " ")))
 
 
+def refused(code: str, sentence: str) -> str:
+    """Why no test call was placed; the daemon's own sentence for a reason that is not known here."""
+    return {
+        "under-way": gettext("A test call is already under way. Wait for its end, then place another."),
+        "no-way": gettext("No open number leads to a queue that somebody serves. Nothing was called."),
+        "no-loop": gettext("The office file has no line for the virtual caller. Nothing was called."),
+        "asterisk-down": gettext(
+            "The telephone system does not answer now. Nothing was called; try again in a moment."
+        ),
+        "nobody-free": gettext("Nobody is free to answer. Nothing was called; try again when somebody is free."),
+    }.get(code, sentence)
+
+
 def detail(code: str, text: str, ok: bool | None) -> str:
     """What a step's detail adds for a person: the key that was pressed, and whatever helps to find a fault."""
     return label(text) if code == "key" or ok is False else ""
