@@ -176,6 +176,11 @@ QUEUES = '[[queue]]\nname = "sales"\n[[queue]]\nname = "support"\n'
         (HEAD + "[[menu]]\nname='m'\ntext='Olá'\noptions={}", 6, "empty"),
         (HEAD + QUEUES + "[[menu]]\nname='m'\ntext='Olá'\noptions={1='queue:sles'}", 10, "did you mean “sales”"),
         (HEAD + "x = [" + "[" * 100_000, 1, "nested too deeply"),
+        (HEAD + ".".join("a" * 20_000) + " = 1", 3, "nested too deeply"),
+        (HEAD + 'x = { a = """ " """, ' + " . ".join(['"\\""'] * 20_000) + " = 1 }", 3, "nested too deeply"),
+        (HEAD + "[[line]]\nchannels = 0x" + "f" * 10_000, 4, "far too long"),
+        (HEAD + "[[line]]\nchannels = " + "9" * 10_000, 4, "far too long"),
+        (HEAD + '"\\' * 200_000, 3, "backslash"),
         ("#" * 2_000_001, 1, "longer than 2000000"),
     ],
 )  # fmt: skip
