@@ -25,7 +25,7 @@ from ramal.ami.link import Link
 from ramal.ami.session import Session
 from ramal.asterisk.reload import AmiReloader, Reloader
 from ramal.books import Books
-from ramal.box.home import Home
+from ramal.box.home import UMASK, Home
 from ramal.chronicle import LOOK_S, SLOW_LOOK_S, Chronicle
 from ramal.control.protocol import Request
 from ramal.control.server import Answer, Server
@@ -316,6 +316,7 @@ def run(
 ) -> int:
     """Be the daemon of ``home`` until SIGTERM or SIGINT; the exit code. RamalError when it cannot start."""
     _log_to_stderr()
+    os.umask(UMASK)
     home.prepare()
     with only_writer(home), ExitStack() as stack:
         try:

@@ -283,3 +283,19 @@ def test_without_a_readable_database_the_door_says_so_in_a_sentence(box: Box, da
     assert answer.status_code == 503
     assert "Calls go on" in answer.get_data(as_text=True)
     assert client.get("/health").get_json() == {"page": True, "history": False, "daemon": "ok"}
+
+
+def test_a_head_request_with_a_body_changes_no_password(client: FlaskClient, box: Box) -> None:
+    enter(client)
+    before = client.get("/password").status_code
+    form = {"old": PASSWORD, "new": NEW, "again": NEW}
+    answer = client.open("/password", method="HEAD", data=form)
+    assert (before, answer.status_code) == (200, 200)
+    assert not box.daemon.asked_for("user.set_password")
+
+
+@pytest.mark.parametrize("evil", ["http://[x", "//[x", "http://other.example"])
+def test_an_origin_that_is_no_address_is_a_refusal_and_no_failure(client: FlaskClient, evil: str) -> None:
+    data = {"csrf": token(client), "user": "owner", "password": PASSWORD}
+    assert client.post("/login", data=data, headers={"Origin": evil}).status_code == 400
+    assert client.get("/login", query_string={"next": evil}).status_code == 200

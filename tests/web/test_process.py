@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ramal_web.__main__ import REQUEST_WITHIN_S, PromptChannel
 from tests.until import until
 from tests.web.box import Box
 from tests.web.conftest import Served
@@ -141,3 +142,32 @@ def test_the_process_holds_no_ami_secret_open(served: Served) -> None:
 
 def open_files(served: Served) -> int:
     return len(list(Path(f"/proc/{served.process.pid}/fd").iterdir()))
+
+
+def test_a_request_that_only_drips_in_is_hung_up_on() -> None:
+    """The channel by itself, with a clock of the test's own: a real drip would take half a minute."""
+    clock = [100.0]
+    ended: list[bool] = []
+
+    class Dripped(PromptChannel):
+        def __init__(self) -> None:  # no socket: only ``received`` is asked
+            self.requests_lock = threading.Lock()
+            self.requests = []
+
+        @staticmethod
+        def now() -> float:
+            return clock[0]
+
+        def take(self, data: bytes) -> bool:
+            return True
+
+    channel = Dripped()
+    assert channel.received(b"G")
+    channel.request = object()
+    clock[0] += REQUEST_WITHIN_S - 1
+    ended.append(channel.will_close)
+    assert channel.received(b"E")
+    clock[0] += 2
+    assert not channel.received(b"T")
+    ended.append(channel.will_close)
+    assert ended == [False, True]

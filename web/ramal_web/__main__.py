@@ -6,20 +6,48 @@ Prints one line when it listens. Exit 2 with a sentence when it cannot start (a 
 import argparse
 import errno
 import logging
+import os
 import signal
 import sys
+import time
 from pathlib import Path
 from types import FrameType
 
+from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
 from waitress.server import create_server  # type: ignore[import-untyped]
 
-from ramal.box.home import Home, default_home
+from ramal.box.home import UMASK, Home, default_home
 from ramal.errors import RamalError
 from ramal_web.app import create_app
 from ramal_web.settings import of_home
 
 THREADS = 4
+REQUEST_WITHIN_S = 20.0
+"""A request that has not come whole by then is hung up on: waitress itself waits as long as single bytes drip in."""
 CONNECTIONS_MAX = 200
+
+
+class PromptChannel(HTTPChannel):  # type: ignore[misc]
+    """A connection whose requests must come in one go; otherwise a few hundred slow ones would close the page."""
+
+    began_s = 0.0
+
+    @staticmethod
+    def now() -> float:
+        """Seconds; the test has its own clock."""
+        return time.monotonic()
+
+    def take(self, data: bytes) -> bool:
+        """What waitress does with the bytes."""
+        return bool(super().received(data))
+
+    def received(self, data: bytes) -> bool:
+        if self.request is None:
+            self.began_s = self.now()
+        elif self.now() - self.began_s > REQUEST_WITHIN_S:
+            self.will_close = True
+            return False
+        return self.take(data)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,6 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--bind", help="address to listen on instead of the home's setting")
     parser.add_argument("--port", type=int, help="port to listen on instead of the home's setting; 0 takes a free one")
     given = parser.parse_args(arguments)
+    os.umask(UMASK)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     try:
@@ -62,6 +91,7 @@ def _serve(home: Home, bind: str | None, port: int | None) -> int:
         raise SystemExit(0)
 
     signal.signal(signal.SIGTERM, end)
+    server.channel_class = PromptChannel
     print(f"The page listens on http://{host}:{server.effective_port}/", flush=True)
     try:
         server.run()

@@ -128,6 +128,8 @@ def _errors(app: Flask) -> None:
 
 def _page(sentence: str, status: int) -> tuple[str, int]:
     g.setdefault("user", None)
+    if request.url_rule is None and status == 400:  # a request so broken that no address can be made for it
+        return sentence, status
     try:
         return render_template("error.html", sentence=sentence, status=status), status
     except Exception:  # the page that explains a failure must not fail itself, e.g. without a database

@@ -86,7 +86,10 @@ def begin_session(user: User) -> None:
 
 def local_path(path: str) -> str:
     """``path`` when it is a page of this box, else the start page: nobody is sent elsewhere after a login."""
-    parts = urlsplit(path)
+    try:
+        parts = urlsplit(path)
+    except ValueError:  # “//[x” is no address at all
+        return "/"
     if (
         not path.startswith("/")
         or path.startswith(("//", "/\\"))
@@ -152,12 +155,19 @@ def _away(target: str) -> BaseResponse:
 
 def _check_token() -> None:
     origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
+    if origin is not None and _host_of(origin) != request.host:
         abort(400, "csrf")
     given = request.form.get("csrf") or request.headers.get("X-CSRF-Token") or ""
     known = session.get("csrf")
     if not isinstance(known, str) or not hmac.compare_digest(given.encode(), known.encode()):
         abort(400, "csrf")
+
+
+def _host_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _headers(response: Response) -> Response:

@@ -38,7 +38,7 @@ func_callerid func_channel func_db func_strings func_logic func_math func_global
 func_sha1 func_groupcount func_devstate func_hangupcause func_dialplan func_pjsip_contact func_pjsip_aor
 func_pjsip_endpoint func_periodic_hook func_env func_sprintf func_rand
 app_queue app_dial app_playback app_read app_record app_mixmonitor app_stack app_db app_exec app_verbose app_echo
-app_celgenuserevent app_directed_pickup app_transfer app_system app_playtones app_senddtmf app_originate
+app_celgenuserevent app_directed_pickup app_transfer app_playtones app_senddtmf app_originate
 """
 
 

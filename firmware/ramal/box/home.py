@@ -16,6 +16,7 @@ import contextlib
 import hashlib
 import os
 import secrets
+import stat
 import tempfile
 import tomllib
 from dataclasses import asdict, dataclass, fields, replace
@@ -29,6 +30,8 @@ PATH_MARKS = " /._-+@~%:='!#"
 """What a home's path may hold of ASCII beside letters and digits: in Asterisk's files the others begin comments,
 separate arguments or match names."""
 
+UMASK = 0o027
+"""For every process of a box: recordings, journals and logs are readable by its user and group only."""
 SOCKET_PATH_MAX = 100
 """Bytes. The kernel's limit for a unix socket's path is 107; Asterisk adds a suffix to its own."""
 
@@ -161,7 +164,8 @@ class Home:
                     "Nothing was started or changed. Choose a folder without it: RAMAL_HOME=/path."
                 )
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            if not self.root.exists():
+                self.root.mkdir(mode=0o750, parents=True)  # what people said and who called is nobody else's
             for folder in (
                 self.db.parent,
                 self.recordings,
@@ -176,8 +180,11 @@ class Home:
             ):
                 folder.mkdir(parents=True, exist_ok=True)
             self.run.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if self.run.stat().st_uid != os.getuid():
-                raise RamalError(f"{self.run} belongs to somebody else; set RAMAL_HOME to a shorter path.")
+            if not self.run.is_relative_to(self.root) and not _ours_alone(self.run):
+                raise RamalError(
+                    f"{self.run} belongs to somebody else or is open to others. Nothing was started. "
+                    "Remove it, or set RAMAL_HOME to a shorter path."
+                )
             vault = self.root / "secrets"
             vault.mkdir(mode=0o750, exist_ok=True)
             for name in ("ami", "web-session"):
@@ -252,6 +259,12 @@ def reached_at(bind: str) -> str:
 def default_home() -> Home:
     """RAMAL_HOME, or ``.ramal`` in the current folder."""
     return Home(Path(os.environ.get("RAMAL_HOME") or ".ramal").resolve())
+
+
+def _ours_alone(folder: Path) -> bool:
+    """In a folder that everybody may write to, a name could be another's folder or a link."""
+    found = folder.lstat()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
 
 
 def _write_secret(path: Path, text: str) -> None:

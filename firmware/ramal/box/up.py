@@ -23,15 +23,16 @@ from pathlib import Path
 from types import FrameType
 
 from ramal.asterisk.render_pjsip import is_loopback
-from ramal.box import asterisk, leftovers, ports, prepare
+from ramal.box import asterisk, leftovers, logs, ports, prepare
 from ramal.box.children import Child, Keeper, start_program
-from ramal.box.home import Home, Settings, default_home, open_to_lan, reached_at
+from ramal.box.home import UMASK, Home, Settings, default_home, open_to_lan, reached_at
 from ramal.control.client import Control, DaemonDown
 from ramal.core.office import Office
 from ramal.errors import RamalError
 from ramal.provide import Peers, peers
 
 HEALTHY_WITHIN_S = 60.0
+LOGS_EVERY_S = 60.0
 
 
 class Ended(Exception):
@@ -45,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--lan", action="store_true", help="open SIP and the page to the local network")
     parser.add_argument("--home", type=Path, default=None, help="the folder for everything (RAMAL_HOME)")
     given = parser.parse_args(arguments)
+    os.umask(UMASK)
     home = Home(given.home.resolve()) if given.home else default_home()
     try:
         return _run(home, given.office, lan=given.lan)
@@ -73,8 +75,12 @@ def _run(home: Home, office_choice: str | None, *, lan: bool) -> int:
             kept = leftovers.settle(home, settings, _say)
             ports.check(settings, str(home.settings_file), asterisk_runs="asterisk" in kept)
             _start(home, settings, office_choice, keeper, kept)
+            shortened_s = time.monotonic()
             while True:
                 keeper.look()
+                if time.monotonic() - shortened_s > LOGS_EVERY_S:
+                    shortened_s = time.monotonic()
+                    logs.shorten(logs.logs_of(home.log, home.asterisk_log))
                 time.sleep(0.3)
         except Ended:
             _say("Ending: virtual phones, page, daemon, Asterisk …")

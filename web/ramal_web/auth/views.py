@@ -61,7 +61,7 @@ def logout() -> Page:
 @blueprint.route("/password", methods=["GET", "POST"])
 def password() -> Page:
     user: User = g.user
-    if request.method == "GET":
+    if request.method != "POST":  # a HEAD may carry a body, and the token is asked of a POST only
         return render_template("auth/password.html", problem=None)
     # A one-time password was typed a moment ago; otherwise an open page alone must not be enough.
     if not user.must_change:
