@@ -1,8 +1,12 @@
 """For every test: the long ones first, so that no worker is left alone with them at the end."""
 
+import signal
 from pathlib import Path
 
 import pytest
+
+# Started by a script in the background, this process would ignore SIGINT, and so would every process under test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FIRST = ("system", "box", "virtual")
 ROOT = Path(__file__).parent

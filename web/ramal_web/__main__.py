@@ -90,7 +90,8 @@ def _serve(home: Home, bind: str | None, port: int | None) -> int:
     def end(_signal: int, _frame: FrameType | None) -> None:
         raise SystemExit(0)
 
-    signal.signal(signal.SIGTERM, end)
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background job would ignore SIGINT otherwise
+        signal.signal(number, end)
     server.channel_class = PromptChannel
     print(f"The page listens on http://{host}:{server.effective_port}/", flush=True)
     try:

@@ -122,7 +122,7 @@ deny = 0.0.0.0/0.0.0.0
 permit = 127.0.0.1/255.255.255.255
 read = system,call,agent,user
 write = system,call,agent,originate,reporting
-writetimeout = 1000
+writetimeout = 10000
 {filters}
 """
 
