@@ -5,15 +5,13 @@ Runs on the bench's main thread. sipp's own CPU is not counted against either si
 
 import array
 import contextlib
-import re
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ramal.box import prepare
@@ -22,6 +20,7 @@ from ramal.provide import RunningPeer
 from ramal.store.db import open_reader, open_writer
 from ramal.store.ledger import TAKES
 from tests.bench import bare, scenarios
+from tests.bench.messages import Message, first, messages, talks
 from tests.bench.table import BARE, RAMAL, Segment
 from tests.bench.usage import Reading, busy, cpu_s, others_s, resident_mb, used
 from tests.bench.viewer import Viewer
@@ -33,8 +32,8 @@ NUMBER = "+551133330001"
 QUEUE = "sales"
 FIRST_EXTENSION = 2001
 SPARE_AGENTS = 2
-REACTION_S = 1.0
-"""A recording may lack this of the caller's stay: ringing, answering, ending."""
+MAY_LACK_S = 0.5
+"""A recording may lack this of the agent's talk: it begins when the two are joined."""
 SETTLE_S = 4.0
 """Both sides are watched for so long after the last call, and Ramal until its books are closed."""
 BOOKS_S = 60.0
@@ -215,12 +214,11 @@ class Side:
         after, seconds = Reading.of(pids), time.monotonic() - begun
         memory = {process: resident_mb(pid) for process, pid in pids.items()}
         sipp_s = callers_cpu_s + cpu_s(self._phones.pid) - sipp_before
-        ring_ms, notes = self._rings(name, heard_from)
-        missing, short, silent = self._recordings(calls - failed, hold_s)
-        if silent:
-            notes.append(f"{silent} recordings hold no sound")
-        if len(ring_ms) < calls - failed:
-            notes.append(f"{calls - failed - len(ring_ms)} calls whose agent's INVITE was not seen")
+        placed = list(messages(self.folder / f"{name}.msg"))
+        taken = list(messages(self.folder / "agents.msg", heard_from))
+        ring_ms, notes = self._rings(placed, taken)
+        missing, short, amiss = self._recordings(talks(taken))
+        notes += amiss
         cpu = used(before, after)
         others = others_s(before, after, sum(cpu.values()) + sipp_s)
         return Segment(
@@ -251,23 +249,33 @@ class Side:
         last_row = dict(zip(rows[0].split(";"), rows[-1].split(";"), strict=False))
         return calls - int(last_row["SuccessfulCall(C)"]), spent_s
 
-    def _rings(self, name: str, heard_from: int) -> tuple[list[float], list[str]]:
+    def _rings(self, placed: Sequence[Message], taken: Sequence[Message]) -> tuple[list[float], list[str]]:
         """Milliseconds from each caller's first INVITE leaving sipp to its agent's first INVITE reaching sipp."""
-        placed = dict(_invites(self.folder / f"{name}.msg", 0, "sent"))
-        reached = dict(_invites(self.folder / "agents.msg", heard_from, "received"))
-        offered = len(list(_invites(self.folder / "agents.msg", heard_from, "received", repeats=True)))
-        notes = [f"{offered - len(reached)} agents' INVITEs beyond the first"] if offered > len(reached) else []
-        return [1000 * (reached[one] - at) for one, at in placed.items() if one in reached], notes
+        left = first(one for one in placed if one.direction == "sent" and one.is_request("INVITE"))
+        offers = [one for one in taken if one.direction == "received" and one.is_request("INVITE")]
+        reached = first(offers)
+        notes = [f"{len(offers) - len(reached)} agents' INVITEs beyond the first"] if len(offers) > len(reached) else []
+        if len(reached) < len(left):
+            notes.append(f"{len(left) - len(reached)} calls that reached no agent")
+        return [1000 * (reached[one] - at) for one, at in left.items() if one in reached], notes
 
-    def _recordings(self, expected: int, hold_s: float) -> tuple[int, int, int]:
-        """How many are missing, short, and without sound; they are removed afterwards."""
+    def _recordings(self, talks_s: Sequence[float]) -> tuple[int, int, list[str]]:
+        """How many are missing and short against the talks that sipp saw; they are removed afterwards.
+
+        Files do not tell whose they are, so the k-th longest file is held against the k-th longest talk.
+        """
         files = sorted(self.box.home.recordings.rglob("*.wav"))
-        short = sum((file.stat().st_size - 44) / 16_000 < hold_s - REACTION_S for file in files)
+        held_s = sorted(((file.stat().st_size - 44) / 16_000 for file in files), reverse=True)
+        pairs = list(zip(held_s, sorted(talks_s, reverse=True), strict=False))
+        short = [(held, talk) for held, talk in pairs if held < talk - MAY_LACK_S]
+        notes = [f"a recording of {held:.1f} s for a talk of {talk:.1f} s" for held, talk in short]
         silent = sum(not _has_sound(file) for file in files)
+        if silent:
+            notes.append(f"{silent} recordings hold no sound")
         for folder in self.box.home.recordings.iterdir():
             if folder.is_dir():
                 shutil.rmtree(folder)
-        return max(0, expected - len(files)), short, silent
+        return max(0, len(talks_s) - len(files)), len(short), notes
 
     def _books(self, numbers: list[str]) -> tuple[str, ...]:
         """Wait until the daemon has closed the books on these calls; what is not whole then."""
@@ -316,23 +324,6 @@ def _not_whole(box: TestBox, numbers: list[str]) -> tuple[str, ...]:
         if category != "answered" or not agent or wait_ms is None or talk_ms is None or recording != "ready":
             lost.append(f"{number}: {category}, agent {agent!r}, wait {wait_ms}, talk {talk_ms}, recording {recording}")
     return tuple(lost)
-
-
-_HEAD = re.compile(r"^-{20,} (\S+)\nUDP message (sent|received) \[\d+\] bytes:\n\nINVITE ", re.M)
-_FROM = re.compile(r"^From:[^\n]*?sip:(\+?\d+)@", re.M)
-
-
-def _invites(log: Path, offset: int, direction: str, *, repeats: bool = False) -> Iterator[tuple[str, float]]:
-    """(caller's number, seconds since 1970) of every first INVITE in sipp's message log from ``offset`` on."""
-    with log.open("rb") as file:
-        file.seek(offset)
-        text = file.read().decode(errors="replace").replace("\r", "")
-    seen = set()
-    for head in _HEAD.finditer(text):
-        found = _FROM.search(text, head.end(), head.end() + 1500)
-        if head[2] == direction and found and (repeats or found[1] not in seen):
-            seen.add(found[1])
-            yield found[1], datetime.fromisoformat(head[1].replace("Z", "+00:00")).astimezone(UTC).timestamp()
 
 
 def _has_sound(file: Path) -> bool:

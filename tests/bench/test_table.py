@@ -3,8 +3,10 @@
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 from tests.bench import scenarios, table
+from tests.bench.messages import first, messages, talks
 from tests.bench.table import BARE, RAMAL, Segment
 
 GOOD = Segment(
@@ -106,3 +108,41 @@ def test_the_tone_is_a_law_with_sound_in_it() -> None:
     assert scenarios._alaw(0) == 0xD5
     assert scenarios._alaw(32767) == 0xAA
     assert scenarios._alaw(-32768) == 0x2A
+
+
+LOG = """----------------------------------------------- 2026-11-22T04:55:19.000250Z
+UDP message {0} [200] bytes:
+
+INVITE sip:2001@127.0.0.1:45671 SIP/2.0\r
+From: "A: B" <sip:+5511001000007@127.0.0.1>;tag=1\r
+Call-ID: one\r
+CSeq: 1 INVITE\r
+\r
+----------------------------------------------- 2026-11-22T04:55:20.000000Z
+UDP message sent [186] bytes:
+
+SIP/2.0 200 OK\r
+From: <sip:+5511001000007@127.0.0.1>;tag=1\r
+Call-ID: one\r
+CSeq: 1 INVITE\r
+\r
+----------------------------------------------- 2026-11-22T04:55:35.500000Z
+UDP message received [186] bytes:
+
+BYE sip:2001@127.0.0.1:45671 SIP/2.0\r
+From: <sip:+5511001000007@127.0.0.1>;tag=1\r
+Call-ID: one\r
+CSeq: 2 BYE\r
+"""
+
+
+def test_ring_and_talk_are_read_from_what_sipp_logged(tmp_path: Path) -> None:
+    log = tmp_path / "agents.msg"
+    log.write_text(LOG.format("received"))
+    found = list(messages(log))
+    assert [one.method for one in found] == ["INVITE", "INVITE", "BYE"]
+    invites = first(one for one in found if one.is_request("INVITE"))
+    assert list(invites) == ["+5511001000007"]
+    assert math.isclose(invites["+5511001000007"] % 60, 19.00025, abs_tol=1e-5)
+    assert [round(talk, 3) for talk in talks(found)] == [15.5]
+    assert list(messages(log, log.stat().st_size)) == []
