@@ -76,14 +76,16 @@ def _session_key(settings: WebSettings) -> bytes:
 
 def _asset(app: Flask):  # type: ignore[no-untyped-def]
     """``asset('css/base.css')`` → its address with a version, so that browsers may keep it for ever."""
-    versions: dict[str, str] = {}
+    addresses: dict[tuple[str, str], str] = {}
 
     def asset(name: str) -> str:
-        if name not in versions:
+        key = (request.script_root, name)
+        if key not in addresses:
             path = app.root_path + "/static/" + name
             with open(path, "rb") as file:
-                versions[name] = hashlib.sha256(file.read()).hexdigest()[:10]
-        return url_for("static", filename=name, v=versions[name])
+                version = hashlib.sha256(file.read()).hexdigest()[:10]
+            addresses[key] = url_for("static", filename=name, v=version)
+        return addresses[key]
 
     return asset
 

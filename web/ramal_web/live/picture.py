@@ -5,7 +5,7 @@ clocks run in the browser. Runs on a request's thread.
 """
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ramal_web.history import OfficeWords
@@ -110,9 +110,8 @@ class Picture:
 
     def version(self, language: str) -> str:
         """Equal exactly when the screen is."""
-        shown = asdict(self)
-        if self.fresh:
-            shown["seen_ms"] = shown["since_ms"] = 0  # moves with every answer, and is shown only when it does not
+        # seen_ms moves with every answer, and is shown only when the picture is not fresh.
+        shown = replace(self, seen_ms=0, since_ms=0) if self.fresh else self
         return hashlib.blake2b(repr((language, shown)).encode(), digest_size=9).hexdigest()
 
 

@@ -38,27 +38,40 @@ CATEGORY_LOOK = {
 
 def state(code: str) -> str:
     """What an agent does."""
-    return {
-        "free": gettext("Free"),
-        "ringing": gettext("Phone is ringing"),
-        "talking": gettext("Talking"),
-        "wrap-up": gettext("Finishing notes"),
-        "busy": gettext("On another call"),
-        "paused": gettext("On a break"),
-        "unreachable": gettext("Phone not reachable"),
-        "out": gettext("Not signed in"),
-    }.get(code, code)
+    match code:
+        case "free":
+            return gettext("Free")
+        case "ringing":
+            return gettext("Phone is ringing")
+        case "talking":
+            return gettext("Talking")
+        case "wrap-up":
+            return gettext("Finishing notes")
+        case "busy":
+            return gettext("On another call")
+        case "paused":
+            return gettext("On a break")
+        case "unreachable":
+            return gettext("Phone not reachable")
+        case "out":
+            return gettext("Not signed in")
+    return code
 
 
 def pause_reason(code: str) -> str:
     """Why an agent is on a break; "" when not said."""
-    return {
-        "lunch": gettext("lunch"),
-        "break": gettext("short break"),
-        "meeting": gettext("meeting"),
-        "training": gettext("training"),
-        "missed": gettext("did not answer"),
-    }.get(code, "" if code in ("pause", "code", "phone") else code)
+    match code:
+        case "lunch":
+            return gettext("lunch")
+        case "break":
+            return gettext("short break")
+        case "meeting":
+            return gettext("meeting")
+        case "training":
+            return gettext("training")
+        case "missed":
+            return gettext("did not answer")
+    return "" if code in ("pause", "code", "phone") else code
 
 
 def category(code: str | None) -> str:
