@@ -231,11 +231,11 @@ class Home:
         if settings is None:
             self.settings_in_force_file.unlink(missing_ok=True)
         else:
-            _write_whole(self.settings_in_force_file, tomli_w.dumps(asdict(settings)), 0o640)
+            write_whole(self.settings_in_force_file, tomli_w.dumps(asdict(settings)), 0o640)
 
     def save_settings(self, settings: Settings) -> None:
         """Write settings.toml whole, or leave the old one."""
-        _write_whole(self.settings_file, tomli_w.dumps(asdict(settings)), 0o640)
+        write_whole(self.settings_file, tomli_w.dumps(asdict(settings)), 0o640)
 
     def keep_one_time_password(self, password: str) -> None:
         """Keep the owner's first password where ``ramal up`` can print it again until it is changed."""
@@ -268,10 +268,11 @@ def _ours_alone(folder: Path) -> bool:
 
 
 def _write_secret(path: Path, text: str) -> None:
-    _write_whole(path, text + "\n", 0o640)
+    write_whole(path, text + "\n", 0o640)
 
 
-def _write_whole(path: Path, text: str, mode: int) -> None:
+def write_whole(path: Path, text: str, mode: int) -> None:
+    """Replace the file ``path`` by ``text``, lasting, or leave the old one. OSError of the disk."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

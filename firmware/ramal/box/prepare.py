@@ -5,7 +5,6 @@ for each change. Every step finds what is already there and does nothing then.
 """
 
 import json
-import os
 import secrets
 import sqlite3
 import time
@@ -20,7 +19,7 @@ from ramal.asterisk.prompts import needed
 from ramal.asterisk.render import render
 from ramal.asterisk.speak import speak
 from ramal.box.asterisk import box_of
-from ramal.box.home import Home, Settings, reached_at
+from ramal.box.home import Home, Settings, reached_at, write_whole
 from ramal.core import office_file
 from ramal.core.office import Office
 from ramal.errors import RamalError
@@ -121,10 +120,7 @@ def virtual_phones(home: Home, in_force: Settings, made: Office) -> Path | None:
         "sip_port": in_force.sip_port,
         "phones": phones,
     }
-    temporary = config.with_suffix(".new")
-    temporary.touch(mode=0o600)
-    temporary.write_text(json.dumps(table, indent=1), encoding="utf-8")
-    os.replace(temporary, config)
+    write_whole(config, json.dumps(table, indent=1), 0o600)
     return config
 
 
