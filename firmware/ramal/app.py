@@ -30,6 +30,7 @@ from ramal.chronicle import LOOK_S, SLOW_LOOK_S, Chronicle
 from ramal.control.protocol import Request
 from ramal.control.server import Answer, Server
 from ramal.core import warnings
+from ramal.core.commands import Command, NoteDecision
 from ramal.core.events import AmiDown, ConditionSeen, OfficeLoaded
 from ramal.core.live import live
 from ramal.core.office import Office
@@ -40,7 +41,7 @@ from ramal.in_force import InForce, Means
 from ramal.notify import Notifier
 from ramal.starts import Starts
 from ramal.steer import Steering
-from ramal.store import migrations, settings, users
+from ramal.store import decisions, migrations, settings, users
 from ramal.store.db import open_writer
 from ramal.store.durable import Durable
 from ramal.store.ingest import CEL_NAME, QUEUE_NAME, Ingest
@@ -223,8 +224,12 @@ class Daemon:
         except RamalError as error:
             log.info("the phones were not asked whether they are there: %s", error)
 
-    def _dispatch(self, command: Any) -> None:
-        self.steering.send(command)
+    def _dispatch(self, command: Command) -> None:
+        if isinstance(command, NoteDecision):
+            at_ms = clock_ms()
+            self.writer.submit_rebuildable(lambda db: decisions.note(db, at_ms, command))
+        else:
+            self.steering.send(command)
 
     def _deliver(self, action: translate.Action) -> Message:
         return self.link.request(action.name, action.headers, action.variables, action_id=action.action_id)

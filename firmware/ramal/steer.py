@@ -12,7 +12,7 @@ from collections.abc import Callable
 from ramal.ami.codec import Message
 from ramal.ami.errors import AmiRefused
 from ramal.ami.translate import Action, action
-from ramal.core.commands import Command
+from ramal.core.commands import ToAsterisk
 from ramal.core.events import CommandRefused, Event
 from ramal.errors import RamalError
 
@@ -24,7 +24,7 @@ class Steering:
 
     def __init__(self, deliver: Callable[[Action], Message], put: Callable[[Event], None]) -> None:
         self._deliver, self._put = deliver, put
-        self._commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
+        self._commands: queue.SimpleQueue[ToAsterisk | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="steering", daemon=True)
 
     def start(self) -> None:
@@ -37,7 +37,7 @@ class Steering:
         if self._thread.is_alive():
             self._thread.join(10.0)
 
-    def send(self, command: Command) -> None:
+    def send(self, command: ToAsterisk) -> None:
         """Have ``command`` done; returns at once."""
         self._commands.put(command)
 

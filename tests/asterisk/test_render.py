@@ -14,8 +14,9 @@ from ramal.ami import translate
 from ramal.asterisk.machine import Box
 from ramal.asterisk.prompts import needed
 from ramal.asterisk.render import render
+from ramal.asterisk.render_agents import pin_digest
+from ramal.asterisk.render_arrival import spellings
 from ramal.asterisk.render_base import AMI_EVENTS
-from ramal.asterisk.render_dialplan import pin_digest, spellings
 from ramal.asterisk.tokens import display, secret, token
 from ramal.core.office import Office
 from ramal.core.office_file import read

@@ -272,7 +272,7 @@ EVENTS: tuple[str, ...] = ("FullyBooted", *_EVENTS)
 # -- to Asterisk -------------------------------------------------------------------------------------------------------
 
 
-def action(command: commands.Command) -> Action:
+def action(command: commands.ToAsterisk) -> Action:
     """The AMI action that does what ``command`` says."""
     match command:
         case commands.AddMember():
@@ -296,6 +296,18 @@ def action(command: commands.Command) -> Action:
             return Action("QueuePause", (("Interface", f"PJSIP/{command.phone}"), *paused))
         case commands.Originate():
             return _originate(command)
+        case commands.ChangePriority():
+            place = (("Queue", command.queue), ("Caller", command.channel))
+            return Action(
+                "QueueChangePriorityCaller", (*place, ("Priority", str(command.priority)), ("Immediate", "yes"))
+            )
+        case commands.WithdrawCaller():
+            place = (("Queue", command.queue), ("Caller", command.channel))
+            return Action("QueueWithdrawCaller", (*place, ("WithdrawInfo", command.info)))
+        case commands.PutSwitch(family, key, ""):
+            return Action("DBDel", (("Family", family), ("Key", key)))
+        case commands.PutSwitch(family, key, value):
+            return Action("DBPut", (("Family", family), ("Key", key), ("Val", value)))
         case _:
             assert_never(command)
 

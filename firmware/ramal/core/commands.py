@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ramal.core.ids import AgentCode, Extension, QueueName
+from ramal.core.ids import AgentCode, CallId, Extension, QueueName
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,4 +56,44 @@ class Originate:
     variables: tuple[tuple[str, str], ...] = ()
 
 
-Command = AddMember | RemoveMember | SetPenalty | PauseMember | Originate
+@dataclass(frozen=True, slots=True)
+class ChangePriority:
+    """Move a waiting caller: ``priority`` is app_queue's number (see core.order), applied at once."""
+
+    queue: QueueName
+    channel: str
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawCaller:
+    """Take a waiting caller out of a queue; its dialplan goes on with QUEUE_WITHDRAW_INFO = ``info``."""
+
+    queue: QueueName
+    channel: str
+    info: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutSwitch:
+    """Write a switch ahead, so that the dialplan decides by it also when this process is dead (AstDB). An empty
+    ``value`` deletes. ``family`` and ``key`` are ours; ``value`` holds no control characters."""
+
+    family: str
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoteDecision:
+    """Keep why a call waits or goes somewhere: ``code`` and ``args`` are codes, words come from the catalogs."""
+
+    call: CallId
+    code: str
+    args: tuple[tuple[str, str | int], ...] = ()
+
+
+ToAsterisk = (
+    AddMember | RemoveMember | SetPenalty | PauseMember | Originate | ChangePriority | WithdrawCaller | PutSwitch
+)
+Command = ToAsterisk | NoteDecision

@@ -15,6 +15,16 @@ LineKind = Literal["sip-register", "sip-peer", "fxo", "gateway"]
 Strategy = Literal["longest-idle", "fewest-calls", "round-robin", "ring-all", "in-order", "random"]
 Transport = Literal["udp", "tcp", "tls"]
 DtmfMode = Literal["auto", "rfc4733", "info", "inband"]
+Callback = Literal["no", "agent-first", "customer-first"]
+DialOut = Literal["no", "national", "international"]
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """A text in another language than the office's; the office's own stands in ``text`` or ``greeting``."""
+
+    language: Language
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +41,35 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class DayPlan:
+    """What one date is like instead of its weekday: spans with no ``days``, none = closed all day."""
+
+    date: str
+    """``2026-12-24``."""
+    spans: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Hours:
-    """Weekly opening hours in the office's time zone. No spans = always closed, said so in the file by ``closed``."""
+    """Weekly opening hours in the office's time zone. No spans = always closed, said so in the file by ``closed``.
+
+    ``dates`` come before ``holidays``, these before the week. ``holidays``: what holidays of the office's country,
+    region and city are: ``open`` = days like any other.
+    """
 
     name: str
     spans: tuple[Span, ...]
+    holidays: Literal["open", "closed"] = "open"
+    dates: tuple[DayPlan, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Holiday:
+    """A day the holidays library does not know: municipal ones, bridge days. ``date`` is ``2026-02-18``, or ``02-18``
+    for every year."""
+
+    date: str
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +93,18 @@ class Line:
     channels: int = 2
     caller_ids: tuple[str, ...] = ()
     dtmf: DtmfMode = "auto"
+    outgoing: bool = True
+    """May calls go out here? Lines are tried in the order of the file, within one attempt."""
+    rest_s: int = 60
+    """After a failed attempt the line is tried last for this long (hysteresis)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A DID, E.164, and where its calls go. ``hours`` empty = always open. ``greeting`` is spoken text."""
+    """A DID, E.164, and where its calls go. ``hours`` empty = always open. ``greeting`` is spoken text.
+
+    ``language`` empty = the office's. ``need``: a skill calls to this number ask for. ``priority``: levels, 0 to 5.
+    """
 
     number: str
     to: Destination
@@ -71,6 +112,10 @@ class Number:
     closed: Destination = HANGUP
     greeting: str = ""
     label: str = ""
+    greeting_in: tuple[Saying, ...] = ()
+    language: Language | Literal[""] = ""
+    need: str = ""
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +137,14 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True)
+class Skill:
+    """What an agent can do (``english``, ``en``, ``x-ray``); ``level`` 1 is best, 9 is last resort."""
+
+    name: str
+    level: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
     """A person. ``code`` is typed on phones; ``phone`` is where ``*45`` logs this agent in without a code."""
 
@@ -100,6 +153,9 @@ class Agent:
     pin: str
     phone: str = ""
     queues: tuple[Membership, ...] = ()
+    skills: tuple[Skill, ...] = ()
+    supervisor: bool = False
+    """May listen, whisper, barge, pause and log out others, with the PIN."""
 
     @property
     def member(self) -> str:
@@ -108,8 +164,38 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseReason:
+    """Why an agent pauses: ``*47`` and ``key``. ``title`` is shown and spoken; ``max_min`` 0 = no limit, else a
+    sentence and the lamp remind. ``productive`` time counts as work (training, back office)."""
+
+    code: str
+    key: str
+    title: str
+    productive: bool = False
+    max_min: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Disposition:
+    """How a call ended for the business: ``key`` is pressed, ``text`` shown and spoken, ``code`` kept."""
+
+    key: str
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Queue:
-    """People wait here. ``title`` is for eyes; ``answer_within_s`` is the service level's T."""
+    """People wait here. ``title`` is for eyes and the agent's ear; ``answer_within_s`` is the service level's T and the
+    promise that orders callers (see core.order).
+
+    ``priority``: levels 0 to 5 every caller here has on entry; ``age_every_s``: each such while of waiting lifts a
+    caller by one level, so that nobody starves. ``widen_after_s``: so long a call waits for an agent with the needed
+    skill alone. ``sticky_s``: so long the agent who last spoke with this caller (within ``sticky_days``) rings alone;
+    0 = off. ``full`` and ``predicted`` (with ``max_predicted_s``; 0 = off) are where callers go at entry.
+    ``callback_key``: the key that leaves the queue for a callback; ``callback_offer_s``: offered at entry when the
+    predicted wait is longer; 0 = never. ``extension``: what phones dial to reach or transfer into the queue.
+    """
 
     name: str
     title: str = ""
@@ -125,19 +211,48 @@ class Queue:
     announce_every_s: int = 45
     record: bool = True
     answer_within_s: int = 20
+    announce_wait: bool = True
+    priority: int = 0
+    age_every_s: int = 60
+    widen_after_s: int = 30
+    sticky_s: int = 0
+    sticky_days: int = 7
+    full: Destination | None = None
+    max_predicted_s: int = 0
+    predicted: Destination | None = None
+    hours: str = ""
+    closed: Destination = HANGUP
+    callback: Callback = "no"
+    callback_key: str = ""
+    callback_offer_s: int = 0
+    callback_tries: int = 3
+    callback_retry_min: int = 10
+    callback_expires_min: int = 240
+    callback_hours: str = ""
+    extension: str = ""
+    whisper: bool = True
+    dispositions: tuple[Disposition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One key of a menu: ``0`` to ``9``, ``*`` or ``#``."""
+    """One key of a menu: ``0`` to ``9``, ``*`` or ``#``. Pressing it may also set the call's language for all that
+    follows, the skill it needs, and lift its priority by levels. ``to`` may be ``back`` or ``repeat`` here."""
 
     key: str
     to: Destination
+    language: Language | Literal[""] = ""
+    need: str = ""
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Menu:
-    """A menu (URA): ``text`` is spoken, then a key is awaited ``wait_s`` seconds, at most ``tries`` times."""
+    """A menu (URA): ``text`` is spoken, then a key is awaited ``wait_s`` seconds, at most ``tries`` times.
+
+    ``wrong_tries`` and ``silent_tries`` count wrong keys and silence apart (0 = only ``tries`` counts); ``wrong`` and
+    ``silent`` say where each leads, None = ``otherwise``. ``direct_dial``: an extension may be typed at any time.
+    """
 
     name: str
     text: str
@@ -145,11 +260,25 @@ class Menu:
     wait_s: int = 5
     tries: int = 3
     otherwise: Destination = HANGUP
+    text_in: tuple[Saying, ...] = ()
+    wrong_tries: int = 0
+    silent_tries: int = 0
+    wrong: Destination | None = None
+    silent: Destination | None = None
+    direct_dial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """Everything one box is configured with."""
+    """Everything one box is configured with.
+
+    ``languages``: spoken besides ``language``. ``dial_out``: what phones may call over the lines; emergency numbers
+    always pass. ``parking``: the extension that parks a call (slots follow it); empty = none. ``misses`` unanswered
+    calls within ``misses_min`` minutes pause an agent (0 = never), for ``miss_pause_min`` minutes (0 = until the agent
+    takes it back). ``reject_s``: how long an agent who rejected a call is left alone. ``wrap_extend_s``: what ``*50``
+    adds. ``blocked_message``: blocked callers hear a sentence, else nothing. ``vip_priority`` and
+    ``repeat_priority``: levels.
+    """
 
     name: str
     country: str = "BR"
@@ -163,3 +292,18 @@ class Office:
     queues: tuple[Queue, ...] = ()
     menus: tuple[Menu, ...] = ()
     hours: tuple[Hours, ...] = ()
+    holidays: tuple[Holiday, ...] = ()
+    pauses: tuple[PauseReason, ...] = ()
+    city: str = ""
+    languages: tuple[Language, ...] = ()
+    dial_out: DialOut = "no"
+    parking: str = "700"
+    parking_slots: int = 9
+    misses: int = 3
+    misses_min: int = 10
+    miss_pause_min: int = 0
+    reject_s: int = 30
+    wrap_extend_s: int = 60
+    blocked_message: bool = True
+    vip_priority: int = 3
+    repeat_priority: int = 1

@@ -5,7 +5,7 @@ known (a stranger leaves, a talk ends twice) changes nothing; Asterisk's word al
 here is history: whatever is missed is healed by the next ``MemberSeen``, ``Ticked`` or ``AmiUp``.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar, assert_never
 
@@ -61,13 +61,22 @@ V = TypeVar("V")
 Moved = tuple[State, Iterable[str]]
 """The next state and the agents whose standing may have changed."""
 
+Follower = Callable[[State, State, Event, int], tuple[State, tuple[Command, ...]]]
+"""One feature's part of a step: (before, after so far, event, now) to (after, its commands). Never raises."""
+FOLLOWERS: tuple[Follower, ...] = ()
+
 QUIET = {RINGING: FREE, RINGING_IN_USE: IN_USE}
 
 
 def step(state: State, event: Event, now_ms: int) -> tuple[State, tuple[Command, ...]]:
     """The state after ``event``, and the commands it calls for. ``now_ms``: milliseconds since 1970, UTC."""
     moved, agents = _move(state, event, now_ms)
-    return _settled(moved, agents, now_ms), _commands(state, moved, event, now_ms)
+    commands = _commands(state, moved, event, now_ms)
+    after = _settled(moved, agents, now_ms)
+    for follow in FOLLOWERS:
+        after, more = follow(state, after, event, now_ms)
+        commands += more
+    return after, commands
 
 
 def _move(state: State, event: Event, now_ms: int) -> Moved:

@@ -163,6 +163,34 @@ FIRST = (
     "CREATE INDEX audit_at ON audit (at_ms)",
 )
 
+SECOND = (
+    # Not a foreign key: a decision may be kept before the call's first journal line is read.
+    """
+    CREATE TABLE decision (
+        id INTEGER PRIMARY KEY,
+        call INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL,
+        code TEXT NOT NULL,
+        detail TEXT NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX decision_call ON decision (call)",
+    # number: E.164. Data, not settings: thousands of rows, changed one at a time from the page or by CSV.
+    """
+    CREATE TABLE contact (
+        number TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        vip INTEGER NOT NULL CHECK (vip IN (0, 1)),
+        blocked INTEGER NOT NULL CHECK (blocked IN (0, 1)),
+        language TEXT NOT NULL CHECK (language IN ('', 'pt-BR', 'en', 'es')),
+        agent TEXT NOT NULL,
+        queue TEXT NOT NULL,
+        note TEXT NOT NULL,
+        updated_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+)
+
 
 def migrate(connection: sqlite3.Connection) -> list[str]:
     """Bring the database up to this version's schema; the names of the migrations that ran.
@@ -204,6 +232,11 @@ def _migrations() -> "Migrations":
     @migrations(name="0001 history, settings, users")
     def first(database: "Database") -> None:
         for statement in FIRST:
+            database.execute(statement)
+
+    @migrations(name="0002 inbound: contacts, callbacks, decisions")
+    def second(database: "Database") -> None:
+        for statement in SECOND:
             database.execute(statement)
 
     return migrations

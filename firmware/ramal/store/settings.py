@@ -73,7 +73,8 @@ def load(connection: sqlite3.Connection) -> Office | None:
     lists: dict[str, Any] = {table.attr: tuple(found[table.key]) for table in LISTS}
     known = {field.name for field in fields(Office)} - _LIST_FIELDS
     head = found[OFFICE.key][0]
-    return Office(**{key: head[key] for key in head if key in known}, **lists)
+    hints = _hints(Office)
+    return Office(**{key: _decoded(hints[key], head[key]) for key in head if key in known}, **lists)
 
 
 @contextmanager
