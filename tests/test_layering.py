@@ -41,6 +41,9 @@ ARROWS: Mapping[str, frozenset[str]] = {
     ),
     "ramal.engine": frozenset({"ramal.core", "ramal.errors", "ramal.notify"}),
     "ramal.notify": frozenset({"ramal.errors"}),
+    "ramal.ops": frozenset(
+        {"ramal.core", "ramal.errors", "ramal.control", "ramal.store", "ramal.ami", "ramal.asterisk", "ramal.box.home"}
+    ),
     # Only names of files: the page's process must find the database and the daemon's socket.
     "ramal.box.home": frozenset({"ramal.errors"}),
     "ramal_hw": frozenset({"ramal.core.events", "ramal.core.commands", "ramal.errors"}),

@@ -39,10 +39,13 @@ from ramal.engine import TICK_S, Engine, clock_ms
 from ramal.errors import RamalError
 from ramal.in_force import InForce, Means
 from ramal.notify import Notifier
+from ramal.ops import means as ops
+from ramal.ops.means import Subject
+from ramal.ops.rounds import Rounds
 from ramal.starts import Starts
 from ramal.steer import Steering
 from ramal.store import decisions, migrations, settings, users
-from ramal.store.db import open_writer
+from ramal.store.db import open_reader, open_writer
 from ramal.store.durable import Durable
 from ramal.store.ingest import CEL_NAME, QUEUE_NAME, Ingest
 from ramal.store.recordings import Finisher
@@ -53,6 +56,8 @@ from ramal.writer_lock import only_writer
 log = logging.getLogger(__name__)
 
 AMI_USER = "ramal"
+SUBJECTS: tuple[Callable[[ops.Means], Subject], ...] = ()
+"""What the page and the command line can ask for, beside what stands here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ class Pace:
     tick_s: float = TICK_S
     look_s: float = LOOK_S
     slow_look_s: float = SLOW_LOOK_S
+    round_s: float = 60.0
     ami_ping_s: float = 5.0
     ami_silence_s: float = 15.0
     ami_longest_wait_s: float = 8.0
@@ -168,6 +174,8 @@ class Daemon:
             slow_look_s=pace.slow_look_s,
         )
         self.durable = Durable(home.db, home.root)
+        self.subjects: tuple[Subject, ...] = tuple(subject(self._means()) for subject in SUBJECTS)
+        self.rounds = Rounds(self.subjects, pace.round_s)
         self.drills: Drills | None = None
         """Set by ``run``; a daemon of a test may have none."""
         self.server = Server(home.control_sock, self._handlers())
@@ -180,7 +188,7 @@ class Daemon:
         if office is not None:
             self.engine.put(OfficeLoaded(office))
         with ExitStack() as stack:
-            for part in (self.steering, self.finisher, self.durable, self.chronicle, self.link):
+            for part in (self.steering, self.finisher, self.durable, self.chronicle, self.rounds, self.link):
                 part.start()
                 stack.callback(part.stop)
             stack.callback(self.work.stop, 5.0)
@@ -214,6 +222,7 @@ class Daemon:
         except Exception:
             log.exception("bringing Asterisk to the office in force failed")
         self._look_for_phones()
+        self.rounds.up()
 
     def _look_for_phones(self) -> None:
         """Have Asterisk ask every phone whether it is there. After a restart it knows their addresses, but counts them
@@ -240,6 +249,26 @@ class Daemon:
     def _loaded(self, office: Office) -> None:
         self.engine.put(OfficeLoaded(office))
         self.engine.put(ConditionSeen(warnings.OFFICE_EMPTY, False))
+        if self.link.is_up:
+            self.rounds.up()
+
+    def _means(self) -> ops.Means:
+        return ops.Means(
+            home=self.home,
+            write=self.writer.submit,
+            write_soon=self.writer.submit_rebuildable,
+            read=self._read,
+            work=self.work.submit,
+            ask=self.link.request,
+            tell=self.engine.put,
+            office=lambda: self.engine.state.office,
+            state=lambda: self.engine.state,
+            clock_ms=clock_ms,
+        )
+
+    def _read(self, job: Callable[[sqlite3.Connection], Any]) -> Any:
+        with closing(open_reader(self.home.db)) as connection:
+            return job(connection)
 
     # -- control: on the control thread, so everything here returns at once --------------------------------------------
 
@@ -253,6 +282,7 @@ class Daemon:
             "drill.status": lambda request: self._drills.status(request.text("drill")),
             "user.set_password": self._set_password,
             "audit": self._audit,
+            **{name: handler for subject in self.subjects for name, handler in subject.handlers.items()},
         }
 
     def _ping(self, request: Request) -> Answer:
