@@ -70,18 +70,30 @@ def scenario(caller: Caller) -> str:
 
 def start(caller: Caller, peers: Peers, folder: Path, sip_port: int) -> "subprocess.Popen[bytes]":
     """Start a caller against the box at 127.0.0.1:``sip_port``; it ends by itself, with 0 when all went as written."""
+    return _start(caller, peers, folder, sip_port, f"call-{next(_counter):04}")
+
+
+def start_logged(caller: Caller, peers: Peers, folder: Path, sip_port: int) -> tuple["subprocess.Popen[bytes]", Path]:
+    """``start``, and the file that will hold every SIP message of the call with its time."""
     name = f"call-{next(_counter):04}"
+    log = folder / f"{name}.msg"
+    return _start(caller, peers, folder, sip_port, name, "-trace_msg", "-message_file", str(log)), log
+
+
+def _start(
+    caller: Caller, peers: Peers, folder: Path, sip_port: int, name: str, *more: str
+) -> "subprocess.Popen[bytes]":
     file = folder / f"{name}.xml"
     file.write_text(scenario(caller), encoding="utf-8")
     if caller.tones:
         said = sound.silence(1000) + sound.digit_tones(caller.tones) + sound.silence(20_000)
         (folder / f"tones-{caller.tones}.raw").write_bytes(bytes(alaw(sample) for sample in said))
     arguments = [f"127.0.0.1:{sip_port}", "-sf", str(file), "-m", "1", "-i", "127.0.0.1", "-nostdin"]
-    arguments += ["-p", str(free_udp_port()), "-mp", str(free_udp_port()), "-timeout", "120", "-trace_err"]
-    arguments += ["-error_file", str(folder / f"{name}.err"), "-recv_timeout", "110000"]
+    arguments += ["-p", str(free_udp_port()), "-mp", str(free_udp_port()), "-timeout", "240", "-trace_err"]
+    arguments += ["-error_file", str(folder / f"{name}.err"), "-recv_timeout", "230000"]
     with (folder / f"{name}.log").open("wb") as log:
         return subprocess.Popen(
-            peers.argv("sipp", *arguments, binds=[folder], die_with_parent=True),
+            peers.argv("sipp", *arguments, *more, binds=[folder], die_with_parent=True),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
