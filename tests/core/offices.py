@@ -1,12 +1,33 @@
 """A hypothesis strategy of valid offices, for every test that needs one; and the demo office."""
 
+from collections.abc import Sequence
+from datetime import date
 from importlib import resources
 
 from hypothesis import strategies as st
 
 from ramal.core import hours as opening
-from ramal.core.destination import HANGUP, Destination
-from ramal.core.office import Agent, Hours, Line, Membership, Menu, Number, Office, Option, Phone, Queue, Span
+from ramal.core.destination import BACK, HANGUP, REPEAT, Destination
+from ramal.core.office import (
+    Agent,
+    Callback,
+    DayPlan,
+    Disposition,
+    Holiday,
+    Hours,
+    Line,
+    Membership,
+    Menu,
+    Number,
+    Office,
+    Option,
+    PauseReason,
+    Phone,
+    Queue,
+    Saying,
+    Skill,
+    Span,
+)
 from ramal.core.office_file import read
 from ramal.core.office_takes import EMERGENCY, RESERVED
 
@@ -21,6 +42,9 @@ secrets = st.text(
 ).filter(lambda text: len(set(text)) >= 4)
 texts = st.text(st.characters(exclude_categories=("C", "Z"), include_characters=" "), max_size=60)
 full_texts = texts.filter(lambda text: bool(text.strip()))
+LANGUAGES = ("pt-BR", "en", "es")
+dates = st.dates(date(2000, 1, 1), date(2099, 12, 31)).map(date.isoformat)
+levels = st.integers(0, 5)
 
 
 @st.composite
@@ -33,7 +57,23 @@ def weeks(draw: st.DrawFn, name: str) -> Hours:
         candidate = Span(days, opens, closes)
         if opens != closes and not opening.overlaps((*spans, candidate)):
             spans.append(candidate)
-    return Hours(name, tuple(spans))
+    plans = draw(st.dictionaries(dates, day_spans(), max_size=3))
+    return Hours(
+        name,
+        tuple(spans),
+        draw(st.sampled_from(["open", "closed"])),
+        tuple(DayPlan(day, spans) for day, spans in plans.items()),
+    )
+
+
+@st.composite
+def day_spans(draw: st.DrawFn) -> tuple[Span, ...]:
+    """The spans of one date, the last of them possibly over midnight."""
+    edges = sorted(draw(st.sets(st.integers(0, 1440), max_size=6)))
+    spans = [Span((), opens, closes) for opens, closes in zip(edges[::2], edges[1::2], strict=False)]
+    if edges and edges[-1] < 1440 and edges[0] > 0 and draw(st.booleans()):
+        spans.append(Span((), edges[-1], draw(st.integers(0, edges[-1] - 1))))
+    return tuple(spans)
 
 
 @st.composite
@@ -42,10 +82,29 @@ def offices(draw: st.DrawFn) -> Office:
     queue_names = draw(st.lists(names, unique=True, max_size=4))
     menu_names = draw(st.lists(names, unique=True, max_size=3))
     number_names = draw(st.lists(numbers, unique=True, max_size=4))
-    extension_names = draw(st.lists(extensions, unique=True, max_size=4))
+    all_extensions = draw(st.lists(extensions, unique=True, max_size=6))
+    extension_names, queue_extensions = all_extensions[:4], all_extensions[4:]
     hours_names = draw(st.lists(names, unique=True, max_size=3))
+    skill_names = draw(st.lists(names, unique=True, max_size=3))
+    some_lines = tuple(
+        draw(lines(place, name)) for place, name in enumerate(draw(st.lists(names, unique=True, max_size=3)))
+    )
+    agents = tuple(
+        draw(people(code, extension_names, queue_names, skill_names))
+        for code in draw(st.lists(codes, unique=True, max_size=3))
+    )
+    needs = st.sampled_from(["", *sorted({skill.name for agent in agents for skill in agent.skills})])
+    language = draw(st.sampled_from(LANGUAGES))
+    others = [other for other in LANGUAGES if other != language]
+    more = draw(st.lists(st.sampled_from(others), unique=True))
+    tongues = st.sampled_from(["", language, *more])
+    callbacks = {name: draw(st.sampled_from(["no", "agent-first", "customer-first"])) for name in queue_names}
     ends = [HANGUP, *(Destination("voicemail", name) for name in queue_names)]
     ends += [Destination("phone", name) for name in extension_names]
+    ends += [Destination("agent", agent.code) for agent in agents]
+    ends += [Destination("callback", name) for name, kind in callbacks.items() if kind != "no"]
+    if any(line.outgoing for line in some_lines):
+        ends.append(Destination("outside", draw(numbers)))
     inner = [Destination("menu", name) for name in menu_names] + [Destination("queue", name) for name in queue_names]
     every = [Destination("number", name) for name in number_names] + inner
 
@@ -53,14 +112,32 @@ def offices(draw: st.DrawFn) -> Office:
         here = [str(place) for place in every].index(f"{kind}:{name}")
         return st.sampled_from(ends + every[here + 1 :])
 
+    def sayings() -> tuple[Saying, ...]:
+        return tuple(Saying(tongue, draw(full_texts)) for tongue in draw(st.permutations(more)) if draw(st.booleans()))
+
     return Office(
         name=draw(full_texts),
         country=draw(st.just("BR") | st.just("PT")),
         region=draw(st.sampled_from(["", "SP"])),
+        city=draw(st.sampled_from(["", "São Paulo", "Sé"])),
         timezone=draw(st.sampled_from(["America/Sao_Paulo", "Europe/Lisbon", "UTC", "Etc/GMT+3"])),
-        language=draw(st.sampled_from(["pt-BR", "en", "es"])),
-        lines=tuple(
-            draw(lines(place, name)) for place, name in enumerate(draw(st.lists(names, unique=True, max_size=3)))
+        language=language,
+        languages=tuple(more),
+        dial_out=draw(st.sampled_from(["no", "national", "international"])),
+        parking=draw(st.sampled_from(["", "700", "800"])),
+        parking_slots=draw(st.integers(1, 99)),
+        misses=draw(st.integers(0, 50)),
+        misses_min=draw(st.integers(1, 1440)),
+        miss_pause_min=draw(st.integers(0, 1440)),
+        reject_s=draw(st.integers(0, 3600)),
+        wrap_extend_s=draw(st.integers(1, 3600)),
+        blocked_message=draw(st.booleans()),
+        vip_priority=draw(levels),
+        repeat_priority=draw(levels),
+        lines=some_lines,
+        holidays=tuple(
+            Holiday(day[5:] if draw(st.booleans()) else day, draw(texts))
+            for day in draw(st.lists(dates, unique_by=lambda day: day[5:], max_size=3))
         ),
         hours=tuple(draw(weeks(name)) for name in hours_names),
         numbers=tuple(
@@ -71,38 +148,59 @@ def offices(draw: st.DrawFn) -> Office:
                 closed=draw(after("number", name)),
                 greeting=draw(texts),
                 label=draw(texts),
+                greeting_in=sayings(),
+                language=draw(tongues),
+                need=draw(needs),
+                priority=draw(levels),
             )
             for name in number_names
         ),
         phones=tuple(Phone(name, draw(secrets), draw(texts), draw(st.booleans())) for name in extension_names),
-        agents=tuple(
-            Agent(
-                code=code,
-                name=draw(full_texts),
-                pin=draw(st.from_regex(r"[0-9]{4,8}", fullmatch=True)),
-                phone=draw(st.sampled_from(["", *extension_names])),
-                queues=tuple(
-                    Membership(name, draw(st.integers(0, 100)))
-                    for name in (draw(st.lists(st.sampled_from(queue_names), unique=True)) if queue_names else [])
-                ),
-            )
-            for code in draw(st.lists(codes, unique=True, max_size=3))
+        pauses=tuple(
+            PauseReason(name, key, draw(full_texts), draw(st.booleans()), draw(st.integers(0, 1440)))
+            for key, name in zip("0123456789", draw(st.lists(names, unique=True, max_size=3)), strict=False)
         ),
-        queues=tuple(draw(queues(name, after("queue", name))) for name in queue_names),
+        agents=agents,
+        queues=tuple(
+            draw(queues(name, after("queue", name), callbacks[name], hours_names, queue_extensions[place : place + 1]))
+            for place, name in enumerate(queue_names)
+        ),
         menus=tuple(
             Menu(
                 name=name,
                 text=draw(full_texts),
                 options=tuple(
-                    Option(key, draw(st.sampled_from(ends + every)))
-                    for key in draw(st.lists(st.sampled_from("0123456789*#"), unique=True, min_size=1))
+                    Option(key, draw(st.sampled_from([BACK, REPEAT, *ends, *every])), draw(tongues), draw(needs), level)
+                    for key, level in draw(st.dictionaries(st.sampled_from("0123456789*#"), levels, min_size=1)).items()
                 ),
                 wait_s=draw(st.integers(1, 60)),
                 tries=draw(st.integers(1, 10)),
                 otherwise=draw(after("menu", name)),
+                text_in=sayings(),
+                wrong_tries=draw(st.integers(0, 10)),
+                silent_tries=draw(st.integers(0, 10)),
+                wrong=draw(st.none() | after("menu", name)),
+                silent=draw(st.none() | after("menu", name)),
+                direct_dial=draw(st.booleans()),
             )
             for name in menu_names
         ),
+    )
+
+
+@st.composite
+def people(draw: st.DrawFn, code: str, phones: list[str], queue_names: list[str], skill_names: list[str]) -> Agent:
+    def some(choices: list[str]) -> list[str]:
+        return draw(st.lists(st.sampled_from(choices), unique=True)) if choices else []
+
+    return Agent(
+        code=code,
+        name=draw(full_texts),
+        pin=draw(st.from_regex(r"[0-9]{4,8}", fullmatch=True)),
+        phone=draw(st.sampled_from(["", *phones])),
+        queues=tuple(Membership(name, draw(st.integers(0, 100))) for name in some(queue_names)),
+        skills=tuple(Skill(name, draw(st.integers(1, 9))) for name in some(skill_names)),
+        supervisor=draw(st.booleans()),
     )
 
 
@@ -116,6 +214,8 @@ def lines(draw: st.DrawFn, place: int, name: str) -> Line:
         "channels": draw(st.integers(1, 250)),
         "caller_ids": tuple(draw(st.lists(numbers, unique=True, max_size=3))),
         "dtmf": draw(st.sampled_from(["auto", "rfc4733", "info", "inband"])),
+        "outgoing": draw(st.booleans()),
+        "rest_s": draw(st.integers(0, 3600)),
     }
     if draw(st.booleans()):
         return Line(kind="sip-register", host="sip.example.com", username="1133330000", secret=draw(secrets), **common)
@@ -124,7 +224,16 @@ def lines(draw: st.DrawFn, place: int, name: str) -> Line:
 
 
 @st.composite
-def queues(draw: st.DrawFn, name: str, targets: st.SearchStrategy[Destination]) -> Queue:
+def queues(
+    draw: st.DrawFn,
+    name: str,
+    targets: st.SearchStrategy[Destination],
+    callback: Callback = "no",
+    hours_names: Sequence[str] = (),
+    extension: Sequence[str] = (),
+) -> Queue:
+    predicted = draw(st.none() | targets)
+    dispositions = draw(st.lists(names, unique=True, max_size=3))
     return Queue(
         name=name,
         title=draw(texts),
@@ -142,6 +251,30 @@ def queues(draw: st.DrawFn, name: str, targets: st.SearchStrategy[Destination]) 
         announce_every_s=draw(st.integers(5, 3600)),
         record=draw(st.booleans()),
         answer_within_s=draw(st.integers(1, 3600)),
+        announce_wait=draw(st.booleans()),
+        priority=draw(levels),
+        age_every_s=draw(st.integers(1, 3600)),
+        widen_after_s=draw(st.integers(0, 3600)),
+        sticky_s=draw(st.integers(0, 600)),
+        sticky_days=draw(st.integers(1, 365)),
+        full=draw(st.none() | targets),
+        predicted=predicted,
+        max_predicted_s=draw(st.integers(0, 14_400)) if predicted else 0,
+        hours=draw(st.sampled_from(["", *hours_names])),
+        closed=draw(targets),
+        callback=callback,
+        callback_key=draw(st.sampled_from(["", "1", "*", "#"])) if callback != "no" else "",
+        callback_offer_s=draw(st.integers(0, 14_400)) if callback != "no" else 0,
+        callback_tries=draw(st.integers(1, 10)),
+        callback_retry_min=draw(st.integers(1, 1440)),
+        callback_expires_min=draw(st.integers(1, 10_080)),
+        callback_hours=draw(st.sampled_from(["", *hours_names])),
+        extension=draw(st.sampled_from(["", *extension])),
+        whisper=draw(st.booleans()),
+        dispositions=tuple(
+            Disposition(key, code, draw(full_texts).strip())
+            for key, code in zip("1234567890", dispositions, strict=False)
+        ),
     )
 
 

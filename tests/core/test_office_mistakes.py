@@ -125,6 +125,11 @@ number = "+551133330001"
 to = "hangup"
 closed = "number:+551133330000"
 """
+MENU = "[[menu]]\nname='m'\ntext='Olá'\noptions="
+CALLS = "[[number]]\nnumber='+551133330000'\nto='hangup'\n"
+PHONE = "[[phone]]\nextension='201'\n"
+PAUSE = "[[pause]]\ncode='lunch'\nkey='1'\ntitle='Almoço'\n"
+SHOP = "[[hours]]\nname='a'\nopen='mon 08:00-12:00'\n"
 QUEUES = '[[queue]]\nname = "sales"\n[[queue]]\nname = "support"\n'
 
 
@@ -181,6 +186,66 @@ QUEUES = '[[queue]]\nname = "sales"\n[[queue]]\nname = "support"\n'
         (HEAD + "[[line]]\nchannels = 0x" + "f" * 10_000, 4, "far too long"),
         (HEAD + "[[line]]\nchannels = " + "9" * 10_000, 4, "far too long"),
         (HEAD + '"\\' * 200_000, 3, "backslash"),
+        # pauses, holidays, dates
+        (HEAD + PAUSE + PAUSE.replace("lunch", "coffee"), 9, "Key 1 is that of “lunch” of line 5 already"),
+        (HEAD + PAUSE + PAUSE.replace("'1'", "'2'"), 8, "it is the pause of line 4 already"),
+        (HEAD + PAUSE.replace("'1'", "'#'"), 5, "not one of the keys 0 to 9"),
+        (HEAD + "[[holiday]]\ndate='2026-02-30'", 4, "“2026-02-30” is not a date"),
+        (HEAD + "[[holiday]]\ndate=2026-02-18", 4, "must be a date in quotes, not a date or time"),
+        (HEAD + "[[holiday]]\ndate='02-29'\n[[holiday]]\ndate='02-29'", 6, "it is the holiday of line 4"),
+        (HEAD + SHOP + "holidays='shut'", 6, "it is one of open, closed"),
+        (HEAD + SHOP + "dates={'12-24'='closed'}", 6, "“12-24” is not a date"),
+        (HEAD + SHOP + "dates={2026-12-24='shut'}", 6, "is not two times"),
+        (HEAD + SHOP + "dates={2026-12-24='08:00-12:00 11:00-13:00'}", 6, "the times overlap"),
+        (HEAD + SHOP + "dates={2026-12-24=true}", 6, "must be times in quotes"),
+        (HEAD + SHOP + "dates='2026-12-24'", 6, "must be a table of dates"),
+        # languages and sayings
+        (HEAD + "languages=['fr']", 3, "“fr” is not possible"),
+        (HEAD + "languages=['en', 'pt-BR']", 3, "the office's own language"),
+        (HEAD + MENU + "{1='hangup'}\ntext_in={en='Hi'}", 7, "“en” is not among the languages of this office"),
+        (HEAD + CALLS + "greeting_in={'pt-BR'='Oi'}", 6, "the office's own language already"),
+        (HEAD + CALLS + "greeting_in={fr='Oi'}", 6, "“fr” is not possible"),
+        (HEAD + CALLS + "greeting_in={en=1}\nlanguage=''", 6, "must be text in quotes"),
+        (HEAD + CALLS + "language='es'", 6, "“es” is not among the languages"),
+        (HEAD + MENU + "{1={to='hangup', language='es'}}", 6, "“es” is not among the languages"),
+        # keys of a menu
+        (HEAD + MENU + "{1={language='pt-BR'}}", 6, "“to” is missing"),
+        (HEAD + MENU + "{1={to='hangup', neeed='x'}}", 6, "did you mean “need”"),
+        (HEAD + MENU + "{1={to='hangup', priority=6}}", 6, "it must be from 0 to 5"),
+        (HEAD + MENU + "{1='back'}\notherwise='repeat'", 7, "cannot be “repeat”: only a key of a menu"),
+        (HEAD + MENU + "{1={to='hangup', need='english'}}", 6, "No agent has the skill “english”"),
+        # agents and what they can do
+        (HEAD + CALLS + "need='englsh'\n" + AGENT + "skills=['english']", 6, "did you mean “english”"),
+        (HEAD + AGENT + "skills=[{skill='en', level=0}]", 7, "it must be from 1 to 9"),
+        (HEAD + AGENT + "skills=['en', {skill='en'}]", 7, "stands twice"),
+        (HEAD + AGENT + "skills=[{level=2}]", 7, "is a name, or a table with “skill” and “level”"),
+        (HEAD + AGENT + "skills=[{skill='en', levle=2}]", 7, "did you mean “level”"),
+        # queues
+        (HEAD + QUEUES + "callback_key='1'", 7, "“callback_key” does nothing without “callback”"),
+        (HEAD + QUEUES + "callback_offer_s=60", 7, "“callback_offer_s” does nothing"),
+        (HEAD + QUEUES + "callback_key='12'\ncallback='agent-first'", 7, "not a key of a telephone"),
+        (HEAD + QUEUES + "max_predicted_s=60", 7, "does nothing without “predicted”"),
+        (HEAD + QUEUES + "full='callback:sales'", 7, "The queue “sales” calls nobody back"),
+        (HEAD + QUEUES + "full='callback:sals'", 7, "No queue is called “sals”"),
+        (HEAD + QUEUES + "full='agent:7'", 7, "No agent is called “7”"),
+        (HEAD + QUEUES + "full='agent:x'", 7, "not a possible name after “agent:”"),
+        (HEAD + QUEUES + "full='outside:+5511987654321'", 7, "no line makes outgoing calls"),
+        (HEAD + QUEUES + "full='outside:+5511987'", 7, "not a possible name"),
+        (HEAD + QUEUES + "full='outside:+55119876543'", 7, "does not exist"),
+        (HEAD + QUEUES + "hours='shop'", 7, "No set of hours is called “shop”"),
+        (HEAD + QUEUES + "callback_hours='shop'", 7, "No set of hours is called “shop”"),
+        (HEAD + QUEUES + "dispositions={1='sold'}", 7, "needs a code and a text"),
+        (HEAD + QUEUES + "dispositions={1='sold: Sim', 2='sold: Não'}", 7, "“sold” stands twice"),
+        (HEAD + QUEUES + "dispositions={10='sold: Sim'}", 7, "not one of the keys 0 to 9"),
+        (HEAD + QUEUES + "dispositions={1='Sold: Sim'}", 7, "“Sold” cannot be a name"),
+        (HEAD + QUEUES + "dispositions={1='sold: '}", 7, "“1” is empty"),
+        (HEAD + PHONE + QUEUES + "extension='201'", 9, "“201” stands twice: it is the phone of line 4 already"),
+        (HEAD + QUEUES + "extension='190'", 7, "cannot be an extension"),
+        (HEAD + QUEUES + "extension='705'", 7, "“705” lies among the parking places 700 to 709"),
+        (HEAD + "parking_slots=99\n" + PHONE.replace("201", "799"), 5, "the parking places 700 to 799"),
+        (HEAD + "parking='185'", 3, "would cover the emergency number 190"),
+        (HEAD + "parking='192'", 3, "cannot be an extension"),
+        (HEAD + "parking='999999'", 3, "no extensions for 9 parking places"),
         ("#" * 2_000_001, 1, "longer than 2000000"),
     ],
 )  # fmt: skip
@@ -201,6 +266,22 @@ def test_a_way_round_over_a_menu_and_two_queues_is_told_once_and_whole() -> None
     assert [problem.what.partition(": ")[2] for problem in refused.value.problems] == [
         "queue:a → queue:b → menu:m → queue:a."
     ]
+
+
+@pytest.mark.parametrize("way", ["overflow", "no_agent", "full", "predicted", "closed"])
+@pytest.mark.parametrize("back", ["otherwise", "wrong", "silent"])
+def test_every_way_that_a_call_takes_by_itself_counts_as_a_loop(way: str, back: str) -> None:
+    text = HEAD + f"[[queue]]\nname='a'\n{way}='menu:m'\n{MENU}{{1='back'}}\n{back}='queue:a'\n"
+    with pytest.raises(OfficeRefused) as refused:
+        read(text)
+    assert [problem.what.partition(": ")[2] for problem in refused.value.problems] == ["queue:a → menu:m → queue:a."]
+
+
+def test_a_default_parking_place_is_named_where_a_phone_stands_in_it() -> None:
+    read(HEAD + "parking=''\n[[phone]]\nextension='705'\n", secret=lambda: "a-secret-of-the-tests")
+    with pytest.raises(OfficeRefused, match="among the parking places 700 to 709") as refused:
+        read(HEAD + "[[phone]]\nextension='705'\n", secret=lambda: "a-secret-of-the-tests")
+    assert [problem.example for problem in refused.value.problems] == ['parking = ""']
 
 
 def test_a_menu_that_is_heard_again_by_a_key_is_no_loop() -> None:

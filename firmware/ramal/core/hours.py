@@ -36,6 +36,24 @@ def spell(span: Span) -> str:
     return f"{_spell_days(span.days)} {_clock(span.opens_min)}-{_clock(span.closes_min)}"
 
 
+def parse_day(text: str) -> tuple[Span, ...]:
+    """The times of one date, ``08:00-12:00 13:00-18:00`` or ``closed``, as spans without days. ValueError as above."""
+    if text.strip() == "closed":
+        return ()
+    spans = tuple(Span((), *_times(item)) for item in text.split())
+    if not spans:
+        raise ValueError("times are needed, as in “08:00-12:00”, or “closed”")
+    ends = sorted((span.opens_min, span.closes_min + DAY_MIN * (span.closes_min <= span.opens_min)) for span in spans)
+    if any(before[1] > after[0] for before, after in pairwise(ends)):
+        raise ValueError("the times overlap")
+    return spans
+
+
+def spell_day(spans: tuple[Span, ...]) -> str:
+    """``parse_day(spell_day(spans)) == spans``."""
+    return " ".join(f"{_clock(span.opens_min)}-{_clock(span.closes_min)}" for span in spans) or "closed"
+
+
 def overlaps(spans: tuple[Span, ...]) -> bool:
     """Whether two spans, or one span with itself in the next week, share a minute."""
     pieces = sorted(piece for span in spans for piece in _pieces(span))

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ramal.core.hours import spell
-from ramal.core.office import Membership, Office, Option, Span
+from ramal.core.hours import spell, spell_day
+from ramal.core.office import DayPlan, Disposition, Membership, Office, Option, Saying, Skill, Span
 from ramal.core.office_tables import LISTS, OFFICE, Table
 
 _HIDDEN = frozenset({"secret", "pin"})
@@ -54,7 +54,7 @@ def _changes(title: str, table: Table, old: Any, new: Any) -> list[str]:
 
 
 def _options(title: str, old: tuple[Option, ...], new: tuple[Option, ...]) -> list[str]:
-    before, after = {option.key: option.to for option in old}, {option.key: option.to for option in new}
+    before, after = {option.key: _said(option) for option in old}, {option.key: _said(option) for option in new}
     lines = [
         f"{title}: key {key} {before.get(key, 'nothing')} → {after.get(key, 'nothing')}"
         for key in {**before, **after}
@@ -71,6 +71,22 @@ def _said(value: Any) -> str:
             return "yes" if value else "no"
         case Span():
             return spell(value)
+        case Option():
+            more = [
+                value.language,
+                value.need and f"needs {value.need}",
+                value.priority and f"priority {value.priority}",
+            ]
+            said = ", ".join(str(part) for part in more if part)
+            return f"{value.to} ({said})" if said else str(value.to)
+        case DayPlan(date, spans):
+            return f"{date} {spell_day(spans)}"
+        case Saying(language, text):
+            return f"{language} {_said(text)}"
+        case Skill(skill, level):
+            return f"{skill} (level {level})" if level > 1 else skill
+        case Disposition(key, code, text):
+            return f"{key} {code} {_said(text)}"
         case Membership(queue, penalty):
             return f"{queue} (penalty {penalty})" if penalty else queue
         case tuple():

@@ -6,17 +6,17 @@ the same office is the same, byte for byte. Settings equal to their default are 
 
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import tomli_w
 
 from ramal.core import hours, office_links
 from ramal.core.destination import Destination
-from ramal.core.office import Hours, Membership, Office, Option
+from ramal.core.office import DayPlan, Disposition, Hours, Membership, Office, Option, Saying, Skill
 from ramal.core.office_diff import diff
-from ramal.core.office_links import Row, Rows, unreadable
 from ramal.core.office_problems import Ledger, OfficeRefused, Problem
+from ramal.core.office_rows import Row, Rows, unreadable
 from ramal.core.office_tables import HOURS, LISTS, OFFICE, Table, defaults
 from ramal.core.office_takes import BAD, Spot, meant, near
 from ramal.core.office_where import Path, Where, where
@@ -39,6 +39,8 @@ _TOKENS = re.compile(
 )
 """A text cut into strings, comments, keys and the rest, each character once. ``deep`` is a key of more than 16 parts:
 tomllib keeps every beginning of it, and 200 kB of one took 24 GB. ``long`` is a number that Python will not print."""
+
+_BARE = re.compile(r"[0-9]\Z|[A-Za-z][A-Za-z-]*\Z")
 
 # What tomllib says, in words for somebody who never heard of TOML.
 _SYNTAX = (
@@ -183,7 +185,8 @@ def _complete(row: Row, ledger: Ledger) -> None:
 
 def _made(row: Row) -> Any:
     if row.table is HOURS:
-        return Hours(row.values["name"], row.values.get("open", ()))
+        more = {key: value for key, value in row.values.items() if key not in ("name", "open", "closed")}
+        return Hours(row.values["name"], row.values.get("open", ()), **more)
     return row.table.made_of(**row.values)
 
 
@@ -191,7 +194,7 @@ def _table(head: str, table: Table, thing: Any) -> str:
     usual = defaults(table.made_of)
     rows = [head]
     for setting in table.settings:
-        if table is HOURS and setting.key != "name":
+        if table is HOURS and setting.key in ("open", "closed"):
             value: Any = tuple(hours.spell(span) for span in thing.spans) if setting.key == "open" else not thing.spans
             if value:
                 rows.append(f"{setting.key} = {_value(value)}")
@@ -212,12 +215,29 @@ def _value(value: Any) -> str:
             return _value(queue)
         case Membership(queue, penalty):
             return f"{{ queue = {_value(queue)}, penalty = {penalty} }}"
+        case Skill(skill, 1):
+            return _value(skill)
+        case Skill(skill, level):
+            return f"{{ skill = {_value(skill)}, level = {level} }}"
+        case Option(_, to, "", "", 0):
+            return _value(to)
+        case Option():
+            parts = [("to", value.to), ("language", value.language), ("need", value.need), ("priority", value.priority)]
+            return _pairs((key, item) for key, item in parts if item)
         case (Option(), *_):
-            pairs = (
-                f"{option.key if option.key.isdigit() else _value(option.key)} = {_value(option.to)}"
-                for option in value
-            )
-            return f"{{ {', '.join(pairs)} }}"
+            return _pairs((option.key, option) for option in value)
+        case (Saying(), *_):
+            return _pairs((saying.language, saying.text) for saying in value)
+        case (Disposition(), *_):
+            return _pairs((one.key, f"{one.code}: {one.text}") for one in value)
+        case (DayPlan(), *_):
+            return _pairs((plan.date, hours.spell_day(plan.spans)) for plan in value)
         case tuple():
             return f"[{', '.join(map(_value, value))}]"
     raise TypeError(f"no TOML for {value!r}")
+
+
+def _pairs(pairs: Iterable[tuple[str, Any]]) -> str:
+    """A table in one line; keys that TOML takes bare stand bare, dates are quoted so that nobody reads a date."""
+    named = ((key if _BARE.match(key) else _value(key), value) for key, value in pairs)
+    return f"{{ {', '.join(f'{key} = {_value(value)}' for key, value in named)} }}"

@@ -6,42 +6,21 @@ or invent others.
 
 import ipaddress
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from ramal.core.destination import Destination, Kind
+from ramal.core.office_needs import lacks
 from ramal.core.office_problems import Ledger
+from ramal.core.office_rows import ANY, Row, Rows
 from ramal.core.office_tables import AGENT, HOURS, LINE, LISTS, MENU, NUMBER, PHONE, QUEUE, Table
 from ramal.core.office_takes import BAD, like
 from ramal.core.office_where import Path
 
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One table of the file: the values that could be taken, by key. ``given`` = every key that stands there;
-    ``raw`` = what stands for its identity, also when that was refused."""
-
-    table: Table
-    path: Path
-    values: dict[str, Any]
-    given: frozenset[str]
-    raw: Any = None
-
-    @property
-    def identity(self) -> Any:
-        """What others call it; None when that was refused."""
-        return self.values.get(self.table.identity)
-
-
-Rows = dict[str, list[Row]]
-"""By the table's key, in the order of the file."""
-
-ANY = object()
-"""The ``raw`` identity that may be any name."""
-
 _TARGETS: dict[str, Table] = {"queue": QUEUE, "voicemail": QUEUE, "menu": MENU, "phone": PHONE, "number": NUMBER}
+_TARGETS |= {"agent": AGENT, "callback": QUEUE}
 _KIND: dict[str, Kind] = {"number": "number", "queue": "queue", "menu": "menu"}
 _WHAT = {"queue": "queue", "voicemail": "queue with a voicemail", "menu": "menu", "phone": "phone", "number": "number"}
+_WHAT |= {"agent": "agent", "callback": "queue"}
 
 
 def check(rows: Rows, ledger: Ledger) -> None:
@@ -66,18 +45,17 @@ def check(rows: Rows, ledger: Ledger) -> None:
             )
     for row in rows["number"]:
         _named(rows, HOURS, row, "hours", ledger)
+    for row in rows["queue"]:
+        _named(rows, HOURS, row, "hours", ledger)
+        _named(rows, HOURS, row, "callback_hours", ledger)
     for row in rows["agent"]:
         _named(rows, PHONE, row, "phone", ledger)
         for place, membership in enumerate(row.values.get("queues", ())):
             if membership is not BAD:
                 example = AGENT.setting("queues").example
                 _there(rows, QUEUE, membership.queue, ledger, (*row.path, "queues", place), example, "queue")
+    lacks(rows, list(_destinations(rows)), ledger)
     _loops(rows, ledger)
-
-
-def unreadable(table: Table) -> Row:
-    """Stands for a whole list that could not be read: complete, and everything may be in it."""
-    return Row(table, (table.key,), {}, frozenset(setting.key for setting in table.settings), ANY)
 
 
 def _twice(rows: list[Row], ledger: Ledger) -> None:

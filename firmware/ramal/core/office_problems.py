@@ -80,6 +80,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "hours-both": ("“{name}” is both open and closed; keep one of the two.", "closed = true"),
     "hours-neither": ("“{name}” has no opening times; when it is always closed, say so.", "closed = true"),
     "key": ("“{value}” is not a key of a telephone.", 'options = {{ 1 = "queue:sales", "*" = "hangup" }}'),
+    "digit": ("“{value}” is not one of the keys 0 to 9.", ""),
+    "date": ("“{value}” is not a date, such as 2026-12-24.", ""),
+    "disposition": ("“{value}” needs a code and a text, with a colon between.", ""),
+    "skill": ("A skill of an agent is a name, or a table with “skill” and “level”.", ""),
+    "only-in-options": ("“{key}” cannot be “{value}”: only a key of a menu leads there.", ""),
     "member": ("A queue of an agent is a name, or a table with “queue” and “penalty”.", ""),
     # between values
     "twice": ("“{value}” stands twice: it is {a_thing} of line {line} already.", ""),
@@ -89,6 +94,19 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "no-tls": ("This version has no encrypted transport yet.", 'transport = "udp"'),
     "line-needs": ("A line of kind “{kind}” needs “{key}”.", ""),
     "same-address": ("Calls from {value} could be of line “{other}” too; each address belongs to one line.", ""),
+    "key-twice": ("Key {value} is that of “{other}” of line {line} already.", ""),
+    "no-skill": ("No agent has the skill “{value}”{hint}.", 'skills = ["{value}"]'),
+    "not-spoken": ("“{value}” is not among the languages of this office.", 'languages = ["{value}"]'),
+    "own-language": ("“{value}” is the office's own language already.", ""),
+    "no-callback": ("The queue “{value}” calls nobody back.", 'callback = "agent-first"'),
+    "no-outgoing": ("“{key}” leads to “{value}”, and no line makes outgoing calls.", "outgoing = true"),
+    "queue-needs": ("“{key}” does nothing without “{needs}”.", ""),
+    "parked": ("“{value}” lies among the parking places {first} to {last}.", 'parking = ""'),
+    "parked-help": (
+        "The parking places {first} to {last} would cover the emergency number {value}.",
+        'parking = "700"',
+    ),
+    "parked-high": ("There are no extensions for {count} parking places after “{value}”.", 'parking = "700"'),
     "loop": ("This goes round for ever, without the caller doing anything: {way}.", ""),
 }
 

@@ -6,17 +6,21 @@ Pure. The order here is the order in which ``write`` puts them.
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, get_args
 
+from ramal.core import office_parts as part
 from ramal.core import office_takes as take
 from ramal.core.office import (
     Agent,
+    Callback,
+    DialOut,
     DtmfMode,
+    Holiday,
     Hours,
-    Language,
     Line,
     LineKind,
     Menu,
     Number,
     Office,
+    PauseReason,
     Phone,
     Queue,
     Strategy,
@@ -66,8 +70,21 @@ OFFICE = Table(
         Setting("name", take.text(60, low=1), 'name = "Padaria Sol"', required=True),
         Setting("country", take.country, 'country = "BR"'),
         Setting("region", take.region, 'region = "SP"'),
+        Setting("city", take.text(60), 'city = "São Paulo"'),
         Setting("timezone", take.timezone, 'timezone = "America/Sao_Paulo"'),
-        Setting("language", take.choice(*get_args(Language)), 'language = "pt-BR"'),
+        Setting("language", part.language, 'language = "pt-BR"'),
+        Setting("languages", take.every(part.language, 10), 'languages = ["en", "es"]'),
+        Setting("dial_out", take.choice(*get_args(DialOut)), 'dial_out = "national"'),
+        Setting("parking", take.no_extension, 'parking = "700"'),
+        Setting("parking_slots", take.integer(1, 99), "parking_slots = 9"),
+        Setting("misses", take.integer(0, 50), "misses = 3"),
+        Setting("misses_min", take.integer(1, 1440), "misses_min = 10"),
+        Setting("miss_pause_min", take.integer(0, 1440), "miss_pause_min = 5"),
+        Setting("reject_s", take.integer(0, 3600), "reject_s = 30"),
+        Setting("wrap_extend_s", take.integer(1, 3600), "wrap_extend_s = 60"),
+        Setting("blocked_message", take.boolean, "blocked_message = false"),
+        Setting("vip_priority", take.integer(0, 5), "vip_priority = 3"),
+        Setting("repeat_priority", take.integer(0, 5), "repeat_priority = 1"),
     ),
 )
 
@@ -90,6 +107,21 @@ LINE = Table(
         Setting("channels", take.integer(1, 250), "channels = 10"),
         Setting("caller_ids", take.every(take.number, 100), 'caller_ids = ["+551133330000"]'),
         Setting("dtmf", take.choice(*get_args(DtmfMode)), 'dtmf = "auto"'),
+        Setting("outgoing", take.boolean, "outgoing = false"),
+        Setting("rest_s", take.integer(0, 3600), "rest_s = 60"),
+    ),
+)
+
+HOLIDAY = Table(
+    "holiday",
+    "holidays",
+    Holiday,
+    "date",
+    "the holiday",
+    1000,
+    (
+        Setting("date", part.day, 'date = "2026-02-18"  # or "02-18" for every year', required=True),
+        Setting("name", take.text(60), 'name = "Aniversário da cidade"'),
     ),
 )
 
@@ -102,8 +134,10 @@ HOURS = Table(
     100,
     (
         Setting("name", take.name, 'name = "shop"', required=True),
-        Setting("open", take.spans, 'open = ["mon-fri 08:00-18:00", "sat 08:00-13:00"]'),
+        Setting("open", part.spans, 'open = ["mon-fri 08:00-18:00", "sat 08:00-13:00"]'),
         Setting("closed", take.boolean, "closed = true"),
+        Setting("holidays", take.choice("open", "closed"), 'holidays = "closed"'),
+        Setting("dates", part.dates, 'dates = { "2026-12-24" = "08:00-12:00", "2026-12-31" = "closed" }'),
     ),
 )
 
@@ -121,6 +155,10 @@ NUMBER = Table(
         Setting("hours", take.reference, 'hours = "shop"'),
         Setting("closed", take.place, 'closed = "voicemail:sales"'),
         Setting("greeting", take.text(1000), 'greeting = "Bem-vindo à Padaria Sol."'),
+        Setting("greeting_in", part.sayings, 'greeting_in = { en = "Welcome to Padaria Sol." }'),
+        Setting("language", part.tongue, 'language = "en"'),
+        Setting("need", part.need, 'need = "english"'),
+        Setting("priority", take.integer(0, 5), "priority = 1"),
     ),
 )
 
@@ -151,7 +189,25 @@ AGENT = Table(
         Setting("name", take.text(60, low=1), 'name = "Ana Souza"', required=True),
         Setting("phone", take.phone, 'phone = "201"'),
         Setting("pin", take.pin, 'pin = "4821"', required=True),
-        Setting("queues", take.memberships, 'queues = ["sales", { queue = "support", penalty = 5 }]'),
+        Setting("queues", part.memberships, 'queues = ["sales", { queue = "support", penalty = 5 }]'),
+        Setting("skills", part.skills, 'skills = ["en", { skill = "es", level = 2 }]'),
+        Setting("supervisor", take.boolean, "supervisor = true"),
+    ),
+)
+
+PAUSE = Table(
+    "pause",
+    "pauses",
+    PauseReason,
+    "code",
+    "the pause",
+    10,
+    (
+        Setting("code", take.name, 'code = "lunch"', required=True),
+        Setting("key", take.digit, 'key = "1"', required=True),
+        Setting("title", take.text(60, low=1), 'title = "Almoço"', required=True),
+        Setting("productive", take.boolean, "productive = true"),
+        Setting("max_min", take.integer(0, 1440), "max_min = 60"),
     ),
 )
 
@@ -177,6 +233,29 @@ QUEUE = Table(
         Setting("announce_every_s", take.integer(5, 3600), "announce_every_s = 45"),
         Setting("record", take.boolean, "record = true"),
         Setting("answer_within_s", take.integer(1, 3600), "answer_within_s = 20"),
+        Setting("announce_wait", take.boolean, "announce_wait = false"),
+        Setting("priority", take.integer(0, 5), "priority = 1"),
+        Setting("age_every_s", take.integer(1, 3600), "age_every_s = 60"),
+        Setting("widen_after_s", take.integer(0, 3600), "widen_after_s = 30"),
+        Setting("sticky_s", take.integer(0, 600), "sticky_s = 20"),
+        Setting("sticky_days", take.integer(1, 365), "sticky_days = 7"),
+        Setting("full", take.place, 'full = "voicemail:sales"'),
+        Setting("max_predicted_s", take.integer(0, 14_400), "max_predicted_s = 600"),
+        Setting("predicted", take.place, 'predicted = "callback:sales"'),
+        Setting("hours", take.reference, 'hours = "shop"'),
+        Setting("closed", take.place, 'closed = "voicemail:sales"'),
+        Setting("callback", take.choice(*get_args(Callback)), 'callback = "agent-first"'),
+        Setting("callback_key", take.key, 'callback_key = "1"'),
+        Setting("callback_offer_s", take.integer(0, 14_400), "callback_offer_s = 300"),
+        Setting("callback_tries", take.integer(1, 10), "callback_tries = 3"),
+        Setting("callback_retry_min", take.integer(1, 1440), "callback_retry_min = 10"),
+        Setting("callback_expires_min", take.integer(1, 10_080), "callback_expires_min = 240"),
+        Setting("callback_hours", take.reference, 'callback_hours = "shop"'),
+        Setting("extension", take.no_extension, 'extension = "601"'),
+        Setting("whisper", take.boolean, "whisper = false"),
+        Setting(
+            "dispositions", part.dispositions, 'dispositions = { 1 = "sold: Vendido", 2 = "again: Ligar de novo" }'
+        ),
     ),
 )
 
@@ -190,12 +269,18 @@ MENU = Table(
     (
         Setting("name", take.name, 'name = "main"', required=True),
         Setting("text", take.text(1000, low=1), 'text = "Para vendas, tecle 1."', required=True),
-        Setting("options", take.options, 'options = { 1 = "queue:sales", 9 = "menu:main" }', required=True),
+        Setting("text_in", part.sayings, 'text_in = { en = "For sales, press 1." }'),
+        Setting("options", part.options, 'options = { 1 = "queue:sales", 9 = "menu:main" }', required=True),
         Setting("wait_s", take.integer(1, 60), "wait_s = 5"),
         Setting("tries", take.integer(1, 10), "tries = 3"),
         Setting("otherwise", take.place, 'otherwise = "queue:sales"'),
+        Setting("wrong_tries", take.integer(0, 10), "wrong_tries = 2"),
+        Setting("silent_tries", take.integer(0, 10), "silent_tries = 2"),
+        Setting("wrong", take.place, 'wrong = "queue:sales"'),
+        Setting("silent", take.place, 'silent = "queue:sales"'),
+        Setting("direct_dial", take.boolean, "direct_dial = true"),
     ),
 )
 
-LISTS = (LINE, HOURS, NUMBER, PHONE, AGENT, QUEUE, MENU)
+LISTS = (LINE, HOLIDAY, HOURS, NUMBER, PHONE, PAUSE, AGENT, QUEUE, MENU)
 """Every ``[[table]]``, in the order of a written file."""

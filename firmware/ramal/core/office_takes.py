@@ -16,8 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import phonenumbers
 from phonenumbers import shortnumberinfo
 
-from ramal.core import destination, hours
-from ramal.core.office import Membership, Option, Span
+from ramal.core import destination
 from ramal.core.office_problems import Ledger
 from ramal.core.office_where import Path
 
@@ -33,6 +32,7 @@ _REGION = re.compile(r"[A-Z0-9]{1,3}\Z")
 _CODE = re.compile(r"[1-9][0-9]{0,5}\Z")
 _PIN = re.compile(r"[0-9]{4,8}\Z")
 _KEY = re.compile(r"[0-9*#]\Z")
+_DIGIT = re.compile(r"[0-9]\Z")
 _HOST = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\Z"
 )
@@ -50,6 +50,10 @@ class Spot:
     key: str
     example: str
     country: str
+
+    def at(self, *under: str | int, key: str = "", example: str = "") -> "Spot":
+        """The spot of an item below this one."""
+        return Spot(self.ledger, (*self.path, *under), key or self.key, example or self.example, self.country)
 
     def wrong(self, kind: str, /, *under: str | int, **words: object) -> Any:
         """Note a problem here, or at the item ``under``; returns BAD."""
@@ -165,7 +169,7 @@ def every(item: Take, high: int) -> Take:
             return spot.wrong("too-many", table=spot.key, count=len(value), high=high)
         taken: list[Any] = []
         for place, entry in enumerate(value):
-            one = item(entry, Spot(spot.ledger, (*spot.path, place), spot.key, spot.example, spot.country))
+            one = item(entry, spot.at(place))
             if one is not BAD and one in taken:
                 one = spot.wrong("twice-here", place, value=str(one))
             taken.append(one)
@@ -180,6 +184,13 @@ code = shaped("code", _CODE)
 pin = shaped("pin", _PIN)
 host = shaped("host", _HOST)
 username = shaped("username", _USERNAME)
+digit = shaped("digit", _DIGIT)
+_key = shaped("key", _KEY)
+
+
+def key(value: Any, spot: Spot) -> Any:
+    """A key of a telephone, or nothing."""
+    return value if value == "" else _key(value, spot)
 
 
 def name(value: Any, spot: Spot) -> Any:
@@ -193,12 +204,22 @@ def reference(value: Any, spot: Spot) -> Any:
     return value if value == "" else _plain_name(value, spot)
 
 
+def is_emergency(text: str, country: str) -> bool:
+    """Whether dialing ``text`` must reach help, whatever the office says."""
+    return text in EMERGENCY or bool(shortnumberinfo.is_emergency_number(text, country))
+
+
 def extension(value: Any, spot: Spot) -> Any:
-    """A phone's extension; never an emergency number, which must stay what it is."""
+    """What phones dial; never an emergency number, which must stay what it is."""
     taken = _plain_extension(value, spot)
-    if taken is not BAD and (taken in EMERGENCY or shortnumberinfo.is_emergency_number(taken, spot.country)):
-        return spot.wrong("emergency", value=value, a_thing="a phone's extension")
+    if taken is not BAD and is_emergency(taken, spot.country):
+        return spot.wrong("emergency", value=value, a_thing="an extension")
     return taken
+
+
+def no_extension(value: Any, spot: Spot) -> Any:
+    """An extension of its own, or nothing."""
+    return value if value == "" else extension(value, spot)
 
 
 def phone(value: Any, spot: Spot) -> Any:
@@ -269,14 +290,25 @@ def number(value: Any, spot: Spot) -> Any:
 
 
 def place(value: Any, spot: Spot) -> Any:
-    """A destination."""
+    """A destination; ``back`` and ``repeat`` are for the keys of a menu alone."""
+    taken = step(value, spot)
+    if taken in (destination.BACK, destination.REPEAT):
+        return spot.wrong("only-in-options", value=str(taken))
+    return taken
+
+
+def step(value: Any, spot: Spot) -> Any:
+    """Where a key of a menu leads: a destination, ``back`` or ``repeat``."""
     if not isinstance(value, str):
         return spot.wrong("type", wanted="a destination in quotes", got=describe(value))
     try:
-        return destination.parse(value)
+        taken = destination.parse(value)
     except ValueError as error:
         kind, colon, _ = value.partition(":")
         return spot.wrong("destination", reason=f"{error}{like(kind, destination.KINDS) if colon else ''}")
+    if taken.kind == "outside" and number(taken.name, spot) is BAD:
+        return BAD
+    return taken
 
 
 def address(value: Any, spot: Spot) -> Any:
@@ -294,71 +326,3 @@ def address(value: Any, spot: Spot) -> Any:
     if network.prefixlen < (8 if network.version == 4 else 32):
         return spot.wrong("address-wide", value=value)
     return value
-
-
-def spans(value: Any, spot: Spot) -> Any:
-    """Opening times: ``"mon-fri 08:00-18:00"`` or a list of them."""
-    listed = [value] if isinstance(value, str) else value
-    if not isinstance(listed, list):
-        return spot.wrong("type", wanted="a list of opening times", got=describe(value))
-    taken: list[Span] = []
-    good = True
-    for at, entry in enumerate(listed):
-        under = (at,) if isinstance(value, list) else ()
-        if not isinstance(entry, str):
-            good = spot.wrong("type", *under, wanted="text in quotes", got=describe(entry)) is not BAD
-            continue
-        try:
-            taken += hours.parse(entry)
-        except ValueError as error:
-            good = spot.wrong("hours", *under, value=entry, reason=str(error)) is not BAD
-    if good and len(taken) > 100:
-        return spot.wrong("too-many", table=spot.key, count=len(taken), high=100)
-    if good and hours.overlaps(tuple(taken)):
-        return spot.wrong("hours-overlap")
-    return tuple(taken) if good else BAD
-
-
-def options(value: Any, spot: Spot) -> Any:
-    """The keys of a menu."""
-    if not isinstance(value, dict):
-        return spot.wrong("type", wanted="a table of keys", got=describe(value))
-    if not value:
-        return spot.wrong("empty")
-    taken = []
-    for key, target in value.items():
-        if not _KEY.match(key):
-            spot.wrong("key", key, value=key)
-        to = place(target, Spot(spot.ledger, (*spot.path, key), key, 'options = { 1 = "queue:sales" }', spot.country))
-        if to is not BAD:
-            taken.append(Option(key, to))
-    return tuple(taken)
-
-
-def memberships(value: Any, spot: Spot) -> Any:
-    """An agent's queues: names, or tables with a penalty."""
-    if not isinstance(value, list):
-        return spot.wrong("type", wanted="a list of queues", got=describe(value))
-    if len(value) > 100:
-        return spot.wrong("too-many", table=spot.key, count=len(value), high=100)
-    taken: list[Any] = []
-    for at, entry in enumerate(value):
-        one = _membership(entry, Spot(spot.ledger, (*spot.path, at), spot.key, spot.example, spot.country))
-        if one is not BAD and any(one.queue == other.queue for other in taken if other is not BAD):
-            one = spot.wrong("twice-here", at, value=one.queue)
-        taken.append(one)
-    return tuple(taken)
-
-
-def _membership(entry: Any, spot: Spot) -> Any:
-    if isinstance(entry, str):
-        queue = _plain_name(entry, spot)
-        return queue if queue is BAD else Membership(queue)
-    if not isinstance(entry, dict) or "queue" not in entry:
-        return spot.wrong("member")
-    for key in sorted(entry.keys() - {"queue", "penalty"}):
-        spot.wrong("unknown-key", key, key=key, table="queues", hint=like(key, ("queue", "penalty")))
-    queue = _plain_name(entry["queue"], Spot(spot.ledger, (*spot.path, "queue"), "queue", spot.example, spot.country))
-    below = Spot(spot.ledger, (*spot.path, "penalty"), "penalty", spot.example, spot.country)
-    penalty = integer(0, 100)(entry.get("penalty", 0), below)
-    return BAD if queue is BAD else Membership(queue, 0 if penalty is BAD else penalty)
