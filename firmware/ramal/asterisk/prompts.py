@@ -1,16 +1,17 @@
 """Which sound files an office needs, and what is said in each.
 
 Pure: a prompt is a path (relative to the prompts' folder, without ``.wav``) and a text in a language. ``speak`` (an
-edge) makes the files. Our own sentences are ``<language>/<name>``; texts of the office file are
-``office/<digest>``, so a changed text is a new file and a reload never plays half of each; Asterisk's own words
-(digits, queue position) are ``<language>/asterisk/…`` because Asterisk ships none in Portuguese.
+edge) makes the files. Our own sentences are ``<language>/<name>``; texts of the office file are ``office/<digest>``
+or, said in several languages, ``<language>/office/<digest>``, so a changed text is a new file and a reload never plays
+half of each; Asterisk's own words (digits, queue position) are ``<language>/asterisk/…`` because Asterisk ships none
+in Portuguese.
 """
 
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ramal.core.office import Language, Office
+from ramal.core.office import Language, Office, Saying
 
 FOLDER: dict[Language, str] = {"pt-BR": "pt_BR", "en": "en", "es": "es"}
 """Asterisk's name of each language."""
@@ -83,6 +84,41 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "en": "The code or the pin is wrong.",
         "es": "El código o la clave no son correctos.",
     },
+    "enter-code": {
+        "pt-BR": "Digite o seu código e tecle jogo da velha.",
+        "en": "Enter your code, then hash.",
+        "es": "Marque su código y luego la tecla numeral.",
+    },
+    "not-supervisor": {
+        "pt-BR": "Só supervisores podem fazer isto.",
+        "en": "Only supervisors may do this.",
+        "es": "Solo los supervisores pueden hacer esto.",
+    },
+    "agent-not-here": {
+        "pt-BR": "Este atendente não está em serviço.",
+        "en": "This agent is not logged in.",
+        "es": "Este agente no está en servicio.",
+    },
+    "agent-not-talking": {
+        "pt-BR": "Este atendente não está em ligação.",
+        "en": "This agent is not on a call.",
+        "es": "Este agente no está en una llamada.",
+    },
+    "agent-paused": {
+        "pt-BR": "Atendente em pausa.",
+        "en": "The agent is paused.",
+        "es": "El agente está en pausa.",
+    },
+    "agent-resumed": {
+        "pt-BR": "Atendente disponível.",
+        "en": "The agent is available again.",
+        "es": "El agente está disponible.",
+    },
+    "agent-logged-out": {
+        "pt-BR": "Atendente fora de serviço.",
+        "en": "The agent is logged out.",
+        "es": "El agente salió de servicio.",
+    },
     "unknown-code": {
         "pt-BR": "Este número não existe.",
         "en": "There is no such number.",
@@ -119,9 +155,48 @@ def office_prompt(text: str, language: Language) -> str:
     return f"office/{digest}"
 
 
+def spoken(office: Office) -> tuple[Language, ...]:
+    """The languages callers may hear, the office's own first."""
+    return tuple(dict.fromkeys((office.language, *office.languages)))
+
+
+def text_prompt(text: str, others: tuple[Saying, ...], office: Office) -> str:
+    """The path of a text that may be said in several languages: then a ``*`` stands for the language's folder.
+
+    All texts together give the digest, so that changing one of them never plays half of each.
+    """
+    heard = [saying for saying in others if saying.language in spoken(office)]
+    if not heard:
+        return office_prompt(text, office.language)
+    both = "\n".join([office.language, text, *(f"{saying.language}\n{saying.text}" for saying in heard)])
+    return f"*/office/{hashlib.sha256(both.encode()).hexdigest()[:20]}"
+
+
+def _texts(office: Office) -> Iterator[tuple[str, tuple[Saying, ...]]]:
+    """What callers hear of the office file itself."""
+    yield from ((number.greeting, number.greeting_in) for number in office.numbers if number.greeting)
+    yield from ((menu.text, menu.text_in) for menu in office.menus)
+
+
 def needed(office: Office) -> Iterator[Prompt]:
     """Every prompt this office can play, in a stable order, none twice."""
-    language = office.language
+    for language in spoken(office):
+        yield from _own(language)
+    made: set[str] = set()
+    for text, others in _texts(office):
+        path = text_prompt(text, others, office)
+        if path in made:
+            continue
+        made.add(path)
+        said: dict[Language, str] = {saying.language: saying.text for saying in others}
+        for language in spoken(office) if "*" in path else (office.language,):
+            # A language without a text of its own hears the office's, in the office's voice.
+            voice = language if language in said else office.language
+            yield Prompt(path.replace("*", FOLDER[language]), voice, said.get(language, text))
+
+
+def _own(language: Language) -> Iterator[Prompt]:
+    """Our own sentences and Asterisk's words in one language."""
     for name, texts in _SENTENCES.items():
         yield Prompt(f"{FOLDER[language]}/{name}", language, texts[language])
     for name, words in _ASTERISK.items():
@@ -129,7 +204,3 @@ def needed(office: Office) -> Iterator[Prompt]:
             yield Prompt(f"{FOLDER[language]}/asterisk/{name}", language, words[language])
     for figure in _SPOKEN_AS_FIGURES[language]:
         yield Prompt(f"{FOLDER[language]}/asterisk/digits/{figure}", language, str(figure))
-    texts_of_office = [number.greeting for number in office.numbers if number.greeting]
-    texts_of_office += [menu.text for menu in office.menus]
-    for text in dict.fromkeys(texts_of_office):
-        yield Prompt(office_prompt(text, language), language, text)

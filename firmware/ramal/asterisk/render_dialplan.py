@@ -10,8 +10,11 @@ from ramal.asterisk.machine import Box
 from ramal.asterisk.render_agents import agents
 from ramal.asterisk.render_arrival import line
 from ramal.asterisk.render_desks import phones
-from ramal.asterisk.render_routes import hours, menu, menus, numbers
+from ramal.asterisk.render_menus import menu, menus
+from ramal.asterisk.render_outside import outside
+from ramal.asterisk.render_routes import hours, languages, numbers
 from ramal.asterisk.render_stays import queues, voicemail
+from ramal.asterisk.render_supervise import supervisors
 from ramal.core.office import Office
 
 
@@ -39,13 +42,16 @@ RAMAL_PROMPTS = {box.prompts}
 """,
         *(line(way, office) for way in office.lines if way.kind in ("sip-peer", "sip-register")),
         numbers(office),
+        languages(office),
         queues(office.queues),
         *(menu(each, office) for each in office.menus),
         menus(office.menus),
         phones(office),
+        outside(office),
         voicemail(office.queues),
         hours(office.hours, office.timezone),
         agents(office.agents),
+        supervisors(office.agents),
         f"#tryinclude {box.custom}/extensions.conf\n",
     ]
     return "\n".join(parts)

@@ -1,9 +1,11 @@
-"""Numbers, menus and opening hours: where a call goes before anybody waits. Pure."""
+"""Numbers, and the doors of queues: where a call goes before anybody waits. Pure."""
 
 from ramal.asterisk.goto import goto, prompt
+from ramal.asterisk.prompts import FOLDER, spoken
+from ramal.asterisk.render_menus import needing, spoken_in
 from ramal.asterisk.tokens import token
 from ramal.core.hours import asterisk_conditions
-from ramal.core.office import Hours, Menu, Number, Office
+from ramal.core.office import Hours, Number, Office, Queue
 
 
 def numbers(office: Office) -> str:
@@ -15,6 +17,10 @@ def numbers(office: Office) -> str:
 
 def _number(number: Number, office: Office) -> list[str]:
     rows = [f"exten => {token(number.number)},1,CELGenUserEvent(NUMBER,{number.number})"]
+    rows += spoken_in(number.language, "number")
+    rows += needing(number.need)
+    if number.priority:
+        rows.append(f" same => n,Set(RAMAL_LEVEL=$[0${{RAMAL_LEVEL}} + {number.priority}])")
     if number.hours:
         rows += [
             f" same => n,Gosub(hours,{token(number.hours)},1)",
@@ -23,49 +29,33 @@ def _number(number: Number, office: Office) -> list[str]:
             f" same => n,{goto(number.closed)}",
             " same => n(open),NoOp()",
         ]
+    greeting = prompt(number.greeting, office, number.greeting_in) if number.greeting else ""
+    if number.to.kind in ("menu", "queue"):
+        usual = number.to.name if number.to.kind == "queue" else ""
+        rows.append(f" same => n,Gosub(ramal-preferred,s,1({usual},{greeting}))")
     if number.greeting and number.to.kind == "menu":  # spoken by the menu itself, so that a key can interrupt it
-        rows.append(f" same => n,Set(RAMAL_GREETING={prompt(number.greeting, office)}&)")
+        rows.append(f" same => n,Set(RAMAL_GREETING={greeting}&)")
     elif number.greeting:
-        rows.append(f" same => n,Gosub(ramal-greeting,s,1({prompt(number.greeting, office)}))")
+        rows.append(f" same => n,Gosub(ramal-greeting,s,1({greeting}))")
     return [*rows, f" same => n,{goto(number.to)}"]
 
 
-def menus(menus: tuple[Menu, ...]) -> str:
-    return (
-        "\n".join(["[dest-menu]", *(f"exten => {token(menu.name)},1,Goto(menu-{menu.name},s,1)" for menu in menus)])
-        + "\n"
-    )
+def languages(office: Office) -> str:
+    """``ramal-speaks``: the languages that have prompts; a call never goes on in another."""
+    return "\n".join(["[ramal-speaks]", *(f"exten => {FOLDER[one]},1,NoOp()" for one in spoken(office))]) + "\n"
 
 
-def menu(menu: Menu, office: Office) -> str:
-    name = token(menu.name)
-    rows = [
-        f"[menu-{name}]",
-        "exten => s,1,Answer()",
-        ' same => n,ExecIf($["${RAMAL_GREETING}"!=""]?CELGenUserEvent(GREETING))',
-        f" same => n,CELGenUserEvent(MENU,{name})",
-        " same => n,Set(RAMAL_TRY=0)",
-        " same => n(again),Set(RAMAL_TRY=$[${RAMAL_TRY} + 1])",
-        f" same => n,GotoIf($[${{RAMAL_TRY}} > {menu.tries}]?given-up)",
-        f" same => n,Background(${{RAMAL_GREETING}}{prompt(menu.text, office)})",
-        " same => n,Set(RAMAL_GREETING=)",
-        f" same => n,WaitExten({menu.wait_s})",
-        f" same => n(given-up),CELGenUserEvent(MENU_GIVEN_UP,{name})",
-        f" same => n,{goto(menu.otherwise)}",
+def queue_opening(queue: Queue) -> list[str]:
+    """The steps of ``dest-queue`` before anybody waits: outside the queue's own hours the call goes elsewhere."""
+    if not queue.hours:
+        return [" same => n,Set(RAMAL_CLOSED=)"]
+    return [
+        f" same => n,Gosub(hours,{token(queue.hours)},1)",
+        ' same => n,GotoIf($["${GOSUB_RETVAL}"="open"]?open)',
+        f" same => n,Gosub(ramal-closed,s,1({queue.hours},{token(queue.name)}))",
+        f" same => n,{goto(queue.closed)}",
+        " same => n(open),Set(RAMAL_CLOSED=)",  # somewhere else was closed: what happens from here on is not that
     ]
-    for option in menu.options:
-        rows += [
-            f"exten => {token(option.key) if option.key != '#' else '#'},1,CELGenUserEvent(KEY,{name}|{option.key})"
-        ]
-        rows += [f" same => n,{goto(option.to)}"]
-    rows += [
-        f"exten => i,1,CELGenUserEvent(WRONG_KEY,{name}|${{FILTER(0-9*#,${{INVALID_EXTEN}})}})",
-        " same => n,Playback(${RAMAL_PROMPTS}/${CHANNEL(language)}/wrong-key)",
-        " same => n,Goto(s,again)",
-        f"exten => t,1,CELGenUserEvent(NO_KEY,{name})",
-        " same => n,Goto(s,again)",
-    ]
-    return "\n".join(rows) + "\n"
 
 
 def hours(hours: tuple[Hours, ...], timezone: str) -> str:
