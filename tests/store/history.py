@@ -12,7 +12,7 @@ from ramal.store.migrations import migrate
 from ramal.store.packing import unpack
 from ramal.store.search import digits, match_query
 
-CALL_TABLES = ("call", "queue_stay", "recording", "hour_count", "restart")
+CALL_TABLES = ("call", "queue_stay", "recording", "hour_count", "call_menu", "menu_count", "restart")
 
 
 def fresh(folder: Path) -> sqlite3.Connection:

@@ -9,12 +9,13 @@ verdicts. Times inside a journal are not sorted: the order of the file is right 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from ramal.core.history import Call, Category, Direction, HangupBy, Outcome, Stay, Take
+from ramal.core.history import Call, Category, Direction, HangupBy, Outcome, Stay, Supervised, Take
 from ramal.core.journal import Journal, Queued, clean, hangup_source
+from ramal.core.menus import PATH_MAX, tally
 from ramal.core.story import NOT_LET_IN, Leg, Story, Visit, line_of, number_at, tell
 
 BLOCKED = NOT_LET_IN | {"LEAVEEMPTY", "LEAVEUNAVAIL"}
-SERVICE = frozenset({"LOGIN", "LOGOUT", "PAUSE", "RESUME", "CODE_REFUSED"})
+SERVICE = frozenset({"LOGIN", "LOGOUT", "PAUSE", "RESUME", "CODE_REFUSED", "SPY", "SUPERVISE"})
 VERDICTS: dict[str, Outcome] = {
     "ABANDON": "abandoned",
     "EXITWITHTIMEOUT": "timed_out",
@@ -24,6 +25,7 @@ VERDICTS: dict[str, Outcome] = {
 NOTHING_SPOKEN = (["ERROR"], ["SKIP"])
 """Results of a message that was not recorded; the dialplan says MESSAGE before it records, perhaps again after."""
 MISSED = frozenset({"RINGNOANSWER"})
+SUPERVISED = frozenset({"listen", "whisper", "barge", "pause", "resume", "logout"})
 
 
 def fold(journal: Journal) -> Call:
@@ -41,7 +43,7 @@ def fold(journal: Journal) -> Call:
     facts = _facts(story, journal)
     phone = answering.endpoint if answering else facts.phone
     waited = [stay for stay in stays if stay.wait_ms is not None]
-    queue = stays[-1].queue if stays else ""
+    queue = stays[-1].queue if stays else facts.closed_queue
     answered_stay = next((stay for stay in reversed(stays) if stay.outcome == "answered"), None)
     call = Call(
         id=journal.call_id,
@@ -64,10 +66,13 @@ def fold(journal: Journal) -> Call:
         has_message=facts.has_message,
         stays=stays,
         takes=tuple(_takes(story, stays, main, ended_ms)),
+        supervised=tuple(_supervised(story)),
     )
     if ended_ms is None:
         return call
-    return replace(call, category=_category(story, call, cut), hangup_by=_hangup_by(story, call, cut))
+    return replace(
+        call, category=_category(story, call, cut), hangup_by=_hangup_by(story, call, cut), menus=tally(story, cut)
+    )
 
 
 @dataclass(slots=True)
@@ -77,6 +82,7 @@ class _Facts:
     caller: str = ""
     caller_name: str = ""
     menu: str = ""
+    closed_queue: str = ""
     phone: str = ""
     agent: str = ""
     has_message: bool = False
@@ -100,25 +106,31 @@ def _facts(story: Story, journal: Journal) -> _Facts:
                 facts.line = fields[0] or facts.line
                 facts.number = fields[1] if len(fields) > 1 else facts.number
                 facts.caller, facts.caller_name = event.number, event.name or facts.caller_name
+            case "CALLER" if fields[0].startswith("+"):
+                facts.caller = fields[0]
             case "NUMBER":
                 facts.number = fields[-1]
             case "INTERNAL" if not arrived:  # a caller transferred to a phone still called our number
                 facts.number = fields[-1]
             case "MENU":
                 keys.append(fields[0])
+            case "CLOSED" if len(fields) > 1:
+                facts.closed_queue = fields[1]
             case "KEY" if len(fields) > 1:
                 keys = keys[:-1] if keys and keys[-1] == fields[0] else keys
                 keys.append(":".join(fields[:2]))
             case "PHONE":
                 facts.phone = fields[0]
-            case "LOGIN" | "LOGOUT" | "PAUSE" | "RESUME":
+            case "SPY" | "SUPERVISE" if len(fields) > 2 and not fields[1].startswith("page:"):
+                facts.agent = fields[1]
+            case "LOGIN" | "LOGOUT" | "PAUSE" | "RESUME" if not facts.agent:
                 facts.agent = fields[0]
             case "MESSAGE":
                 facts.has_message = fields[1:] not in NOTHING_SPOKEN
     if first is None and journal.queue:
         entered = next((line for line in journal.queue if line.event == "ENTERQUEUE" and len(line.data) > 2), None)
         facts.caller = "|".join(entered.data[1:-1]) if entered else ""
-    facts.menu = " ".join(dict.fromkeys(keys))
+    facts.menu = " ".join(keys[-PATH_MAX:])
     return facts
 
 
@@ -247,6 +259,13 @@ def _takes(story: Story, stays: tuple[Stay, ...], main: Leg | None, ended_ms: in
             yield Take("message", _sound(path), event.at_ms, None)
 
 
+def _supervised(story: Story) -> Iterator[Supervised]:
+    for event, fields in story.said:
+        if event.user in ("SPY", "SUPERVISE") and len(fields) > 2 and fields[0] in SUPERVISED:
+            channels = tuple(fields[3].split()) if len(fields) > 3 else ()
+            yield Supervised(event.at_ms, fields[0], clean(fields[1]), clean(fields[2]), channels)
+
+
 def _sound(path: str) -> str:
     return path if path.endswith(".wav") else path + ".wav"
 
@@ -285,7 +304,7 @@ def _waited(stays: Iterable[Stay]) -> Category | None:
 def _unqueued(story: Story, said: set[str]) -> Category:
     if "PHONE" in said:
         return "unanswered"
-    if "REFUSED" in said:
+    if said & {"REFUSED", "BLOCKED"}:
         return "refused"
     if "CLOSED" in said:
         return "closed"

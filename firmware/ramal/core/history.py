@@ -61,13 +61,15 @@ Outcome = Literal[
 StepKind = Literal[
     "arrived",  # line, number
     "refused",  # reason
-    "closed",  # hours
+    "closed",  # hours, queue: "" = a number's hours
     "greeting",
-    "menu",  # menu
+    "menu",  # menu, again: "again" when it was heard once more by a key
     "key",  # menu, key
     "wrong_key",  # menu, key
     "no_key",  # menu
-    "menu_given_up",  # menu
+    "menu_given_up",  # menu, reason: wrong, silent
+    "language",  # language: the call goes on in it
+    "need",  # skill
     "queue_joined",  # queue, position
     "queue_refused",  # queue, reason
     "queue_left",  # queue, reason: timed_out, overflowed, blocked
@@ -86,6 +88,7 @@ StepKind = Literal[
     "pause",
     "resume",
     "code_refused",
+    "supervised",  # act: listen, whisper, barge, pause, resume, logout; by: a supervisor's code or page:user; agent
     "abandoned",  # queue, position
     "hung_up",  # by: caller, agent, system; cause: Q.850
     "restarted",  # Asterisk or the power went away
@@ -119,6 +122,20 @@ class Stay:
     missed: tuple[str, ...] = ()
 
 
+MenuEvent = Literal["entered", "again", "key", "wrong", "silent", "given-up", "hung-up", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class MenuTally:
+    """How often something happened in a menu during one call; ``key`` is what was pressed or dialed, "" for the rest.
+    See ``core.menus``."""
+
+    menu: str
+    event: MenuEvent
+    key: str
+    n: int
+
+
 @dataclass(frozen=True, slots=True)
 class Take:
     """A recording that the call's events say has begun. ``path`` as the dialplan wrote it, with its extension.
@@ -131,12 +148,24 @@ class Take:
 
 
 @dataclass(frozen=True, slots=True)
+class Supervised:
+    """What a supervisor did in this call: ``act`` is listen, whisper, barge, pause, resume or logout; ``by`` a
+    supervisor's code or ``page:user``. ``channels`` are the names of the listened-to phone's channels."""
+
+    at_ms: int
+    act: str
+    by: str
+    agent: str
+    channels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One call, folded from its journal. ``category`` and ``ended_ms`` are None exactly while it runs.
 
     ``caller`` as Asterisk had it (``+`` and digits when normalised); ``number`` is the DID that was called, or what was
-    dialled. ``menu`` is the path of keys, ``main:1 sales:2``. ``queue``, ``agent``, ``phone`` are the last that had to
-    do with the caller. ``wait_ms``: from joining the first queue to the first answer or leaving the last queue.
+    dialled. ``menu`` is the path of keys, ``main:1 sales:2``, its last 24 places. ``queue``, ``agent``, ``phone`` are
+    the last that had to do with the caller. ``wait_ms``: from joining the first queue to the first answer or leaving the last queue.
     """
 
     id: str
@@ -160,6 +189,8 @@ class Call:
     has_message: bool = False
     stays: tuple[Stay, ...] = ()
     takes: tuple[Take, ...] = ()
+    menus: tuple[MenuTally, ...] = ()
+    supervised: tuple[Supervised, ...] = ()
 
 
 _LINKED_ID = re.compile(r"(?:[A-Za-z0-9_-]+-)?([0-9]{1,11})\.([0-9]{1,12})\Z")

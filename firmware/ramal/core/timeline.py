@@ -14,13 +14,16 @@ from ramal.core.story import NOT_LET_IN, Leg, Story, line_of, tell
 
 _SAID: dict[str, tuple[StepKind, tuple[str, ...]]] = {
     "REFUSED": ("refused", ("reason",)),
-    "CLOSED": ("closed", ("hours",)),
+    "BLOCKED": ("refused", ("reason",)),
+    "CLOSED": ("closed", ("hours", "queue")),
     "GREETING": ("greeting", ()),
-    "MENU": ("menu", ("menu",)),
+    "MENU": ("menu", ("menu", "again")),
     "KEY": ("key", ("menu", "key")),
     "WRONG_KEY": ("wrong_key", ("menu", "key")),
     "NO_KEY": ("no_key", ("menu",)),
-    "MENU_GIVEN_UP": ("menu_given_up", ("menu",)),
+    "MENU_GIVEN_UP": ("menu_given_up", ("menu", "reason")),
+    "LANGUAGE": ("language", ("language",)),
+    "NEED": ("need", ("skill",)),
     "PHONE": ("phone", ("phone",)),
     "PHONE_END": ("phone_not_answered", ("phone", "reason")),
     "VOICEMAIL": ("voicemail", ("box",)),
@@ -30,6 +33,8 @@ _SAID: dict[str, tuple[StepKind, tuple[str, ...]]] = {
     "PAUSE": ("pause", ("agent", "phone", "reason")),
     "RESUME": ("resume", ("agent", "phone")),
     "CODE_REFUSED": ("code_refused", ("reason", "phone")),
+    "SPY": ("supervised", ("act", "by", "agent")),
+    "SUPERVISE": ("supervised", ("act", "by", "agent")),
 }
 _EXTENSION = re.compile(r'"extension":\s*"([^"]*)"')
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from ramal.core.fold import fold
 from ramal.core.history import Call, call_key
 from ramal.core.journal import Journal, cel_of, parse_queue
+from ramal.store import menus
 from ramal.store.packing import Lines, merge, pack, unpack
 from ramal.store.search import search_text
 
@@ -28,6 +29,7 @@ COLUMNS = (
 _CHANGED = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS.split(", ")[2:])
 _PUT_CALL = f"INSERT INTO call ({COLUMNS}) VALUES ({', '.join('?' * 20)}) ON CONFLICT (key) DO UPDATE SET {_CHANGED}"
 _PUT_STAY = f"INSERT INTO queue_stay VALUES ({', '.join('?' * 12)})"
+_PUT_SUPERVISED = "INSERT INTO supervision VALUES (?, ?, ?, ?, ?, ?, ?)"
 _PUT_TAKE = (
     "INSERT INTO recording (id, kind, path, started_ms, expected_ms, state) VALUES (?, ?, ?, ?, ?, 'writing')"
     " ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, path = excluded.path, started_ms = excluded.started_ms,"
@@ -134,6 +136,8 @@ class Ledger:
         )
         db.executemany("DELETE FROM queue_stay WHERE call = ?", known)
         db.executemany(_PUT_STAY, [row for entry, call in calls for row in _stay_rows(entry.key, call)])
+        db.executemany("DELETE FROM supervision WHERE call = ?", known)
+        db.executemany(_PUT_SUPERVISED, [row for entry, call in calls for row in _supervised_rows(entry.key, call)])
         db.executemany(_PUT_TAKE, [row for entry, call in calls for row in _take_rows(entry.key, call)])
         db.executemany(
             "DELETE FROM recording WHERE id >= ? AND id < ? AND state = 'writing'",
@@ -145,6 +149,7 @@ class Ledger:
         )
         self._index(calls)
         self._count(calls)
+        menus.count(db, ((entry.key, entry.before is not None, call) for entry, call in calls))
 
     def _index(self, calls: list[tuple[Entry, Call]]) -> None:
         gone, come = [], []
@@ -246,6 +251,11 @@ def _stay_rows(key: int, call: Call) -> Iterable[tuple[object, ...]]:
             stay.talk_ms,
             " ".join(stay.missed),
         )
+
+
+def _supervised_rows(key: int, call: Call) -> Iterable[tuple[object, ...]]:
+    for n, act in enumerate(call.supervised[:TAKES]):
+        yield key, n, act.at_ms, act.act, act.by, act.agent, " ".join(act.channels)
 
 
 def _take_rows(key: int, call: Call) -> Iterable[tuple[object, ...]]:

@@ -189,6 +189,40 @@ SECOND = (
         updated_ms INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID
     """,
+    # What supervisors did, from phones and from the page: derived from the journal like a call's other rows, so that it
+    # is complete also for what happened while the daemon was dead. channels: of the phone that was listened to.
+    """
+    CREATE TABLE supervision (
+        call INTEGER NOT NULL REFERENCES call (key) ON DELETE CASCADE,
+        n INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL,
+        act TEXT NOT NULL CHECK (act IN ('listen', 'whisper', 'barge', 'pause', 'resume', 'logout')),
+        by TEXT NOT NULL,
+        agent TEXT NOT NULL,
+        channels TEXT NOT NULL,
+        PRIMARY KEY (call, n)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX supervision_at ON supervision (at_ms)",
+    # What callers did in menus (core.menus): what each ended call added, and the sums by the UTC hour calls began in.
+    """
+    CREATE TABLE call_menu (
+        call INTEGER PRIMARY KEY REFERENCES call (key) ON DELETE CASCADE,
+        hour INTEGER NOT NULL,
+        tally TEXT NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE menu_count (
+        hour INTEGER NOT NULL,
+        menu TEXT NOT NULL,
+        event TEXT NOT NULL CHECK (event IN (
+            'entered', 'again', 'key', 'wrong', 'silent', 'given-up', 'hung-up', 'lost')),
+        key TEXT NOT NULL,
+        n INTEGER NOT NULL,
+        PRIMARY KEY (hour, menu, event, key)
+    ) STRICT, WITHOUT ROWID
+    """,
 )
 
 
