@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ramal.core.office import Language, Office, Saying
+from ramal.core.ring_name import title_of
 
 FOLDER: dict[Language, str] = {"pt-BR": "pt_BR", "en": "en", "es": "es"}
 """Asterisk's name of each language."""
@@ -36,6 +37,11 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "pt-BR": "No momento não há atendentes disponíveis. Por favor, ligue mais tarde.",
         "en": "Nobody is free right now. Please call again later.",
         "es": "Ningún agente está libre ahora. Por favor, llame más tarde.",
+    },
+    "blocked": {
+        "pt-BR": "Não podemos atender ligações deste número.",
+        "en": "We cannot take calls from this number.",
+        "es": "No podemos atender llamadas de este número.",
     },
     "leave-message": {
         "pt-BR": "Deixe o seu recado depois do sinal.",
@@ -119,10 +125,87 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "en": "The agent is logged out.",
         "es": "El agente salió de servicio.",
     },
+    "callback-offer": {
+        "pt-BR": "A espera está longa. Para receber uma ligação sem perder o seu lugar na fila, tecle um. "
+        "Para esperar, continue na linha.",
+        "en": "The wait is long. To be called back without losing your place, press one. To wait, stay on the line.",
+        "es": "La espera es larga. Para que le llamemos sin perder su lugar, marque uno. "
+        "Para esperar, permanezca en la línea.",
+    },
+    "callback-number": {
+        "pt-BR": "Vamos ligar para o número",
+        "en": "We will call you at",
+        "es": "Le llamaremos al número",
+    },
+    "callback-choose": {
+        "pt-BR": "Para confirmar, tecle um. Para outro número, tecle dois. Para voltar à fila, tecle três.",
+        "en": "To confirm, press one. For another number, press two. To go back to the queue, press three.",
+        "es": "Para confirmar, marque uno. Para otro número, marque dos. Para volver a la cola, marque tres.",
+    },
+    "callback-enter": {
+        "pt-BR": "Digite o número com código de área e tecle jogo da velha.",
+        "en": "Enter the number with its area code, then hash.",
+        "es": "Marque el número con código de área y luego la tecla numeral.",
+    },
+    "callback-wrong": {
+        "pt-BR": "Não podemos ligar para este número.",
+        "en": "We cannot call this number.",
+        "es": "No podemos llamar a este número.",
+    },
+    "callback-noted": {
+        "pt-BR": "Anotado. O seu lugar na fila está guardado; ligaremos na sua vez. Até logo.",
+        "en": "Noted. Your place is kept; we will call when it is your turn. Goodbye.",
+        "es": "Anotado. Su lugar está guardado; le llamaremos cuando sea su turno. Hasta luego.",
+    },
+    "callback-taken": {
+        "pt-BR": "Já anotamos um pedido para este número e o lugar na fila está guardado. Até logo.",
+        "en": "A call to this number is already noted and its place is kept. Goodbye.",
+        "es": "Ya anotamos una llamada a este número y su lugar está guardado. Hasta luego.",
+    },
+    "callback-agent": {
+        "pt-BR": "Retorno ao cliente. Ligando para",
+        "en": "Callback. Calling",
+        "es": "Devolución de llamada. Llamando al",
+    },
+    "callback-unreached": {
+        "pt-BR": "O cliente não atendeu.",
+        "en": "The customer did not answer.",
+        "es": "El cliente no contestó.",
+    },
     "unknown-code": {
         "pt-BR": "Este número não existe.",
         "en": "There is no such number.",
         "es": "Este número no existe.",
+    },
+    "outside-not-allowed": {
+        "pt-BR": "Este telefone não faz ligações externas.",
+        "en": "This phone may not call outside.",
+        "es": "Este teléfono no puede llamar al exterior.",
+    },
+    "outside-national-only": {
+        "pt-BR": "Ligações internacionais não são permitidas.",
+        "en": "International calls are not allowed.",
+        "es": "Las llamadas internacionales no están permitidas.",
+    },
+    "outside-premium": {
+        "pt-BR": "Ligações para este número não são permitidas.",
+        "en": "Calls to this number are not allowed.",
+        "es": "Las llamadas a este número no están permitidas.",
+    },
+    "outside-unknown": {
+        "pt-BR": "Este número não está completo. Confira e disque de novo.",
+        "en": "This number is not complete. Check it and dial again.",
+        "es": "Este número no está completo. Verifíquelo y marque de nuevo.",
+    },
+    "outside-loop": {
+        "pt-BR": "Esta ligação já foi encaminhada vezes demais.",
+        "en": "This call was sent on too many times.",
+        "es": "Esta llamada ya fue desviada demasiadas veces.",
+    },
+    "no-line": {
+        "pt-BR": "Nenhuma linha está disponível. Tente de novo em instantes.",
+        "en": "No line is available. Please try again shortly.",
+        "es": "Ninguna línea está disponible. Intente de nuevo en unos instantes.",
     },
     "echo": {
         "pt-BR": "Teste de eco. Fale e escute a sua voz.",
@@ -176,6 +259,7 @@ def _texts(office: Office) -> Iterator[tuple[str, tuple[Saying, ...]]]:
     """What callers hear of the office file itself."""
     yield from ((number.greeting, number.greeting_in) for number in office.numbers if number.greeting)
     yield from ((menu.text, menu.text_in) for menu in office.menus)
+    yield from ((title_of(queue), ()) for queue in office.queues if queue.whisper)
 
 
 def needed(office: Office) -> Iterator[Prompt]:

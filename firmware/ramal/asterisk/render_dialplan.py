@@ -8,7 +8,8 @@ from importlib import resources
 
 from ramal.asterisk.machine import Box
 from ramal.asterisk.render_agents import agents
-from ramal.asterisk.render_arrival import line
+from ramal.asterisk.render_arrival import caller_globals, callers, line
+from ramal.asterisk.render_callback import callbacks
 from ramal.asterisk.render_desks import phones
 from ramal.asterisk.render_menus import menu, menus
 from ramal.asterisk.render_outside import outside
@@ -37,10 +38,12 @@ clearglobalvars = yes
 [globals]
 RAMAL_RECORDINGS = {box.recordings}
 RAMAL_PROMPTS = {box.prompts}
+{caller_globals(office)}
 
 {includes}
 """,
         *(line(way, office) for way in office.lines if way.kind in ("sip-peer", "sip-register")),
+        callers(office),
         numbers(office),
         languages(office),
         queues(office.queues),
@@ -49,6 +52,7 @@ RAMAL_PROMPTS = {box.prompts}
         phones(office),
         outside(office),
         voicemail(office.queues),
+        callbacks(office),
         hours(office.hours, office.timezone),
         agents(office.agents),
         supervisors(office.agents),

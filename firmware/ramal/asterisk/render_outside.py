@@ -1,0 +1,168 @@
+"""The lines for calls that go out, and what phones may call over them. Pure.
+
+Numbers go to a provider as E.164 without the ``+`` (``5511987654321``), and so does the number shown: what most of them
+take. Short emergency numbers go as they are. How a kind of line is dialed and asked for its state stands only here
+(``_way``, ``_state``), so that a line with another driver fails over like any other.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+import phonenumbers
+from phonenumbers import shortnumberinfo
+
+from ramal.asterisk.tokens import token
+from ramal.core.office import Line, Office
+from ramal.core.office_takes import EMERGENCY
+
+_COSTLY = ("+979", "+870", "+878", "+881", "+882", "+883")
+"""International premium rates, satellites and worldwide networks: where stolen calls go. No setting opens them."""
+_COSTLY_AT_HOME = {"BR": ("+55900", "+55500"), "US": ("+1900", "+1976"), "CA": ("+1900", "+1976")}
+
+
+def outside(office: Office) -> str:
+    """[ramal-lines], [ramal-line-state], [ramal-line-shows], [ramal-line-dial], [ramal-dial-rule], [ramal-dial-out]."""
+    ways = [line for line in office.lines if _drives(line)]
+    tries = ["[ramal-lines]", "exten => s,1,NoOp()"]
+    states: list[str] = []
+    shows: list[str] = []
+    dials: list[str] = []
+    for line in ways:
+        name = token(line.name)
+        outgoing = "yes" if line.outgoing else "no"
+        tries.append(f" same => n,Gosub(ramal-line,s,1({name},{line.channels},{line.rest_s},{outgoing}))")
+        states += _state(line)
+        dials.append(f"exten => {name},1,Return({_way(line)})")
+        shows += _shows(line)
+    tries.append(" same => n,Return()")
+    return (
+        "\n".join(
+            [
+                *tries,
+                *("", "[ramal-line-state]", *states),
+                *("", "[ramal-line-shows]", *shows),
+                *("", "[ramal-line-dial]", *dials),
+                *("", "[ramal-dial-rule]", *_rules(office.country)),
+                *("", "[ramal-dialled]", *_dialled(office)),
+                *("", "[phone]", *_from_phones(office.country)),
+                *("", "[ramal-dial-out]", f"exten => s,1,Return({office.dial_out})"),
+            ]
+        )
+        + "\n"
+    )
+
+
+def _drives(line: Line) -> bool:
+    """Can calls go out here? A peer without a host only sends us calls."""
+    return line.kind in ("sip-peer", "sip-register") and bool(line.host)
+
+
+def _way(line: Line) -> str:
+    return f"PJSIP/${{FILTER(0-9,${{ARG1}})}}@line-{token(line.name)}"
+
+
+def _state(line: Line) -> Iterator[str]:
+    """A provider that did not answer our last regular question (OPTIONS) is unreachable; one that was not asked yet,
+    which takes up to a minute after a start and makes the device's state UNAVAILABLE, may well be there."""
+    name = token(line.name)
+    yield f"exten => {name},1,Set(LOCAL(contact)=${{PJSIP_AOR(line-{name},contact)}})"
+    yield ' same => n,ExecIf($["${contact}"="" | "${PJSIP_CONTACT(${contact},status)}"="Unreachable"]?Return(unreachable))'
+    yield " same => n,Return(up)"
+
+
+def _shows(line: Line) -> Iterator[str]:
+    """The number asked for when this line may show it, else its first; never an extension of ours."""
+    name = token(line.name)
+    first = line.caller_ids[0][1:] if line.caller_ids else (line.username or "ramal")
+    allowed = [token(number) for number in line.caller_ids]
+    yield f"exten => {name},1,NoOp()"
+    for number in allowed:
+        yield f' same => n,ExecIf($["${{ARG1}}"="{number}"]?Return({number[1:]}))'
+    yield f" same => n,Return({token(first)})"
+
+
+@lru_cache(maxsize=8)
+def emergency_numbers(country: str) -> tuple[str, ...]:
+    """Short numbers that always pass in a country: its own and those that people try everywhere."""
+    short = [f"{number:02}" for number in range(100)] + [f"{number:03}" for number in range(1000)]
+    own = {number for number in short if shortnumberinfo.is_emergency_number(number, country)}
+    return tuple(sorted(own | EMERGENCY))
+
+
+def _from_phones(country: str) -> Iterator[str]:
+    """What on a phone is no extension but a number: an emergency number, with + or 0, or seven digits and more."""
+    for shape in (*emergency_numbers(country), "_+X.", "_0X.", "_[1-9]XXXXXX!"):
+        yield f"exten => {shape},1,Gosub(ramal-dial,s,1(${{EXTEN}},${{RAMAL_PHONE}}))"
+        yield " same => n,Hangup(${IF($[0${HANGUPCAUSE} > 0]?${HANGUPCAUSE}:16)})"
+
+
+def _dialled(office: Office) -> Iterator[str]:
+    """E.164 of what fingers dial in the office's country; short emergency numbers as they are, "" for no number."""
+    plan = phonenumbers.PhoneMetadata.metadata_for_region(office.country, None)
+    code = phonenumbers.country_code_for_region(office.country)
+    for number in emergency_numbers(office.country):
+        yield f"exten => {number},1,Return({number})"
+    yield "exten => _+XXXXXXX.,1,Return(${EXTEN})"
+    abroad = (plan.international_prefix if plan is not None else "") or ""
+    abroad = abroad if abroad.isdigit() else "00"
+    trunk = (plan.national_prefix if plan is not None else "") or ""
+    if office.country == "BR":  # 0 + area, 0 + carrier + area, 00 + carrier + country; 0800 and its like
+        yield from (f"exten => _0ZZ{'X' * length},1,Return(+55${{EXTEN:1}})" for length in (8, 9))
+        yield from (f"exten => _0ZZZZ{'X' * length},1,Return(+55${{EXTEN:3}})" for length in (8, 9))
+        yield "exten => _00ZZXXXXXXX.,1,Return(+${EXTEN:4})"
+        yield "exten => _0[3589]00XXXXXX!,1,Return(+55${EXTEN:1})"
+        yield from (f"exten => _ZZ{'X' * length},1,Return(+55${{EXTEN}})" for length in (8, 9))
+    else:
+        yield f"exten => _{abroad}XXXXXX.,1,Return(+${{EXTEN:{len(abroad)}}})"
+        if trunk:
+            yield f"exten => _{trunk}XXXXXX.,1,Return(+{code}${{EXTEN:{len(trunk)}}})"
+        yield f"exten => _XXXXXXXXX!,1,Return(+{code}${{EXTEN}})"
+    if local := _area(office):
+        yield from (f"exten => _[2-9]{'X' * length},1,Return(+{code}{local}${{EXTEN}})" for length in (6, 7, 8))
+    yield "exten => _[+0-9].,1,Return()"
+    yield "exten => _[+0-9],1,Return()"
+    yield "exten => s,1,Return()"
+
+
+def _area(office: Office) -> str:
+    """The area code of the office's first number, for who dials without one; "" where there is none."""
+    first = [number.number for number in office.numbers] + [own for line in office.lines for own in line.caller_ids]
+    for number in first:
+        try:
+            parsed = phonenumbers.parse(number)
+        except phonenumbers.NumberParseException:
+            continue
+        length = phonenumbers.length_of_national_destination_code(parsed)
+        return phonenumbers.national_significant_number(parsed)[:length]
+    return ""
+
+
+def _rules(country: str) -> Iterator[str]:
+    """What kind of number it is: the most special pattern wins (Asterisk). Numbers of another country under the same
+    code (+1 876) are international."""
+    for number in emergency_numbers(country):
+        yield f"exten => {number},1,Return(emergency)"
+    code = phonenumbers.country_code_for_region(country)
+    yield f"exten => _+{code}XXX.,1,Return(national)"
+    for area in _areas_of_others(country, code):
+        yield f"exten => _+{code}{area}X.,1,Return(international)"
+    for prefix in _COSTLY_AT_HOME.get(country, ()):
+        yield f"exten => _{prefix}.,1,Return(premium)"
+    for prefix in _COSTLY:
+        yield f"exten => _{prefix}.,1,Return(premium)"
+    yield "exten => _+XXXXXX.,1,Return(international)"
+    yield "exten => _[+0-9].,1,Return(unknown)"
+    yield "exten => _[+0-9],1,Return(unknown)"
+    yield "exten => s,1,Return(unknown)"
+
+
+@lru_cache(maxsize=8)
+def _areas_of_others(country: str, code: int) -> tuple[str, ...]:
+    """Area codes of three digits that belong to other countries under ``code``; none when the code is one country's."""
+    areas = []
+    for region in phonenumbers.region_codes_for_country_code(code):
+        plan = phonenumbers.PhoneMetadata.metadata_for_region(region, None)
+        if region != country and plan is not None and plan.leading_digits:
+            areas += [f"{area}" for area in range(100, 1000) if re.match(plan.leading_digits, f"{area}")]
+    return tuple(sorted(set(areas)))
