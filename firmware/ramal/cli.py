@@ -93,6 +93,9 @@ def _parser() -> argparse.ArgumentParser:
     drill = command("drill", _drill, "place a real call through everything and check what it left")
     drill.add_argument("--number", metavar="+55…", help="the number to call (else the office's first)")
     drill.add_argument("--timeout", type=float, default=180.0, metavar="S", help="seconds to wait for its end")
+    menus = command("menus", _menus, "show what callers did in the menus, and where they gave up")
+    menus.add_argument("--days", type=_days, default=7, metavar="N", help="so many days, today included (else 7)")
+    menus.add_argument("--json", action="store_true", help="as JSON")
     command("rebuild", _rebuild, "compute the history anew from the kept journal lines")
     return parser
 
@@ -202,6 +205,23 @@ def _drill(home: Home, arguments: argparse.Namespace) -> int:
 def _step(step: Mapping[str, Any]) -> str:
     sign = {True: "ok", False: "FAILED", None: ".."}[step.get("ok")]
     return f"{step['at_ms'] / 1000:8.3f} s  {sign:6}  {step['what']}  {step.get('detail') or ''}".rstrip()
+
+
+def _menus(home: Home, arguments: argparse.Namespace) -> int:
+    from ramal import menu_figures
+
+    told = menu_figures.figures(home, arguments.days, time.time())
+    if arguments.json:
+        print(json.dumps(told, ensure_ascii=False, indent=1))
+    else:
+        sys.stdout.write(menu_figures.text(told))
+    return DONE
+
+
+def _days(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 3660):
+        raise argparse.ArgumentTypeError("a number of days from 1 to 3660")
+    return int(text)
 
 
 def _rebuild(home: Home, arguments: argparse.Namespace) -> int:

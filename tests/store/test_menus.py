@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from ramal.store import read
+from ramal import menu_figures
+from ramal.box.home import Home
+from ramal.store import read, settings
 from ramal.store.ingest import CEL_NAME, QUEUE_NAME
 from ramal.store.menus import HOUR_MS, MenuFigures, menus
-from tests.store.history import Life, rows
+from tests.core.offices import demo
+from tests.store.history import Life, fresh, rows
 from tests.store.office_day import START_S, Script, merge
 
 START_MS = START_S * 1000
@@ -90,3 +93,25 @@ def test_whole_hours_cost_rows_of_hours_and_not_of_calls(life: Life) -> None:
     query = "SELECT menu, event, key, sum(n) FROM menu_count WHERE hour >= 1 AND hour < 9 GROUP BY 1, 2, 3"
     plan = life.db.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
     assert "SEARCH menu_count USING PRIMARY KEY" in plan[0][3]
+
+
+def test_the_command_shows_every_menu_and_key_of_the_office_also_those_nobody_used(tmp_path: Path) -> None:
+    db = fresh(tmp_path)
+    settings.save(db, demo())
+    db.close()
+    home = Home(tmp_path)
+    told = menu_figures.figures(home, 7, START_S)
+    (menu,) = told["menus"]
+    assert (menu["menu"], menu["entered"]) == ("principal", 0)
+    assert [key["key"] for key in menu["keys"]] == ["1", "2", "9"]
+    assert "principal" in menu_figures.text(told)
+
+
+def test_days_are_those_of_the_office(tmp_path: Path) -> None:
+    db = fresh(tmp_path)
+    settings.save(db, demo())  # São Paulo, three hours behind UTC
+    db.close()
+    just_after_midnight = 1_763_694_000 + 60
+    told = menu_figures.figures(Home(tmp_path), 1, just_after_midnight)
+    assert told["until_ms"] - told["since_ms"] == 60_000
+    assert told["since_ms"] - menu_figures.figures(Home(tmp_path), 3, just_after_midnight)["since_ms"] == 2 * 86_400_000
