@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ramal.core.office import Language, Office, Saying
 from ramal.core.ring_name import title_of
+from ramal.core.wording import disposition_menu
 
 FOLDER: dict[Language, str] = {"pt-BR": "pt_BR", "en": "en", "es": "es"}
 """Asterisk's name of each language."""
@@ -172,6 +173,81 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "en": "The customer did not answer.",
         "es": "El cliente no contestó.",
     },
+    "missed-paused": {
+        "pt-BR": "Você não atendeu várias chamadas e está em pausa. Para voltar, disque asterisco, quatro, oito.",
+        "en": "You missed several calls and are paused. To come back, dial star four eight.",
+        "es": "No contestó varias llamadas y está en pausa. Para volver, marque asterisco cuatro ocho.",
+    },
+    "pause-too-long": {
+        "pt-BR": "A sua pausa passou do tempo. Para voltar, disque asterisco, quatro, oito.",
+        "en": "Your pause has taken longer than planned. To come back, dial star four eight.",
+        "es": "Su pausa ha superado el tiempo previsto. Para volver, marque asterisco cuatro ocho.",
+    },
+    "no-wrap-up": {
+        "pt-BR": "Você não está em pós-atendimento.",
+        "en": "You are not in wrap-up.",
+        "es": "No está en tiempo de cierre.",
+    },
+    "wrap-up-longer": {
+        "pt-BR": "Pós-atendimento prolongado.",
+        "en": "Your wrap-up is longer now.",
+        "es": "Tiempo de cierre prolongado.",
+    },
+    "wrap-up-limit": {
+        "pt-BR": "O pós-atendimento não pode durar mais. Use uma pausa.",
+        "en": "Wrap-up cannot last any longer. Please use a pause.",
+        "es": "El tiempo de cierre no puede durar más. Use una pausa.",
+    },
+    "disposition-kept": {
+        "pt-BR": "Anotado.",
+        "en": "Noted.",
+        "es": "Anotado.",
+    },
+    "no-last-call": {
+        "pt-BR": "Não há chamada para classificar.",
+        "en": "There is no call to classify.",
+        "es": "No hay ninguna llamada para clasificar.",
+    },
+    "not-your-button": {
+        "pt-BR": "Este botão é de outro atendente.",
+        "en": "This button belongs to another agent.",
+        "es": "Este botón es de otro agente.",
+    },
+    "waiting-none": {
+        "pt-BR": "Ninguém esperando.",
+        "en": "Nobody is waiting.",
+        "es": "Nadie en espera.",
+    },
+    "waiting-one": {
+        "pt-BR": "Uma pessoa esperando.",
+        "en": "One person is waiting.",
+        "es": "Una persona en espera.",
+    },
+    "waiting-many": {
+        "pt-BR": "pessoas esperando.",
+        "en": "people are waiting.",
+        "es": "personas en espera.",
+    },
+    "calls-none": {
+        "pt-BR": "Nenhuma chamada hoje.",
+        "en": "No calls today.",
+        "es": "Ninguna llamada hoy.",
+    },
+    "calls-one": {
+        "pt-BR": "Uma chamada hoje.",
+        "en": "One call today.",
+        "es": "Una llamada hoy.",
+    },
+    "calls-many": {
+        "pt-BR": "chamadas hoje.",
+        "en": "calls today.",
+        "es": "llamadas hoy.",
+    },
+    "more-than": {
+        "pt-BR": "Mais de",
+        "en": "More than",
+        "es": "Más de",
+    },
     "unknown-code": {
         "pt-BR": "Este número não existe.",
         "en": "There is no such number.",
@@ -219,6 +295,9 @@ _ASTERISK: dict[str, dict[Language, str]] = {
     "queue-thereare": {"pt-BR": "Você é o número", "es": "Usted es el número"},
     "queue-callswaiting": {"pt-BR": "na fila de espera.", "es": "en la cola de espera."},
     "queue-thankyou": {"pt-BR": "Por favor, aguarde.", "es": "Por favor, espere."},
+    "digits/1F": {"pt-BR": "uma", "es": "una"},
+    "digits/2F": {"pt-BR": "duas"},
+    "digits/21F": {"es": "veintiuna"},
     "digits/pt-e": {"pt-BR": "e"},
     "digits/100E": {"pt-BR": "cento"},
     "digits/and": {"es": "y"},
@@ -259,6 +338,8 @@ def _texts(office: Office) -> Iterator[tuple[str, tuple[Saying, ...]]]:
     """What callers hear of the office file itself."""
     yield from ((number.greeting, number.greeting_in) for number in office.numbers if number.greeting)
     yield from ((menu.text, menu.text_in) for menu in office.menus)
+    yield from ((reason.title, ()) for reason in office.pauses)
+    yield from ((disposition_menu(queue, office.language), ()) for queue in office.queues if queue.dispositions)
     yield from ((title_of(queue), ()) for queue in office.queues if queue.whisper)
 
 

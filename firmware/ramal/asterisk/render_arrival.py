@@ -1,9 +1,13 @@
-"""How a call from a line reaches one of our numbers. Pure."""
+"""How a call from a line reaches one of our numbers, and what the dialplan must know to tell who is calling. Pure."""
 
 import phonenumbers
 
-from ramal.asterisk.tokens import token
+from ramal.asterisk.goto import prompt
+from ramal.asterisk.prompts import FOLDER
+from ramal.asterisk.tokens import display, token
+from ramal.core.numbering import Cut, area_of, rules
 from ramal.core.office import Line, Office
+from ramal.core.ring_name import OUTCOME_MAX, TITLE_MAX, title_of
 
 
 def line(line: Line, office: Office) -> str:
@@ -38,3 +42,71 @@ def spellings(number: str, country: str) -> tuple[str, ...]:
     except phonenumbers.NumberParseException:
         national = number[1:]
     return tuple(dict.fromkeys((number, number[1:], national, f"0{national}")))
+
+
+def caller_globals(office: Office) -> str:
+    """Lines of ``[globals]`` that ``dialplan/caller.conf`` reads."""
+    return f"""RAMAL_TIMEZONE = {token(office.timezone)}
+RAMAL_VIP_LEVELS = {office.vip_priority}
+RAMAL_REPEAT_LEVELS = {office.repeat_priority}
+RAMAL_BLOCKED_MESSAGE = {"yes" if office.blocked_message else "no"}"""
+
+
+def office_area(office: Office) -> str:
+    """The area code that goes without saying here: that of the office's first number."""
+    return area_of(office.numbers[0].number, office.country) if office.numbers else ""
+
+
+def callers(office: Office) -> str:
+    """The contexts ``ramal-normal``, ``ramal-whisper``, ``ramal-title`` and ``ramal-outcome``."""
+    return "\n".join([_normal(office), _whisper(office), _titles(office), _outcomes(office)])
+
+
+def _normal(office: Office) -> str:
+    """``Gosub(ramal-normal,s,1(number))`` with a number of digits and ``+`` only returns E.164, or nothing.
+
+    The rules are ``core.numbering``'s, one after the other; a match gives its text (never empty), no match none."""
+    rows, ends = ["[ramal-normal]", "exten => s,1,Set(LOCAL(n)=${ARG1:0:40})"], []
+    for place, rule in enumerate(rules(office.country, office_area(office)), 1):
+        rows.append(f' same => n,GotoIf(${{LEN($["${{n}}" =~ "^({rule.pattern})$"])}}?r{place})')
+        pieces = "".join(piece if isinstance(piece, str) else _cut(piece) for piece in rule.pieces)
+        ends.append(f" same => n(r{place}),Return({pieces})")
+    return "\n".join([*rows, " same => n,Return()", *ends]) + "\n"
+
+
+def _cut(cut: Cut) -> str:
+    start, length = cut
+    if length is None:
+        return f"${{n:{start}}}" if start else "${n}"
+    return f"${{n:{start}:{length}}}"
+
+
+def _whisper(office: Office) -> str:
+    """What an agent hears before the caller, for queues that want it."""
+    rows = ["[ramal-whisper]"]
+    for queue in office.queues:
+        if queue.whisper:
+            rows += [
+                f"exten => {token(queue.name)},1,Playback({prompt(title_of(queue), office)})",
+                f" same => n,Gosub(ramal-whisper-name,s,1({FOLDER[office.language]}))",
+                " same => n,Return()",
+            ]
+    return "\n".join(rows) + "\n"
+
+
+def _titles(office: Office) -> str:
+    rows = ["[ramal-title]"]
+    for queue in office.queues:
+        title = display(title_of(queue))[:TITLE_MAX].strip() or queue.name
+        rows.append(f"exten => {token(queue.name)},1,Return({title})")
+    return "\n".join(rows) + "\n"
+
+
+def _outcomes(office: Office) -> str:
+    """How the last call with this caller ended, in the business's words: by queue and code of the disposition."""
+    rows = ["[ramal-outcome]"]
+    for queue in office.queues:
+        for each in queue.dispositions:
+            text = display(each.text)[:OUTCOME_MAX].strip() or each.code
+            rows.append(f"exten => {token(queue.name)}--{token(each.code)},1,Return({text})")
+    return "\n".join(rows) + "\n"

@@ -7,6 +7,7 @@ Every destination is ``dest-<kind>,<name>,1``; menus are ``menu-<name>``; hours 
 from importlib import resources
 
 from ramal.asterisk.machine import Box
+from ramal.asterisk.prompts import FOLDER
 from ramal.asterisk.render_agents import agents
 from ramal.asterisk.render_arrival import caller_globals, callers, line
 from ramal.asterisk.render_callback import callbacks
@@ -38,6 +39,7 @@ clearglobalvars = yes
 [globals]
 RAMAL_RECORDINGS = {box.recordings}
 RAMAL_PROMPTS = {box.prompts}
+RAMAL_LANGUAGE = {FOLDER[office.language]}
 {caller_globals(office)}
 
 {includes}
@@ -46,7 +48,7 @@ RAMAL_PROMPTS = {box.prompts}
         callers(office),
         numbers(office),
         languages(office),
-        queues(office.queues),
+        queues(office),
         *(menu(each, office) for each in office.menus),
         menus(office.menus),
         phones(office),
@@ -54,7 +56,7 @@ RAMAL_PROMPTS = {box.prompts}
         voicemail(office.queues),
         callbacks(office),
         hours(office.hours, office.timezone),
-        agents(office.agents),
+        agents(office),
         supervisors(office.agents),
         f"#tryinclude {box.custom}/extensions.conf\n",
     ]

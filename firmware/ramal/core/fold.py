@@ -14,7 +14,7 @@ from ramal.core.journal import Journal, Queued, clean, hangup_source
 from ramal.core.menus import PATH_MAX, tally
 from ramal.core.story import NOT_LET_IN, Leg, Story, Visit, line_of, number_at, tell
 
-BLOCKED = NOT_LET_IN | {"LEAVEEMPTY", "LEAVEUNAVAIL"}
+BLOCKED = (NOT_LET_IN - {"PREDICTED", "CALLBACK"}) | {"LEAVEEMPTY", "LEAVEUNAVAIL"}
 SERVICE = frozenset({"LOGIN", "LOGOUT", "PAUSE", "RESUME", "CODE_REFUSED", "SPY", "SUPERVISE"})
 VERDICTS: dict[str, Outcome] = {
     "ABANDON": "abandoned",
