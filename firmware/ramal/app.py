@@ -40,6 +40,7 @@ from ramal.errors import RamalError
 from ramal.in_force import InForce, Means
 from ramal.notify import Notifier
 from ramal.ops import means as ops
+from ramal.ops import supervise
 from ramal.ops.means import Subject
 from ramal.ops.rounds import Rounds
 from ramal.starts import Starts
@@ -56,7 +57,7 @@ from ramal.writer_lock import only_writer
 log = logging.getLogger(__name__)
 
 AMI_USER = "ramal"
-SUBJECTS: tuple[Callable[[ops.Means], Subject], ...] = ()
+SUBJECTS: tuple[Callable[[ops.Means], Subject], ...] = (supervise.subject,)
 """What the page and the command line can ask for, beside what stands here."""
 
 

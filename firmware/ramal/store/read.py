@@ -25,6 +25,11 @@ from ramal.store.listing import calls as calls
 from ramal.store.packing import unpack
 from ramal.store.settings import SettingsUnreadable as SettingsUnreadable
 from ramal.store.settings import load as load
+from ramal.store.supervision import AuditPage as AuditPage
+from ramal.store.supervision import Listening as Listening
+from ramal.store.supervision import Place as Place
+from ramal.store.supervision import audit as audit
+from ramal.store.supervision import listeners
 
 KEY_SLACK_MS = 5000
 """A call's own begin is its first event; its key is the second its channel was made in, which is a moment earlier."""
@@ -51,11 +56,12 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class CallDetail:
-    """One call with its timeline and its recordings."""
+    """One call with its timeline, its recordings, and who listened to it while it went on."""
 
     call: CallRow
     steps: tuple[Step, ...]
     recordings: tuple[Recording, ...]
+    listeners: tuple[Listening, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,9 @@ def call(db: sqlite3.Connection, call_id: str) -> CallDetail | None:
         f"SELECT {_RECORDING} FROM recording WHERE id BETWEEN ? AND ? ORDER BY started_ms, id",
         (row[0] * TAKES, row[0] * TAKES + TAKES - 1),
     )
-    return CallDetail(call_row(row), steps, tuple(_recording(row, call_id) for row in rows))
+    shown = call_row(row)
+    heard_by = listeners(db, {event.channel for event in journal.cel}, shown.started_ms, shown.ended_ms)
+    return CallDetail(shown, steps, tuple(_recording(row, call_id) for row in rows), tuple(heard_by))
 
 
 def counts(db: sqlite3.Connection, since_ms: int, until_ms: int, direction: Direction = "in") -> Mapping[Category, int]:
