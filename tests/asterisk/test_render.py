@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -12,13 +13,14 @@ from hypothesis import settings as hypothesis_settings
 
 from ramal.ami import translate
 from ramal.asterisk.machine import Box
-from ramal.asterisk.prompts import needed
+from ramal.asterisk.prompts import FOLDER, needed, spoken
 from ramal.asterisk.render import render
 from ramal.asterisk.render_agents import pin_digest
 from ramal.asterisk.render_arrival import spellings
 from ramal.asterisk.render_base import AMI_EVENTS
 from ramal.asterisk.tokens import display, secret, token
-from ramal.core.office import Office
+from ramal.core.destination import BACK
+from ramal.core.office import Menu, Office, Option, Saying
 from ramal.core.office_file import read
 from tests.core.offices import offices
 
@@ -78,22 +80,86 @@ def test_no_office_can_write_a_line_of_its_own_into_asterisks_files(office: Offi
                 assert re.match(r"(\[[\w-]+\](\([\w!-]+\))?$|[a-z_0-9]+ = |#tryinclude |$)", line), line
 
 
+def contexts(files: Mapping[str, str]) -> dict[str, dict[str, set[str]]]:
+    """Context to extension to the labels it has, of all files of the dialplan together, as Asterisk merges them."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for name, text in files.items():
+        if name != "extensions.conf" and not name.startswith("dialplan/"):
+            continue
+        context = exten = ""
+        for line in text.splitlines():
+            if at := re.match(r"\[([\w-]+)\]", line):
+                context = at[1]
+                found.setdefault(context, {})
+            elif at := re.match(r"exten => ([^,]+),(?:\w+)(?:\((\w[\w-]*)\))?,", line):
+                exten = at[1]
+                found[context].setdefault(exten, set()).update({at[2]} if at[2] else set())
+            elif at := re.match(r" same => n\(([\w-]+)\),", line):
+                found[context][exten].add(at[1])
+    return found
+
+
+def ways(files: Mapping[str, str]) -> Iterator[tuple[str, str, str, list[str]]]:
+    """Every place a call can be sent to by a literal name: (line, own context, own extension, parts of the target)."""
+    for name, text in files.items():
+        if name != "extensions.conf" and not name.startswith("dialplan/"):
+            continue
+        context = exten = ""
+        for line in text.splitlines():
+            if at := re.match(r"\[([\w-]+)\]", line):
+                context = at[1]
+            elif at := re.match(r"exten => ([^,]+),", line):
+                exten = at[1]
+            if line.startswith((";", "#")):
+                continue
+            for application, inside in _targets(line):
+                yield line, context, exten, [application, *inside]
+
+
+def _targets(line: str) -> Iterator[tuple[str, list[str]]]:
+    for at in re.finditer(r"\b(Goto|Gosub)\(([^(),]*),([^(),]*),([^(),]*)[(),]", line):
+        yield at[1], [at[2], at[3], at[4]]
+    for at in re.finditer(r"\bGoto\(([^(),]*),([^(),]*)\)", line):
+        yield "Goto", ["", at[1], at[2]]
+    for at in re.finditer(r"\bGoto\(([^(),]*)\)", line):
+        yield "Goto", ["", "", at[1]]
+    if at := re.search(r"\bGotoIf(?:Time)?\((.*)\)\s*$", line):
+        for target in at[1].rpartition("?")[2].split(":"):
+            parts = target.split(",")
+            if target:
+                yield "GotoIf", [""] * (3 - len(parts)) + parts
+
+
+def check_ways(files: Mapping[str, str]) -> int:
+    """Fail on a way that leads nowhere; the number of ways looked at."""
+    known = contexts(files)
+    count = 0
+    for line, own_context, own_exten, (_, context, exten, priority) in ways(files):
+        context = context or own_context
+        if "$" in context + exten:
+            continue
+        count += 1
+        assert context in known, line
+        extens = known[context]
+        exten = exten or own_exten
+        assert exten in extens or any(each.startswith("_") for each in extens), line
+        if not priority.isdigit() and "$" not in priority and exten in extens:
+            assert priority in extens[exten], line
+    return count
+
+
 @given(offices())
 @hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-def test_every_destination_named_in_the_dialplan_exists_in_it(office: Office) -> None:
-    text = render(office, BOX)["extensions.conf"]
-    contexts: dict[str, set[str]] = {"dest-hangup": {"s"}}
-    context = ""
-    for line in text.splitlines():
-        if found := re.match(r"\[([\w-]+)\]", line):
-            context = found[1]
-            contexts.setdefault(context, set())
-        elif found := re.match(r"exten => ([^,]+),1,", line):
-            contexts[context].add(found[1])
-    for kind, name in re.findall(r"Goto\((dest-[a-z]+),([^,]+),1\)", text):
-        assert name in contexts.get(kind, set()), f"{kind},{name}"
-    for name in re.findall(r"Gosub\(hours,([^,]+),1\)", text):
-        assert name in contexts["hours"]
+def test_every_place_named_in_the_dialplan_exists_in_it(office: Office) -> None:
+    assert check_ways(render(office, BOX)) > 50
+
+
+@pytest.mark.parametrize("broken", ["Goto(dest-nowhere,s,1)", "Gosub(ramal-menu,x,1(a))", "Goto(nowhere)"])
+def test_a_way_that_leads_nowhere_is_found(broken: str) -> None:
+    files = dict(render(demo(), BOX))
+    files["dialplan/zz.conf"] = f"[zz]\nexten => s,1,NoOp()\n same => n,{broken}\n"
+    with pytest.raises(AssertionError):
+        check_ways(files)
 
 
 def test_the_manager_lets_through_every_event_that_the_daemon_understands() -> None:
@@ -124,17 +190,54 @@ def test_no_pin_stands_readable_in_a_file() -> None:
         assert pin_digest(agent.code, agent.pin) in text
 
 
-def test_every_prompt_that_the_dialplan_plays_is_made() -> None:
-    office = demo()
+def prompts_played(office: Office) -> Iterator[str]:
+    """Every prompt's path that a call in any language of the office can meet; a name with a variable as ``name*``."""
     files = render(office, BOX)
+    text = "".join(text for name, text in files.items() if name == "extensions.conf" or name.startswith("dialplan/"))
+    for folder, path in re.findall(r"\$\{RAMAL_PROMPTS\}/(\$\{CHANNEL\(language\)\}/)?((?:[\w/-]|\$\{\w*\})+)", text):
+        name = re.sub(r"\$\{\w*\}.*", "*", path)
+        yield from (f"{FOLDER[language]}/{name}" for language in spoken(office)) if folder else (name,)
+
+
+def check_prompts(office: Office) -> int:
     made = {prompt.path for prompt in needed(office)}
-    played = set(re.findall(r"\$\{RAMAL_PROMPTS\}/(office/\w+)", files["extensions.conf"]))
-    static = "".join(files[name] for name in files if name.startswith("dialplan/"))
-    played |= {
-        f"pt_BR/{name}" for name in re.findall(r"\$\{RAMAL_PROMPTS\}/\$\{CHANNEL\(language\)\}/([\w-]+)", static)
-    }
-    assert played
-    assert played <= made
+    played = set(prompts_played(office))
+    for path in played:
+        # A path that ends in a variable, or is kept in one for words to be added, is the beginning of some.
+        begins = path[:-1] if path.endswith("*") else f"{path}-"
+        assert path in made or any(each.startswith(begins) for each in made), path
+    return len(played)
+
+
+def test_every_prompt_that_the_dialplan_plays_is_made() -> None:
+    assert check_prompts(demo()) > 20
+
+
+@given(offices())
+@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_prompt_that_any_office_plays_is_made_in_each_of_its_languages(office: Office) -> None:
+    assert check_prompts(office) > 10 * len(spoken(office))
+    paths = [prompt.path for prompt in needed(office)]
+    assert len(paths) == len(set(paths))
+
+
+MENU = Menu("main", "Tecle um.", (Option("1", BACK),), text_in=(Saying("en", "Press one."),))
+
+
+def test_a_text_is_said_in_the_calls_language_and_in_the_offices_where_it_was_not_translated() -> None:
+    office = replace(demo(), languages=("en", "es"), menus=(MENU,), numbers=())
+    (digest,) = {path.rpartition("/")[2] for path in prompts_played(office) if "/office/" in path}
+    said = {prompt.path: (prompt.language, prompt.text) for prompt in needed(office)}
+    assert said[f"pt_BR/office/{digest}"] == ("pt-BR", "Tecle um.")
+    assert said[f"en/office/{digest}"] == ("en", "Press one.")
+    assert said[f"es/office/{digest}"] == ("pt-BR", "Tecle um.")
+
+
+def test_a_changed_translation_is_a_new_file_in_every_language() -> None:
+    one = replace(demo(), languages=("en",), menus=(MENU,), numbers=())
+    other = replace(one, menus=(replace(MENU, text_in=(Saying("en", "Press 1."),)),))
+    texts = [{prompt.path for prompt in needed(office) if "/office/" in prompt.path} for office in (one, other)]
+    assert texts[0].isdisjoint(texts[1])
 
 
 @pytest.mark.parametrize("evil", ["a;b", "a\nb", "x,y", "${EXTEN}", 'a"b', "a]b", "é"])

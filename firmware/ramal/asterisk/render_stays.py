@@ -1,20 +1,79 @@
-"""Queues and voicemail as destinations. Pure."""
+"""Queues, agents and voicemail as destinations: a queue's settings are arguments to ``dialplan/queue.conf``. Pure."""
 
 from ramal.asterisk.goto import goto
+from ramal.asterisk.render_routes import queue_opening
 from ramal.asterisk.tokens import token
-from ramal.core.office import Queue
+from ramal.core.destination import Destination
+from ramal.core.office import Agent, Office, Queue
+from ramal.core.places import asterisk_queues
 
 
-def queues(queues: tuple[Queue, ...]) -> str:
+def queues(office: Office) -> str:
+    """``dest-queue`` and what ``ramal-queue`` looks up: ``queue-age`` and ``queue-agents`` (``<agent>-<queue>``)."""
     rows = ["[dest-queue]"]
-    for queue in queues:
-        record = "yes" if queue.record else "no"
-        rows.append(f"exten => {token(queue.name)},1,Gosub(ramal-queue,s,1({queue.name},{queue.max_wait_s},{record}))")
-        if queue.no_agent is not None:
-            rows.append(f' same => n,ExecIf($["${{QUEUESTATUS:0:5}}"="JOINE"]?{goto(queue.no_agent)})')
-            rows.append(f' same => n,ExecIf($["${{QUEUESTATUS:0:6}}"="LEAVEE"]?{goto(queue.no_agent)})')
-        rows.append(f" same => n,{goto(queue.overflow)}")
-    return "\n".join(rows) + "\n"
+    for queue in office.queues:
+        rows += _queue(queue, office)
+    rows += ["", "[queue-age]"]
+    rows += [f"exten => {token(queue.name)},1,Return({queue.age_every_s})" for queue in office.queues]
+    rows += ["exten => _[a-z]!,1,Return(60)", "", "[queue-agents]"]
+    for agent in office.agents:
+        rows += [f"exten => {token(agent.code)}-{token(place.queue)},1,NoOp()" for place in agent.queues]
+    return "\n".join([*rows, "", *_agents(office.agents)]) + "\n"
+
+
+def _queue(queue: Queue, office: Office) -> list[str]:
+    name = token(queue.name)
+    waiting = [
+        f"0${{QUEUE_WAITING_COUNT({token(place.name)})}}" for place in asterisk_queues(office) if place.queue is queue
+    ]
+    offer_s = queue.callback_offer_s if queue.callback != "no" else 0
+    settings = (
+        name,
+        queue.max_wait_s,
+        "yes" if queue.record else "no",
+        queue.max_waiting,
+        queue.widen_after_s,
+        queue.sticky_s,
+        queue.sticky_days,
+        queue.max_predicted_s,
+        "yes" if queue.announce_wait else "no",
+        offer_s,
+    )
+    no_agent = queue.no_agent or queue.overflow
+    return [
+        f"exten => {name},1,NoOp()",
+        *queue_opening(queue),
+        f" same => n,Gosub(ramal-join,s,1({name},{queue.answer_within_s},{queue.priority}))",
+        f" same => n,Set(RAMAL_AHEAD=$[{' + '.join(waiting)}])",
+        f" same => n,Gosub(ramal-queue,s,1({','.join(map(str, settings))}))",
+        *_when("=CALLBACK", Destination("hangup")),
+        *(_when("=FULL", queue.full) if queue.full else ()),
+        *(_when("=PREDICTED", queue.predicted) if queue.predicted else ()),
+        *(_when("JOIN", no_agent) + _when("LEAVE", no_agent) if queue.no_agent else ()),
+        f" same => n,{goto(queue.overflow)}",
+    ]
+
+
+def _when(status: str, to: Destination) -> list[str]:
+    """A step taken when QUEUESTATUS begins with ``status``, or is it (``=``)."""
+    word = status.removeprefix("=")
+    seen = "${QUEUESTATUS}" if status[0] == "=" else f"${{QUEUESTATUS:0:{len(word)}}}"
+    then = "Hangup(16)" if to.kind == "hangup" and word == "CALLBACK" else goto(to)
+    return [f' same => n,ExecIf($["{seen}"="{word}"]?{then})']
+
+
+def _agents(agents: tuple[Agent, ...]) -> list[str]:
+    """``dest-agent``: the phone the agent is logged in at, else the agent's own."""
+    rows = ["[dest-agent]"]
+    for agent in agents:
+        rows += [
+            f"exten => {token(agent.code)},1,Set(RAMAL_SEAT=${{FILTER(0-9,${{DB(ramal-agent/{token(agent.code)})}})}})",
+            f' same => n,ExecIf($["${{RAMAL_SEAT}}"=""]?Set(RAMAL_SEAT={token(agent.phone)}))',
+            ' same => n,GotoIf($["${RAMAL_SEAT}"=""]?dest-hangup,s,1)',
+            " same => n,Gosub(ramal-phone,s,1(${RAMAL_SEAT}))",
+            " same => n,Hangup(${HANGUPCAUSE})",
+        ]
+    return rows
 
 
 def voicemail(queues: tuple[Queue, ...]) -> str:
