@@ -44,6 +44,23 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "en": "We cannot take calls from this number.",
         "es": "No podemos atender llamadas de este número.",
     },
+    "wait-about": {
+        "pt-BR": "Sua espera será de cerca de",
+        "en": "Your wait will be about",
+        "es": "Su espera será de alrededor de",
+    },
+    "wait-up-to": {
+        "pt-BR": "Sua espera será de até",
+        "en": "Your wait will be up to",
+        "es": "Su espera será de hasta",
+    },
+    "wait-to": {"pt-BR": "a", "en": "to", "es": "a"},
+    "wait-minutes": {"pt-BR": "minutos.", "en": "minutes.", "es": "minutos."},
+    "wait-short": {
+        "pt-BR": "Sua espera será de até um minuto.",
+        "en": "Your wait will be up to one minute.",
+        "es": "Su espera será de hasta un minuto.",
+    },
     "leave-message": {
         "pt-BR": "Deixe o seu recado depois do sinal.",
         "en": "Please leave a message after the tone.",
@@ -247,6 +264,21 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "pt-BR": "Mais de",
         "en": "More than",
         "es": "Más de",
+    },
+    "night-closed": {
+        "pt-BR": "Atendimento fechado até a próxima abertura.",
+        "en": "Closed until the next opening.",
+        "es": "Cerrado hasta la próxima apertura.",
+    },
+    "night-open": {
+        "pt-BR": "Atendimento aberto até o próximo fechamento.",
+        "en": "Open until the next closing.",
+        "es": "Abierto hasta el próximo cierre.",
+    },
+    "night-auto": {
+        "pt-BR": "De volta ao horário normal.",
+        "en": "Back to the usual hours.",
+        "es": "De vuelta al horario normal.",
     },
     "unknown-code": {
         "pt-BR": "Este número não existe.",

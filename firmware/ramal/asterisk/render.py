@@ -33,7 +33,7 @@ def render(office: Office, box: Box) -> Mapping[str, str]:
         "stasis.conf": render_base.stasis_conf(),
         "udptl.conf": "[general]\n",
         "acl.conf": "",
-        "cli.conf": "",
+        "cli.conf": render_base.cli_conf(),
         "ccss.conf": "[general]\n",
         "queuerules.conf": "",
         "pjsip.conf": render_pjsip.pjsip_conf(office, box),

@@ -17,6 +17,7 @@ AMI_EVENTS = (
     "AgentComplete",
     "AgentRingNoAnswer",
     "PeerStatus",
+    "UserEvent",
 )
 """What the daemon listens to. Everything else is dropped inside Asterisk: 93 events of a call become about 20."""
 
@@ -38,7 +39,8 @@ func_callerid func_channel func_db func_strings func_logic func_math func_global
 func_sha1 func_groupcount func_devstate func_hangupcause func_dialplan func_pjsip_contact func_pjsip_aor
 func_pjsip_endpoint func_periodic_hook func_env func_sprintf func_rand
 app_queue app_dial app_playback app_read app_record app_mixmonitor app_stack app_db app_exec app_verbose app_echo
-app_celgenuserevent app_directed_pickup app_transfer app_playtones app_senddtmf app_originate
+app_celgenuserevent app_userevent app_directed_pickup app_transfer app_playtones app_senddtmf app_originate res_clioriginate
+app_softhangup func_lock
 """
 
 
@@ -207,6 +209,11 @@ record = 425/250,0/250
 info = 950/330,1400/330,1800/330
 stutter = 350+440
 """
+
+
+def cli_conf() -> str:
+    """Asterisk heals, when it has started, whatever had to end by itself: also while the daemon is dead."""
+    return "[startup_commands]\nchannel originate Local/heal@ramal-tick/n application NoOp = yes\n"
 
 
 def pjproject_conf() -> str:

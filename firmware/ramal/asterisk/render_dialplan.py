@@ -12,9 +12,10 @@ from ramal.asterisk.render_agents import agents
 from ramal.asterisk.render_arrival import caller_globals, callers, line
 from ramal.asterisk.render_callback import callbacks
 from ramal.asterisk.render_desks import phones
+from ramal.asterisk.render_hours import hours
 from ramal.asterisk.render_menus import menu, menus
 from ramal.asterisk.render_outside import outside
-from ramal.asterisk.render_routes import hours, languages, numbers
+from ramal.asterisk.render_routes import languages, numbers
 from ramal.asterisk.render_stays import queues, voicemail
 from ramal.asterisk.render_supervise import supervisors
 from ramal.core.office import Office
@@ -39,6 +40,7 @@ clearglobalvars = yes
 [globals]
 RAMAL_RECORDINGS = {box.recordings}
 RAMAL_PROMPTS = {box.prompts}
+RAMAL_ZONE = {office.timezone}
 RAMAL_LANGUAGE = {FOLDER[office.language]}
 {caller_globals(office)}
 
@@ -55,7 +57,7 @@ RAMAL_LANGUAGE = {FOLDER[office.language]}
         outside(office),
         voicemail(office.queues),
         callbacks(office),
-        hours(office.hours, office.timezone),
+        hours(office),
         agents(office),
         supervisors(office.agents),
         f"#tryinclude {box.custom}/extensions.conf\n",
