@@ -181,9 +181,9 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "es": "Ya anotamos una llamada a este número y su lugar está guardado. Hasta luego.",
     },
     "callback-agent": {
-        "pt-BR": "Retorno ao cliente. Ligando para",
-        "en": "Callback. Calling",
-        "es": "Devolución de llamada. Llamando al",
+        "pt-BR": "Retorno ao cliente. Número com final",
+        "en": "Callback. The number ends in",
+        "es": "Devolución de llamada. El número termina en",
     },
     "callback-unreached": {
         "pt-BR": "O cliente não atendeu.",

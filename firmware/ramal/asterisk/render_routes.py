@@ -4,8 +4,7 @@ from ramal.asterisk.goto import goto, prompt
 from ramal.asterisk.prompts import FOLDER, spoken
 from ramal.asterisk.render_menus import needing, spoken_in
 from ramal.asterisk.tokens import token
-from ramal.core.hours import asterisk_conditions
-from ramal.core.office import Hours, Number, Office, Queue
+from ramal.core.office import Number, Office, Queue
 
 
 def numbers(office: Office) -> str:
@@ -17,6 +16,7 @@ def numbers(office: Office) -> str:
 
 def _number(number: Number, office: Office) -> list[str]:
     rows = [f"exten => {token(number.number)},1,CELGenUserEvent(NUMBER,{number.number})"]
+    rows.append(f" same => n,Set(__RAMAL_NUMBER={number.number})")  # what is shown when the caller is called back
     rows += spoken_in(number.language, "number")
     rows += needing(number.need)
     if number.priority:
@@ -56,13 +56,3 @@ def queue_opening(queue: Queue) -> list[str]:
         f" same => n,{goto(queue.closed)}",
         " same => n(open),Set(RAMAL_CLOSED=)",  # somewhere else was closed: what happens from here on is not that
     ]
-
-
-def hours(hours: tuple[Hours, ...], timezone: str) -> str:
-    rows = ["[hours]"]
-    for week in hours:
-        name = token(week.name)
-        rows.append(f"exten => {name},1,NoOp()")
-        rows += [f" same => n,GotoIfTime({condition}?is-open)" for condition in asterisk_conditions(week, timezone)]
-        rows += [" same => n,Return(closed)", " same => n(is-open),Return(open)"]
-    return "\n".join(rows) + "\n"

@@ -58,6 +58,7 @@ def lay_data(home: Home, peers: Peers) -> None:
         with contextlib.suppress(FileExistsError):
             (words / "beep.wav").symlink_to(english / "beep.wav")
         _link(home.asterisk_data / "sounds" / language, words)
+    _link(home.prompts / "nowhere.wav", Path("/dev/null"))  # what app_queue records of a callback before it is one
 
 
 def start(home: Home, peers: Peers) -> RunningPeer:

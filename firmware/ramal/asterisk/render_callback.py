@@ -1,0 +1,115 @@
+"""What differs from queue to queue when callers are called back, and which numbers may be. Pure.
+
+``callback.conf`` does the work; here stand the keys that leave a queue, each queue's rules, and the country's numbers:
+only national ones are ever called back, for the caller may type any.
+"""
+
+import phonenumbers
+
+from ramal.asterisk.tokens import token
+from ramal.core.office import Office, Queue
+
+_BRAZIL = (
+    # (what is typed or sent, how many leading digits to drop): area code without 0, mobile with 9, fixed 2 to 5
+    ("_c+55ZZ9XXXXXXXX", 4, "+55"),
+    ("_c+55ZZ[2-5]XXXXXXX", 4, "+55"),
+    ("_c55ZZ9XXXXXXXX", 3, "+55"),
+    ("_c55ZZ[2-5]XXXXXXX", 3, "+55"),
+    ("_c0ZZ9XXXXXXXX", 2, "+55"),
+    ("_c0ZZ[2-5]XXXXXXX", 2, "+55"),
+    ("_cZZ9XXXXXXXX", 1, "+55"),
+    ("_cZZ[2-5]XXXXXXX", 1, "+55"),
+)
+
+
+def callbacks(office: Office) -> str:
+    """Every generated context of callbacks; queues without them have rules all the same (a record may outlive them)."""
+    parts = [_rules(office), _hours(office.queues), _destinations(office.queues), _numbers(office.country)]
+    parts += [_keys(queue) for queue in office.queues if queue.callback != "no" and queue.callback_key]
+    return "\n".join(parts)
+
+
+def _keys(queue: Queue) -> str:
+    """The caller has left app_queue, but not ``ramal-visit``: who stays goes back, at the same place."""
+    name = token(queue.name)
+    return f"""[queue-keys-{name}]
+exten => {token(queue.callback_key) if queue.callback_key != "#" else "#"},1,CELGenUserEvent(QUEUE_END,{name}|KEY)
+ same => n,Gosub(ramal-callback,s,1({name}))
+ same => n,ExecIf($["${{GOSUB_RETVAL}}"="yes"]?Hangup(16))
+ same => n,Return(again)
+"""
+
+
+def _destinations(queues: tuple[Queue, ...]) -> str:
+    """``callback:<queue>``: the dialogue without waiting first. Who declines waits after all, asked only once."""
+    rows = ["[dest-callback]"]
+    for queue in queues:
+        name = token(queue.name)
+        rows += [
+            f'exten => {name},1,GotoIf($["${{RAMAL_CALLBACK_DECLINED}}"="1"]?dest-hangup,s,1)',
+            " same => n,Answer(,i)",
+            f" same => n,Gosub(ramal-join,s,1({name},{queue.answer_within_s},{queue.priority}))",
+            f" same => n,Gosub(ramal-callback,s,1({name}))",
+            ' same => n,GotoIf($["${GOSUB_RETVAL}"!="yes"]?declined)',
+            f" same => n,CELGenUserEvent(QUEUE,{name}|)",
+            f" same => n,CELGenUserEvent(QUEUE_END,{name}|CALLBACK)",
+            " same => n,Hangup(16)",
+            " same => n(declined),Set(RAMAL_CALLBACK_DECLINED=1)",
+            f" same => n,Goto(dest-queue,{name},1)",
+        ]
+    return "\n".join(rows) + "\n"
+
+
+def _rules(office: Office) -> str:
+    rows = ["[ramal-callback-rules]"]
+    for queue in office.queues:
+        rows += [
+            f"exten => {token(queue.name)},1,Set(RAMAL_EXPIRES_MIN={queue.callback_expires_min})",
+            f" same => n,Set(RAMAL_TRIES={queue.callback_tries})",
+            f" same => n,Set(RAMAL_WIDEN_S={queue.widen_after_s})",
+            f" same => n,Set(RAMAL_RETRY_MIN={queue.callback_retry_min})",
+            f" same => n,Set(RAMAL_CALLBACK_RECORD={'yes' if queue.record else 'no'})",
+            " same => n,Return()",
+        ]
+    rows += [
+        "exten => _[a-z].,1,Set(RAMAL_EXPIRES_MIN=1)",
+        " same => n,Set(RAMAL_TRIES=0)",
+        " same => n,Set(RAMAL_WIDEN_S=0)",
+        " same => n,Set(RAMAL_RETRY_MIN=1)",
+        " same => n,Set(RAMAL_CALLBACK_RECORD=no)",
+        " same => n,Return()",
+    ]
+    return "\n".join(rows) + "\n"
+
+
+def _hours(queues: tuple[Queue, ...]) -> str:
+    """``open`` or ``closed``: may customers of this queue be called now?"""
+    rows = ["[ramal-callback-hours]"]
+    for queue in queues:
+        if queue.callback_hours:
+            rows += [
+                f"exten => {token(queue.name)},1,Gosub(hours,{token(queue.callback_hours)},1)",
+                " same => n,Return(${GOSUB_RETVAL})",
+            ]
+    rows.append("exten => _[a-z].,1,Return(open)")
+    return "\n".join(rows) + "\n"
+
+
+def _numbers(country: str) -> str:
+    """``ramal-callback-number``: the E.164 form of a national number, empty for anything else.
+    ``ramal-callback-said``: the sound files of its digits, as people of the country say them."""
+    code = str(phonenumbers.country_code_for_region(country))
+    if country == "BR":
+        rules = list(_BRAZIL)
+    else:
+        rules = [(f"_c+{code}XXXXXX.", len(code) + 2, f"+{code}"), ("_c0ZXXXXX.", 2, f"+{code}")]
+    rows = ["[ramal-callback-number]"]
+    rows += [f"exten => {pattern},1,Return({prefix}${{EXTEN:{drop}}})" for pattern, drop, prefix in rules]
+    rows += ["exten => _c!,1,Return()", "", "[ramal-callback-said]"]
+    rows += [
+        f"exten => _c+{code}X.,1,Gosub(ramal-callback-files,s,1(${{EXTEN:{len(code) + 2}}}))",
+        " same => n,Return(${GOSUB_RETVAL})",
+        "exten => _c.,1,Gosub(ramal-callback-files,s,1(${FILTER(0-9,${EXTEN})}))",
+        " same => n,Return(${GOSUB_RETVAL})",
+    ]
+    return "\n".join(rows) + "\n"
