@@ -27,7 +27,8 @@ VALUE_MODULES = frozenset(
         *("urllib.parse", "zoneinfo"),
     }
 )
-PURE_PACKAGES = frozenset({"phonenumbers", "tomli_w"})
+# Packages of data and functions of values; their only files are their own tables and words.
+PURE_PACKAGES = frozenset({"holidays", "phonenumbers", "tomli_w"})
 CONSTANTS = frozenset({"sys.byteorder", "sys.maxsize"})
 
 # Of the whole project, what each closed part may import beside itself. The longest name that fits a module counts.

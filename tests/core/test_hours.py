@@ -1,15 +1,16 @@
 """Opening hours against an independent reading of the week, minute by minute."""
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ramal.core.hours import DAYS, asterisk_conditions, is_open, next_change, overlaps, parse, spell
-from ramal.core.office import Hours, Span
-from tests.core.offices import weeks
+from ramal.core.hours import is_open, next_change, overlaps, parse, parse_day, spell, spell_day
+from ramal.core.office import DayPlan, Hours, Span
+from tests.core.offices import day_spans, weeks
 
 ZONES = ["America/Sao_Paulo", "Europe/Lisbon", "America/New_York", "Australia/Lord_Howe", "UTC"]
 few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -29,61 +30,96 @@ def by_hand(hours: Hours, wall: datetime) -> bool:
     return False
 
 
-def as_asterisk(conditions: tuple[str, ...], wall: datetime) -> bool:
-    """What ``ast_build_timing`` and ``ast_check_timing`` do with ``GotoIfTime`` (main/pbx_timing.c): ranges of times
-    and of days are cyclic, and their last element is inside."""
-    for condition in conditions:
-        times, days, day_of_month, month, _zone = condition.split(",")
-        assert (day_of_month, month) == ("*", "*")
-        start, end = (int(part[:2]) * 60 + int(part[3:]) for part in times.split("-"))
-        assert 0 <= start <= 1439
-        assert 0 <= end <= 1439
-        minutes = {start}
-        while start != end:
-            start = (start + 1) % 1440
-            minutes.add(start)
-        weekdays: set[int] = set(range(7)) if days == "*" else set()
-        for part in [] if days == "*" else days.split("&"):
-            first, _, last = part.partition("-")
-            at, stop = DAYS.index(first), DAYS.index(last or first)
-            weekdays.add(stop)
-            while at != stop:
-                weekdays.add(at)
-                at = (at + 1) % 7
-        if wall.hour * 60 + wall.minute in minutes and wall.weekday() in weekdays:
-            return True
-    return False
-
-
 @few
 @given(weeks("shop"))
-def test_our_clock_and_asterisks_conditions_agree_with_the_words_in_every_minute_of_a_week(hours: Hours) -> None:
-    conditions = asterisk_conditions(hours, "UTC")
+def test_our_clock_agrees_with_the_words_in_every_minute_of_a_week(hours: Hours) -> None:
     monday = datetime(2026, 3, 2, tzinfo=UTC)
+    plain = replace(hours, dates=())
     for minute in range(7 * 1440):
         at = monday + timedelta(minutes=minute)
-        expected = by_hand(hours, at)
-        assert is_open(hours, at, "UTC") is expected, at
-        assert as_asterisk(conditions, at) is expected, (at, conditions)
+        assert is_open(plain, at, "UTC") is by_hand(plain, at), at
+
+
+def spans(text: str) -> tuple[Span, ...]:
+    return parse_day(text)
+
+
+BAR = Hours(
+    "bar",
+    parse("fri-sat 20:00-02:00"),
+    "closed",
+    (
+        DayPlan("2026-12-25", spans("12:00-15:00")),
+        DayPlan("2026-12-19", ()),
+        DayPlan("2026-12-31", spans("22:00-06:00")),
+    ),
+)
+HOLIDAYS = frozenset({date(2026, 12, 11), date(2026, 12, 25)})
+
+
+@pytest.mark.parametrize(
+    ("at", "open_now"),
+    [
+        ("2026-12-05T01:59:59", True),  # last night's tail, a Saturday
+        ("2026-12-05T02:00:00", False),
+        ("2026-12-11T20:30:00", False),  # a Friday that is a holiday
+        ("2026-12-12T01:00:00", False),  # so it has no tail
+        ("2026-12-12T20:30:00", True),
+        ("2026-12-19T01:00:00", True),  # closed on this date, but the night before belongs to yesterday
+        ("2026-12-19T21:00:00", False),
+        ("2026-12-20T01:00:00", False),
+        ("2026-12-25T12:00:00", True),  # a date of its own comes before the holiday it is
+        ("2026-12-25T20:30:00", False),  # and before the week: it has only its own spans
+        ("2026-12-26T01:00:00", False),
+        ("2026-12-31T23:00:00", True),
+        ("2027-01-01T05:59:00", True),  # the tail of a date goes on as far as it says
+        ("2027-01-01T06:00:00", False),
+        ("2027-01-01T20:00:00", True),
+    ],
+)
+def test_dates_come_before_holidays_and_holidays_before_the_week(at: str, open_now: bool) -> None:
+    zone = "America/Sao_Paulo"
+    assert is_open(BAR, datetime.fromisoformat(at).replace(tzinfo=ZoneInfo(zone)), zone, HOLIDAYS) is open_now
+
+
+def test_holidays_are_days_like_any_other_where_the_hours_do_not_ask_for_them() -> None:
+    at = datetime(2026, 12, 11, 20, 30, tzinfo=UTC)
+    assert is_open(replace(BAR, holidays="open"), at, "UTC", HOLIDAYS)
+    assert not is_open(BAR, at, "UTC", HOLIDAYS)
 
 
 @few
 @given(weeks("shop"), st.sampled_from(ZONES), st.integers(0, 365 * 24 * 60))
 def test_the_next_change_is_the_first_minute_that_is_different(hours: Hours, zone: str, minute: int) -> None:
     at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minute)
-    change = next_change(hours, at, zone)
-    now = is_open(hours, at, zone)
+    near = [(at + timedelta(days=ahead)).date() for ahead in range(9)]
+    plans = zip(near[1:], hours.dates, strict=False)
+    hours = replace(hours, dates=tuple(replace(plan, date=day.isoformat()) for day, plan in plans))
+    holidays = frozenset(near[-3:-1])
+    change = next_change(hours, at, zone, holidays)
+    now = is_open(hours, at, zone, holidays)
     later = at
     while later < at + timedelta(days=8):
         later += timedelta(minutes=1)
-        if is_open(hours, later, zone) is not now:
+        if is_open(hours, later, zone, holidays) is not now:
             break
     else:
-        assert change is None
+        assert change is None or change > later
         return
     assert change is not None
     assert change.astimezone(UTC) == later
     assert str(change.tzinfo) == zone
+
+
+@given(day_spans())
+def test_the_times_of_a_date_are_parsed_back(spans: tuple[Span, ...]) -> None:
+    assert parse_day(spell_day(spans)) == spans
+
+
+@pytest.mark.parametrize("words", ["", "open", "8-12", "08:00-12:00 11:00-13:00", "mon 08:00-12:00", "08:00-08:00"])
+def test_other_times_of_a_date_are_refused(words: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_day(words)
 
 
 @given(weeks("shop"))
@@ -101,27 +137,8 @@ def test_the_clock_that_jumps_over_the_opening_minute_still_opens() -> None:
     assert change.isoformat() == "2026-03-08T03:00:00-04:00"
 
 
-@pytest.mark.parametrize(
-    ("words", "conditions"),
-    [
-        ("mon-fri 08:00-18:00", ("08:00-17:59,mon-fri,*,*,America/Sao_Paulo",)),
-        ("all 00:00-24:00", ("00:00-23:59,*,*,*,America/Sao_Paulo",)),
-        ("mon,wed,fri 9:00-12:00", ("09:00-11:59,mon&wed&fri,*,*,America/Sao_Paulo",)),
-        (
-            "sat-sun 22:00-02:00",
-            ("22:00-23:59,sat-sun,*,*,America/Sao_Paulo", "00:00-01:59,mon&sun,*,*,America/Sao_Paulo"),
-        ),
-        ("fri 18:00-00:00", ("18:00-23:59,fri,*,*,America/Sao_Paulo",)),
-        ("sun 12:00-12:01", ("12:00-12:00,sun,*,*,America/Sao_Paulo",)),
-    ],
-)
-def test_asterisk_is_told_the_last_minute_that_is_open(words: str, conditions: tuple[str, ...]) -> None:
-    assert asterisk_conditions(Hours("shop", parse(words)), "America/Sao_Paulo") == conditions
-
-
 def test_hours_without_spans_are_always_closed() -> None:
     closed = Hours("closed", ())
-    assert asterisk_conditions(closed, "UTC") == ()
     assert not is_open(closed, datetime(2026, 1, 1, tzinfo=UTC), "UTC")
     assert next_change(closed, datetime(2026, 1, 1, tzinfo=UTC), "UTC") is None
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from ramal.core.destination import Destination
+from ramal.core.holidays_known import holidays_of
 from ramal.core.hours import is_open
 from ramal.core.office import Menu, Number, Office
 
@@ -86,7 +87,7 @@ def way(office: Office, at: datetime, number: str | None = None) -> Way | None:
 
 def _open(office: Office, number: Number, at: datetime) -> bool:
     weeks = {week.name: week for week in office.hours}
-    return not number.hours or is_open(weeks[number.hours], at, office.timezone)
+    return not number.hours or is_open(weeks[number.hours], at, office.timezone, holidays_of(office))
 
 
 def _search(start: Destination, menus: dict[str, Menu], staffed: set[str]) -> tuple[tuple[str, ...], str] | None:

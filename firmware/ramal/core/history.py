@@ -87,6 +87,12 @@ StepKind = Literal[
     "logout",
     "pause",
     "resume",
+    "night",  # hours, state: open, closed, auto; phone
+    "disposition",  # agent, queue, code
+    "wrap_up",  # agent, seconds, how: queue, direct, outside, extended
+    "wrap_up_ended",  # agent: by hand
+    "notice",  # agent, phone, about: missed, long (a pause)
+    "status",  # agent: heard how things stand
     "code_refused",
     "supervised",  # act: listen, whisper, barge, pause, resume, logout; by: a supervisor's code or page:user; agent
     "abandoned",  # queue, position
@@ -191,6 +197,8 @@ class Call:
     takes: tuple[Take, ...] = ()
     menus: tuple[MenuTally, ...] = ()
     supervised: tuple[Supervised, ...] = ()
+    disposition: str = ""
+    """A code of the queue's dispositions, as the agent said last; "" while nobody said."""
 
 
 _LINKED_ID = re.compile(r"(?:[A-Za-z0-9_-]+-)?([0-9]{1,11})\.([0-9]{1,12})\Z")

@@ -1,11 +1,13 @@
-"""Opening hours: the words of the file, is it open now, and the conditions Asterisk evaluates by itself.
+"""Opening hours: the words of the file, is it open now, and when does that change.
 
-Pure. Whether a call finds the office open is decided by Asterisk (``GotoIfTime``), never by the daemon; ``is_open`` is
-for eyes and for history, and must agree with it minute by minute. All of it is wall clock in the office's time zone.
+Pure. Whether a call finds the office open is decided by Asterisk (``asterisk.render_hours``), never by the daemon;
+``is_open`` is for eyes and for history, and must agree with it second by second. All of it is wall clock in the
+office's time zone. Exceptions by date come before holidays, these before the week.
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from collections.abc import Container
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby, pairwise
 from zoneinfo import ZoneInfo
 
@@ -14,6 +16,8 @@ from ramal.core.office import Hours, Span
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_MIN = 1440
 WEEK_MIN = 7 * DAY_MIN
+HORIZON_DAYS = 400
+"""How far ahead a change is looked for."""
 
 _TIMES = re.compile(r"([0-9]{1,2}):([0-9]{2})-([0-9]{1,2}):([0-9]{2})\Z")
 
@@ -60,50 +64,61 @@ def overlaps(spans: tuple[Span, ...]) -> bool:
     return any(before[1] > after[0] for before, after in pairwise(pieces))
 
 
-def is_open(hours: Hours, at: datetime, tz: str) -> bool:
-    """Whether the office is open at ``at`` (aware; ValueError when naive) in the time zone named ``tz``."""
-    return _open_at(_week_pieces(hours), at, ZoneInfo(tz))
+def spans_of(hours: Hours, day: date, holidays: Container[date] = ()) -> tuple[Span, ...]:
+    """The spans that begin on ``day``: of its own plan, or none on a holiday that closes, or of its weekday."""
+    text = day.isoformat()
+    for plan in hours.dates:
+        if plan.date == text:
+            return plan.spans
+    if hours.holidays == "closed" and day in holidays:
+        return ()
+    return tuple(span for span in hours.spans if day.weekday() in span.days)
 
 
-def next_change(hours: Hours, at: datetime, tz: str) -> datetime | None:
-    """The first instant after ``at`` when ``is_open`` turns over, in ``tz``; None when it never does.
+def end_min(span: Span) -> int:
+    """When ``span`` ends, in minutes after the midnight it began after; over 1440 when it ends on the next day."""
+    return span.closes_min if span.closes_min > span.opens_min else span.closes_min + DAY_MIN
+
+
+def is_open(hours: Hours, at: datetime, tz: str, holidays: Container[date] = ()) -> bool:
+    """Whether the office is open at ``at`` (aware; ValueError when naive) in the time zone named ``tz``.
+
+    A span belongs to the day it begins on: the early morning of a holiday is still last night's, when last night was
+    open over midnight, and the holiday itself has only its own spans.
+    """
+    if at.tzinfo is None:
+        raise ValueError("a time without its zone says nothing")
+    wall = at.astimezone(ZoneInfo(tz))
+    today, minute = wall.date(), wall.hour * 60 + wall.minute
+    return any(span.opens_min <= minute < end_min(span) for span in spans_of(hours, today, holidays)) or any(
+        minute + DAY_MIN < end_min(span) for span in spans_of(hours, today - timedelta(days=1), holidays)
+    )
+
+
+def next_change(
+    hours: Hours, at: datetime, tz: str, holidays: Container[date] = (), horizon_days: int = HORIZON_DAYS
+) -> datetime | None:
+    """The first instant after ``at`` when ``is_open`` turns over, in ``tz``; None when it does not within the horizon.
 
     Only boundaries of the wall clock and shifts of the clock itself (daylight saving) can be such an instant.
     """
-    zone, pieces = ZoneInfo(tz), _week_pieces(hours)
-    now = _open_at(pieces, at, zone)
-    monday = (at.astimezone(zone) - timedelta(days=at.astimezone(zone).weekday() + 7)).date()
-    instants: set[datetime] = set(_shifts(at, zone))
-    for week in range(4):
-        midnight = datetime(monday.year, monday.month, monday.day) + timedelta(weeks=week)
-        for minute in {minute for piece in pieces for minute in piece}:
-            wall = (midnight + timedelta(minutes=minute)).replace(tzinfo=zone)
-            instants |= {wall.replace(fold=fold).astimezone(UTC) for fold in (0, 1)}
-    for instant in sorted(instants):
-        if instant > at and _open_at(pieces, instant, zone) is not now:
-            return instant.astimezone(zone)
+    zone = ZoneInfo(tz)
+    now = is_open(hours, at, tz, holidays)
+    today = at.astimezone(zone).date()
+    for week in range(0, horizon_days, 7):
+        start = today + timedelta(days=week)
+        last = datetime.combine(start + timedelta(days=8), time(), UTC)
+        instants = set(_shifts(datetime.combine(start, time(), UTC) - timedelta(days=1), zone))
+        for offset in range(-1, 8):
+            day = start + timedelta(days=offset)
+            for span in spans_of(hours, day, holidays):
+                for minute in (span.opens_min, end_min(span)):
+                    wall = (datetime.combine(day, time()) + timedelta(minutes=minute)).replace(tzinfo=zone)
+                    instants |= {wall.replace(fold=fold).astimezone(UTC) for fold in (0, 1)}
+        for instant in sorted(instants):
+            if at < instant < last and is_open(hours, instant, tz, holidays) is not now:
+                return instant.astimezone(zone)
     return None
-
-
-def asterisk_conditions(hours: Hours, tz: str) -> tuple[str, ...]:
-    """The conditions of ``GotoIfTime`` that are true exactly while the office is open; none when it always is closed.
-
-    Two traps: Asterisk's last minute is inside (``08:00-17:59`` is open until 18:00), and a range over midnight would
-    mean the morning of the *same* weekday, so such a span becomes two conditions.
-    """
-    conditions: list[str] = []
-    for span in hours.spans:
-        parts = [(span.days, span.opens_min, span.closes_min)]
-        if span.closes_min <= span.opens_min:
-            next_days = tuple(sorted((day + 1) % 7 for day in span.days))
-            parts = [(span.days, span.opens_min, DAY_MIN), (next_days, 0, span.closes_min)]
-        for days, opens, closes in parts:
-            if closes > opens:
-                names = "*" if len(days) == 7 else "&".join(DAYS[day] for day in days)
-                if len(days) > 1 and days == tuple(range(days[0], days[-1] + 1)) and len(days) < 7:
-                    names = f"{DAYS[days[0]]}-{DAYS[days[-1]]}"
-                conditions.append(f"{_clock(opens)}-{_clock(closes - 1)},{names},*,*,{tz}")
-    return tuple(conditions)
 
 
 def _days(text: str) -> tuple[int, ...]:
@@ -164,23 +179,11 @@ def _pieces(span: Span) -> list[tuple[int, int]]:
     return pieces
 
 
-def _week_pieces(hours: Hours) -> tuple[tuple[int, int], ...]:
-    return tuple(piece for span in hours.spans for piece in _pieces(span))
-
-
-def _open_at(pieces: tuple[tuple[int, int], ...], at: datetime, zone: ZoneInfo) -> bool:
-    if at.tzinfo is None:
-        raise ValueError("a time without its zone says nothing")
-    wall = at.astimezone(zone)
-    minute = wall.weekday() * DAY_MIN + wall.hour * 60 + wall.minute
-    return any(start <= minute < end for start, end in pieces)
-
-
 def _shifts(at: datetime, zone: ZoneInfo) -> list[datetime]:
-    """The instants within three weeks when the zone's offset changes, found by halving days down to a second."""
+    """The instants within ten days when the zone's offset changes, found by halving days down to a second."""
     start = at.astimezone(UTC).replace(microsecond=0)
     found: list[datetime] = []
-    for day in range(21):
+    for day in range(10):
         low, high = start + timedelta(days=day), start + timedelta(days=day + 1)
         if low.astimezone(zone).utcoffset() == high.astimezone(zone).utcoffset():
             continue

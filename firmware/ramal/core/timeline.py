@@ -32,7 +32,13 @@ _SAID: dict[str, tuple[StepKind, tuple[str, ...]]] = {
     "LOGOUT": ("logout", ("agent", "phone")),
     "PAUSE": ("pause", ("agent", "phone", "reason")),
     "RESUME": ("resume", ("agent", "phone")),
+    "NIGHT": ("night", ("hours", "state", "phone")),
     "CODE_REFUSED": ("code_refused", ("reason", "phone")),
+    "DISPOSITION": ("disposition", ("agent", "queue", "code")),
+    "WRAPUP": ("wrap_up", ("agent", "seconds", "how")),
+    "WRAPUP_END": ("wrap_up_ended", ("agent", "phone")),
+    "NOTICE": ("notice", ("agent", "phone", "about")),
+    "STATUS": ("status", ("agent", "phone")),
     "SPY": ("supervised", ("act", "by", "agent")),
     "SUPERVISE": ("supervised", ("act", "by", "agent")),
 }
