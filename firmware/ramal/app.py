@@ -11,11 +11,12 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
@@ -23,6 +24,7 @@ from ramal.ami import translate
 from ramal.ami.codec import Message
 from ramal.ami.link import Link
 from ramal.ami.session import Session
+from ramal.asterisk.prompts import Prompt
 from ramal.asterisk.reload import AmiReloader, Reloader
 from ramal.books import Books
 from ramal.box.home import UMASK, Home
@@ -39,8 +41,8 @@ from ramal.engine import TICK_S, Engine, clock_ms
 from ramal.errors import RamalError
 from ramal.in_force import InForce, Means
 from ramal.notify import Notifier
+from ramal.ops import contacts, supervise
 from ramal.ops import means as ops
-from ramal.ops import supervise
 from ramal.ops.means import Subject
 from ramal.ops.rounds import Rounds
 from ramal.starts import Starts
@@ -57,7 +59,7 @@ from ramal.writer_lock import only_writer
 log = logging.getLogger(__name__)
 
 AMI_USER = "ramal"
-SUBJECTS: tuple[Callable[[ops.Means], Subject], ...] = (supervise.subject,)
+SUBJECTS: tuple[Callable[[ops.Means], Subject], ...] = (contacts.subject, supervise.subject,)
 """What the page and the command line can ask for, beside what stands here."""
 
 
@@ -88,6 +90,10 @@ class Drills(Protocol):
         """Hang up a test call in progress; the daemon is ending. On the main thread, may take some seconds."""
 
 
+def _dumb(prompts: Sequence[Prompt], folder: Path) -> None:
+    """For who has no voice."""
+
+
 @dataclass(frozen=True, slots=True)
 class Peers:
     """What rendering and speaking need of the machine; computed when first used, because a daemon that only watches
@@ -95,6 +101,8 @@ class Peers:
 
     render: Callable[[Office], Mapping[str, str]]
     speak: Callable[[Office], object]
+    say: Callable[[Sequence[Prompt], Path], object] = _dumb
+    """Speaks a few prompts into a folder of their own."""
 
 
 def peers_of(home: Home) -> Peers:
@@ -113,7 +121,13 @@ def peers_of(home: Home) -> Peers:
 
         prepare.prompts(home, peers(), office, log.info)
 
-    return Peers(render, speak)
+    def say(prompts: Sequence[Prompt], folder: Path) -> None:
+        from ramal.box import prepare
+        from ramal.provide import peers
+
+        prepare.say(peers(), prompts, folder)
+
+    return Peers(render, speak, say)
 
 
 def new_secret() -> str:
@@ -127,7 +141,7 @@ class Daemon:
     """Everything that runs while ``run`` runs. Made on the main thread, inside the writer's lock."""
 
     def __init__(self, home: Home, pace: Pace, peers: Peers, stack: ExitStack) -> None:
-        self.home = home
+        self.home, self._peers = home, peers
         self.started_ms = clock_ms()
         self.in_force_settings = home.in_force()
         self.starts = Starts(home.starts)
@@ -261,6 +275,8 @@ class Daemon:
             read=self._read,
             work=self.work.submit,
             ask=self.link.request,
+            ask_list=self.link.request_list,
+            say=self._peers.say,
             tell=self.engine.put,
             office=lambda: self.engine.state.office,
             state=lambda: self.engine.state,

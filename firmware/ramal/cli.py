@@ -96,6 +96,9 @@ def _parser() -> argparse.ArgumentParser:
     menus = command("menus", _menus, "show what callers did in the menus, and where they gave up")
     menus.add_argument("--days", type=_days, default=7, metavar="N", help="so many days, today included (else 7)")
     menus.add_argument("--json", action="store_true", help="as JSON")
+    contacts = command("contacts", _contacts, "people who call: take or print a CSV file, block, unblock, find")
+    contacts.add_argument("act", choices=("import", "export", "block", "unblock", "find"))
+    contacts.add_argument("value", nargs="?", default="", metavar="FILE.csv|NUMBER|TEXT", help="- reads standard input")
     command("rebuild", _rebuild, "compute the history anew from the kept journal lines")
     return parser
 
@@ -227,3 +230,7 @@ def _days(text: str) -> int:
 def _rebuild(home: Home, arguments: argparse.Namespace) -> int:
     print(importlib.import_module("ramal.app").rebuild(home))
     return DONE
+
+
+def _contacts(home: Home, arguments: argparse.Namespace) -> int:
+    return int(importlib.import_module("ramal.contacts").run(home, arguments.act, arguments.value))

@@ -5,7 +5,7 @@ import phonenumbers
 from ramal.asterisk.goto import prompt
 from ramal.asterisk.prompts import FOLDER
 from ramal.asterisk.tokens import display, token
-from ramal.core.numbering import Cut, area_of, rules
+from ramal.core.numbering import Cut, office_area, rules
 from ramal.core.office import Line, Office
 from ramal.core.ring_name import OUTCOME_MAX, TITLE_MAX, title_of
 
@@ -50,11 +50,6 @@ def caller_globals(office: Office) -> str:
 RAMAL_VIP_LEVELS = {office.vip_priority}
 RAMAL_REPEAT_LEVELS = {office.repeat_priority}
 RAMAL_BLOCKED_MESSAGE = {"yes" if office.blocked_message else "no"}"""
-
-
-def office_area(office: Office) -> str:
-    """The area code that goes without saying here: that of the office's first number."""
-    return area_of(office.numbers[0].number, office.country) if office.numbers else ""
 
 
 def callers(office: Office) -> str:

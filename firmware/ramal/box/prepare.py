@@ -15,7 +15,7 @@ from pathlib import Path
 import argon2
 
 from ramal.asterisk.apply import apply
-from ramal.asterisk.prompts import needed
+from ramal.asterisk.prompts import Prompt, needed
 from ramal.asterisk.render import render
 from ramal.asterisk.speak import speak
 from ramal.box.asterisk import box_of
@@ -76,6 +76,11 @@ def prompts(home: Home, peers: Peers, made: Office, say: Say) -> None:
             say(f"Speaking prompts: {done} of {of}.")
 
     speak(needed(made), home.prompts, argv, progress)
+
+
+def say(peers: Peers, wanted: Sequence[Prompt], folder: Path) -> int:
+    """Speak prompts into a folder of their own; how many were made."""
+    return speak(wanted, folder, lambda program, words, folders: peers.argv(program, *words, binds=list(folders)))
 
 
 def owner(home: Home) -> str | None:

@@ -16,6 +16,8 @@ from functools import cache
 
 import phonenumbers
 
+from ramal.core.office import Office
+
 LENGTH_MAX = 40
 """Characters of a number that are looked at; the dialplan cuts there too."""
 Cut = tuple[int, int | None]
@@ -69,6 +71,11 @@ def area_of(e164: str, country: str) -> str:
     """The area code that goes without saying at this number; "" where the country's plan has no such dialling here."""
     home = f"+{phonenumbers.country_code_for_region(country)}"
     return e164[3:5] if country == "BR" and e164.startswith(home) and len(e164) >= 13 else ""
+
+
+def office_area(office: Office) -> str:
+    """The area code that goes without saying in an office: that of its first number."""
+    return area_of(office.numbers[0].number, office.country) if office.numbers else ""
 
 
 @cache

@@ -6,9 +6,11 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from ramal.ami.codec import Header, Message
+from ramal.asterisk.prompts import Prompt
 from ramal.box.home import Home
 from ramal.control.server import Handler
 from ramal.core.events import Event
@@ -24,6 +26,14 @@ class Asks(Protocol):
     ) -> Message: ...
 
 
+class AsksList(Protocol):
+    """An AMI action that is answered by a list: the answer, and the rows. Errors as ``Asks``."""
+
+    def __call__(
+        self, action: str, headers: Sequence[Header] = ..., *, timeout_s: float = ...
+    ) -> tuple[Message, list[Message]]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Means:
     """The daemon, as a subject may use it. ``write`` is acknowledged work (on disk when the Future is done),
@@ -36,6 +46,9 @@ class Means:
     """Runs a job on a read-only connection of the calling thread and gives its result; not on the control thread."""
     work: Callable[[Callable[[], Any]], "Future[Any]"]
     ask: Asks
+    ask_list: AsksList
+    say: Callable[[Sequence[Prompt], Path], object]
+    """Speaks prompts into a folder; may take a while. RamalError when there is no voice."""
     tell: Callable[[Event], None]
     office: Callable[[], Office]
     state: Callable[[], State]

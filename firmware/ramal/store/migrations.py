@@ -164,6 +164,8 @@ FIRST = (
 )
 
 SECOND = (
+    # What the agent said that the call was: a code of the queue's dispositions.
+    "ALTER TABLE call ADD COLUMN disposition TEXT NOT NULL DEFAULT ''",
     # Not a foreign key: a decision may be kept before the call's first journal line is read.
     """
     CREATE TABLE decision (
@@ -175,7 +177,8 @@ SECOND = (
     ) STRICT
     """,
     "CREATE INDEX decision_call ON decision (call)",
-    # number: E.164. Data, not settings: thousands of rows, changed one at a time from the page or by CSV.
+    # number: E.164. Data, not settings: thousands of rows, changed one at a time from the page or by CSV. sought: name
+    # and note in small letters without accents.
     """
     CREATE TABLE contact (
         number TEXT PRIMARY KEY,
@@ -186,6 +189,7 @@ SECOND = (
         agent TEXT NOT NULL,
         queue TEXT NOT NULL,
         note TEXT NOT NULL,
+        sought TEXT NOT NULL,
         updated_ms INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID
     """,

@@ -14,6 +14,12 @@ from ramal.core.history import Category, Direction, Step, call_key, first_key
 from ramal.core.timeline import timeline
 from ramal.store.agent_days import AgentDay as AgentDay
 from ramal.store.agent_days import agents_today as agents_today
+from ramal.store.contacts import ContactPage as ContactPage
+from ramal.store.contacts import contact as contact
+from ramal.store.contacts import every_contact as every_contact
+from ramal.store.contacts import found_contacts as found_contacts
+from ramal.store.contacts import names_of as names_of
+from ramal.store.contacts_csv import write_contacts as write_contacts
 from ramal.store.db import DatabaseUnusable as DatabaseUnusable
 from ramal.store.db import open_reader as open_reader
 from ramal.store.ledger import HOUR_MS, TAKES, journal_of, last_sign
