@@ -16,6 +16,7 @@ from ramal.core.story import NOT_LET_IN, Leg, Story, Visit, line_of, number_at, 
 
 BLOCKED = (NOT_LET_IN - {"PREDICTED", "CALLBACK"}) | {"LEAVEEMPTY", "LEAVEUNAVAIL"}
 SERVICE = frozenset({"LOGIN", "LOGOUT", "PAUSE", "RESUME", "CODE_REFUSED", "SPY", "SUPERVISE"})
+SERVICE |= {"NOTICE", "STATUS", "WRAPUP", "WRAPUP_END", "DISPOSITION"}
 VERDICTS: dict[str, Outcome] = {
     "ABANDON": "abandoned",
     "EXITWITHTIMEOUT": "timed_out",
@@ -25,6 +26,8 @@ VERDICTS: dict[str, Outcome] = {
 NOTHING_SPOKEN = (["ERROR"], ["SKIP"])
 """Results of a message that was not recorded; the dialplan says MESSAGE before it records, perhaps again after."""
 MISSED = frozenset({"RINGNOANSWER"})
+BESIDE = frozenset({"STAGE", "WHY", "WAIT_SAID"})
+"""Said on the way, without leading the caller anywhere."""
 SUPERVISED = frozenset({"listen", "whisper", "barge", "pause", "resume", "logout"})
 
 
@@ -67,6 +70,7 @@ def fold(journal: Journal) -> Call:
         stays=stays,
         takes=tuple(_takes(story, stays, main, ended_ms)),
         supervised=tuple(_supervised(story)),
+        disposition=_disposition(story, journal.call_id),
     )
     if ended_ms is None:
         return call
@@ -123,7 +127,9 @@ def _facts(story: Story, journal: Journal) -> _Facts:
                 facts.phone = fields[0]
             case "SPY" | "SUPERVISE" if len(fields) > 2 and not fields[1].startswith("page:"):
                 facts.agent = fields[1]
-            case "LOGIN" | "LOGOUT" | "PAUSE" | "RESUME" if not facts.agent:
+            case "LOGIN" | "LOGOUT" | "PAUSE" | "RESUME" | "NOTICE" | "STATUS" | "WRAPUP_END" if not facts.agent:
+                facts.agent = fields[0]
+            case "DISPOSITION" if fields[3:] != [journal.call_id]:
                 facts.agent = fields[0]
             case "MESSAGE":
                 facts.has_message = fields[1:] not in NOTHING_SPOKEN
@@ -259,6 +265,12 @@ def _takes(story: Story, stays: tuple[Stay, ...], main: Leg | None, ended_ms: in
             yield Take("message", _sound(path), event.at_ms, None)
 
 
+def _disposition(story: Story, call_id: str) -> str:
+    """What the agent said that the call was: the last word counts, also from another channel (``*40``)."""
+    said = (fields for event, fields in story.said if event.user == "DISPOSITION" and fields[3:] == [call_id])
+    return next((clean(fields[2]) for fields in reversed(list(said))), "")
+
+
 def _supervised(story: Story) -> Iterator[Supervised]:
     for event, fields in story.said:
         if event.user in ("SPY", "SUPERVISE") and len(fields) > 2 and fields[0] in SUPERVISED:
@@ -321,7 +333,8 @@ def _hangup_by(story: Story, call: Call, cut: bool) -> HangupBy:
         return "system"
     main = story.main
     final = story.visits[-1].log[-1].event if story.visits and story.visits[-1].log else ""
-    last_said = story.said[-1][0].user if story.said else ""
+    own = [event.user for event, _ in story.said if main is None or event.unique_id == main.unique_id]
+    last_said = next((user for user in reversed(own) if user not in BESIDE), "")
     if last_said in ("", "QUEUE") and final in ("COMPLETECALLER", "COMPLETEAGENT", "ABANDON"):
         return "agent" if final == "COMPLETEAGENT" else "caller"
     source = hangup_source(main.hangup_extra) if main is not None else ""

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
-from ramal.core.events import Member, Talk, Waiting
+from ramal.core.events import CallerRanked, Member, Talk, Waiting
 from ramal.core.office import Office
+from ramal.core.places import logical
 from ramal.core.warnings import Registry
 
 AgentState = Literal["out", "free", "ringing", "talking", "wrap-up", "paused", "unreachable", "busy"]
@@ -22,6 +23,9 @@ Seat = tuple[str, str]
 """Queue and phone: what is unique in Asterisk."""
 GRACE_MS = 1_500
 """After a talk Asterisk still calls the phone "in use" for a moment: that moment is not a second call."""
+
+WRAP_UP = "wrap-up"
+"""The pause that is none: a wrap-up app_queue does not know of, ended by Asterisk's own timer (dialplan/agent.conf)."""
 
 FREE, IN_USE, BUSY, INVALID, UNAVAILABLE, RINGING, RINGING_IN_USE, ON_HOLD = 1, 2, 3, 4, 5, 6, 7, 8
 """Asterisk's device states, as AMI numbers them."""
@@ -92,8 +96,18 @@ class State:
     warnings: Registry = field(default_factory=dict)
     members_changed_ms: int = 0
     """When an agent last joined or left a queue; reconciling waits until that settled."""
+    ranks: Mapping[str, CallerRanked] = field(default_factory=dict)
+    """By channel: the last place in the order that was told (core.ageing)."""
     refused_ms: int = 0
     """When Asterisk last refused a command; the same plan is not tried again at once."""
+
+    def by_home(self) -> dict[str, tuple[Waiting, ...]]:
+        """Who waits in each queue of the office, the next one first: over all of app_queue's queues behind it."""
+        homes: dict[str, list[Waiting]] = {}
+        for line in self.waiting.values():
+            for caller in line:
+                homes.setdefault(caller.home or logical(caller.queue), []).append(caller)
+        return {home: tuple(sorted(line, key=lambda caller: -caller.prio)) for home, line in homes.items()}
 
 
 def standing_of(state: State, agent: str, now_ms: int) -> Standing:
@@ -139,7 +153,10 @@ def _resting(state: State, memberships: Iterable[Member], rest: Rest, in_use: bo
     paused = [member for member in memberships if member.paused]
     if paused:
         began_ms = max(member.last_pause_ms for member in paused)
-        return Standing("paused", began_ms or now_ms, next((m.pause_reason for m in paused if m.pause_reason), ""))
+        reason = next((m.pause_reason for m in paused if m.pause_reason), "")
+        if reason == WRAP_UP:
+            return Standing("wrap-up", began_ms or now_ms)
+        return Standing("paused", began_ms or now_ms, reason)
     if _unreachable(state, memberships):
         return Standing("unreachable", now_ms)
     until_ms = max(rest.until_ms, rest.since_ms + GRACE_MS) if in_use else rest.until_ms

@@ -6,9 +6,12 @@ Pure. Nothing is judged here; ``core.fold`` and ``core.timeline`` both start fro
 from dataclasses import dataclass, field
 
 from ramal.core.journal import MEMBERSHIP, Cel, Journal, Queued, endpoint, user_fields
+from ramal.core.places import logical
 
-NOT_LET_IN = frozenset({"FULL", "JOINEMPTY", "JOINUNAVAIL"})
-"""QUEUESTATUS of callers who never entered the queue."""
+NOT_LET_IN = frozenset({"FULL", "JOINEMPTY", "JOINUNAVAIL", "PREDICTED", "CALLBACK"})
+"""QUEUESTATUS of callers who never entered app_queue: two of them are our own (see dialplan/queue.conf)."""
+LEFT_PART = frozenset({"EXITWITHTIMEOUT", "EXITEMPTY", "EXITWITHKEY"})
+"""How app_queue says that a part of a stay is over; only the last part's word is the stay's end."""
 MOVES = frozenset({"BLINDTRANSFER", "ATTENDEDTRANSFER", "PICKUP"})
 
 
@@ -36,7 +39,8 @@ class Leg:
 
 @dataclass(slots=True)
 class Visit:
-    """A stay in a queue while it is being put together from both files."""
+    """A stay in a queue while it is being put together from both files. ``parts`` are the queues of app_queue it went
+    through, in order: one stay may be several visits there (see core.places)."""
 
     queue: str
     joined_ms: int
@@ -44,6 +48,7 @@ class Visit:
     ended_ms: int | None = None
     status: str = ""
     log: list[Queued] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -67,6 +72,9 @@ def tell(journal: Journal) -> Story:
     open_legs = 0
     for event in journal.cel:
         at_ms, kind = event.at_ms, event.type
+        if event.user == "DISPOSITION" and event.linked_id != journal.call_id:
+            story.said.append((event, user_fields(event.extra)))  # of another call: the agent said later what this was
+            continue
         if story.first is None:
             story.first = event
         story.last_ms = max(story.last_ms, at_ms)
@@ -106,11 +114,24 @@ def _said(story: Story, event: Cel, fields: list[str]) -> None:
     name = event.user
     if name in ("QUEUE", "PHONE", "VOICEMAIL") and story.visits and story.visits[-1].ended_ms is None:
         story.visits[-1].ended_ms = event.at_ms  # left without a QUEUE_END: transferred
-    if name == "QUEUE":
+    if name == "QUEUE" and not _goes_on(story, fields):
         story.visits.append(Visit(fields[0], event.at_ms, fields[1] if len(fields) > 1 else ""))
+    if name == "QUEUE":
+        story.visits[-1].parts += fields[2:3]
+    elif name == "STAGE" and story.visits:
+        story.visits[-1].parts.append(fields[0])
+        story.visits[-1].ended_ms, story.visits[-1].status = None, ""
     elif name == "QUEUE_END" and story.visits:
         story.visits[-1].ended_ms = event.at_ms
         story.visits[-1].status = fields[1] if len(fields) > 1 else ""
+
+
+def _goes_on(story: Story, fields: list[str]) -> bool:
+    """Whether a QUEUE that names its part goes on with the stay before: the same queue, asked in another way."""
+    if not story.visits or len(fields) < 4 or not story.visits[-1].parts or story.visits[-1].queue != fields[0]:
+        return False
+    story.visits[-1].ended_ms, story.visits[-1].status = None, ""
+    return True
 
 
 def _attach(story: Story, lines: tuple[Queued, ...]) -> None:
@@ -122,15 +143,17 @@ def _attach(story: Story, lines: tuple[Queued, ...]) -> None:
         if line.event == "ENTERQUEUE" or not chapters:
             chapters.append([])
         chapters[-1].append(line)
-    waiting = [visit for visit in story.visits if visit.status not in NOT_LET_IN]
+    waiting = [(visit, visit.parts or [visit.queue]) for visit in story.visits if visit.status not in NOT_LET_IN]
     for chapter in chapters:
-        match = next((visit for visit in waiting if visit.queue == chapter[0].queue), None)
-        if match is None:
-            match = Visit(chapter[0].queue, chapter[0].at_s * 1000)
+        name = chapter[0].queue
+        at = next((n for n, (_, parts) in enumerate(waiting) if name in parts), None)
+        if at is None:
+            match = Visit(logical(name), chapter[0].at_s * 1000)
             story.visits.append(match)
         else:
-            waiting.remove(match)
-        match.log = chapter
+            match, parts = waiting[at]
+            waiting[at] = (match, parts[parts.index(name) + 1 :])
+        match.log = [line for line in match.log if line.event not in LEFT_PART] + chapter[bool(match.log) :]
     if any(visit.log and visit not in story.visits[:1] for visit in story.visits):
         story.visits.sort(key=lambda visit: visit.joined_ms)
     if story.first is None and lines:

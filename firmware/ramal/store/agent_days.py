@@ -1,10 +1,13 @@
 """What each agent did in a span of time, from queue_log's logins and pauses and from the queue stays."""
 
 import sqlite3
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from ramal.core.history import first_key
+from ramal.core.state import WRAP_UP
 
 LOOK_BACK_MS = 31 * 24 * 3_600_000
 """How long before the span a login is still believed: nobody stays logged in for longer without an event."""
@@ -23,6 +26,12 @@ class AgentDay:
     talk_ms: int
     logged_in_ms: int
     paused_ms: int
+    """Without wrap-up."""
+    pauses_ms: Mapping[str, int] = field(default_factory=dict)
+    """By reason, the codes of the office's pauses and ``pause``, ``missed``, ``rejected``; sum: ``paused_ms``."""
+    wrap_up_ms: int = 0
+    """Wrap-up that was a pause of its own: after calls that came through no queue, and where it was extended. What
+    app_queue itself leaves free after a queue's call leaves no trace in its journal."""
 
 
 def agents_today(db: sqlite3.Connection, since_ms: int, now_ms: int) -> tuple[AgentDay, ...]:
@@ -58,7 +67,7 @@ class _Day:
     since_ms: int = 0
     counted_ms: int = 0
     logged_in_ms: int = 0
-    paused_ms: int = 0
+    pauses_ms: Counter[str] = field(default_factory=Counter)
     answered: int = 0
     missed: int = 0
     talk_ms: int = 0
@@ -66,6 +75,11 @@ class _Day:
     @property
     def state(self) -> Literal["out", "in", "paused"]:
         return "out" if not self.queues else ("paused" if self.paused else "in")
+
+    @property
+    def reason(self) -> str:
+        """Why the agent is paused now; "" when no queue's journal says."""
+        return next((reason for reason in self.paused.values() if reason), "") if self.state == "paused" else ""
 
     @property
     def worked(self) -> bool:
@@ -92,20 +106,23 @@ class _Day:
     def _count(self, at_ms: int) -> None:
         passed = max(0, at_ms - max(self.counted_ms, self.began_ms))
         self.logged_in_ms += passed if self.queues else 0
-        self.paused_ms += passed if self.state == "paused" else 0
+        if self.state == "paused" and passed:
+            self.pauses_ms[self.reason] += passed
         self.counted_ms = max(at_ms, self.counted_ms)
 
     def at(self, now_ms: int) -> AgentDay:
         self._count(now_ms)
-        reason = next(iter(self.paused.values()), "") if self.state == "paused" else ""
+        pauses_ms = {reason: ms for reason, ms in self.pauses_ms.items() if reason != WRAP_UP}
         return AgentDay(
             self.agent,
             self.state,
             self.since_ms,
-            reason,
+            self.reason,
             self.answered,
             self.missed,
             self.talk_ms,
             self.logged_in_ms,
-            self.paused_ms,
+            sum(pauses_ms.values()),
+            pauses_ms,
+            self.pauses_ms[WRAP_UP],
         )

@@ -23,8 +23,10 @@ from ramal.core.journal import (
     MEMBERSHIP,
     QUEUE_LINE,
     Queued,
+    cel_of,
     parse_queue,
     salvage,
+    user_fields,
 )
 from ramal.store import tail
 from ramal.store.db import transaction
@@ -41,6 +43,8 @@ HOURS_BACK = 6
 AHEAD_MS = 10_000
 """A restart further than this in the future was written by a clock that has been set back since."""
 _SECOND = re.compile(rb"([0-9]{1,11})\.")
+TIMER, DISPOSITION = b"%40ramal-tick-", b",DISPOSITION,"
+"""What is looked for before anything is taken apart: channels that wait (dialplan/timer.conf), words of agents."""
 
 
 @dataclass(slots=True)
@@ -149,6 +153,7 @@ class Ingest:
                 owner[unique.decode()] = linked.decode()
         batch.events += good
         if good == data.count(b"\n"):
+            self._sort_out(data, grouped)
             return 0
         # Something is odd: look again, line by line, so that a salvaged line gets its place.
         grouped.clear()
@@ -167,7 +172,24 @@ class Ingest:
                 grouped.setdefault(fit[1], []).append(line)
                 if fit[2] != fit[1]:
                     owner[fit[2].decode()] = fit[1].decode()
+        self._sort_out(data, grouped)
         return refused
+
+    def _sort_out(self, data: bytes, grouped: dict[bytes, list[bytes]]) -> None:
+        """Leave out Asterisk's timers, which are nobody's calls, and give what an agent said later about a call to
+        that call too, when it is known."""
+        if TIMER in data:
+            for linked in [linked for linked, lines in grouped.items() if _is_timer(lines[0])]:
+                del grouped[linked]
+        if DISPOSITION not in data:
+            return
+        for line in [line for lines in grouped.values() for line in lines if DISPOSITION in line]:
+            event = cel_of(line)
+            about = user_fields(event.extra)[3:] if event.user == "DISPOSITION" else []
+            if not about or about[0] == event.linked_id or call_key(about[0]) is None:
+                continue
+            if about[0].encode() in grouped or self._ledger.has(about[0]):
+                grouped.setdefault(about[0].encode(), []).append(line)
 
     def _group_queue(self, chunk: Chunk, batch: _Batch) -> int:
         refused = 0
@@ -293,6 +315,12 @@ class Ingest:
 
 
 _SAME_EVENT = "at_ms = ? AND agent = ? AND queue = ? AND kind = ? AND detail = ?"
+
+
+def _is_timer(line: bytes) -> bool:
+    """By the channel's name alone: every other field may be a stranger's."""
+    channel = line.split(b",", 5)[4]
+    return channel.startswith(b"Local%2F") and TIMER in channel
 
 
 def _signed(number: int) -> int:

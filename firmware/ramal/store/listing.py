@@ -40,6 +40,7 @@ class CallRow:
     hangup_by: HangupBy
     missed: tuple[str, ...]
     has_message: bool
+    disposition: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ def calls(
     direction: Direction | None = None,
     queue: str = "",
     agent: str = "",
+    disposition: str = "",
     since_ms: int | None = None,
     until_ms: int | None = None,
     before: int | None = None,
@@ -76,9 +78,10 @@ def calls(
 
     ``search``: a fragment of the caller's or the dialled number as typed (spaces and dashes are ignored), of the
     caller's name (accents and case are ignored), or an agent's or a queue's name. ``queue``: calls that were in it.
+    ``disposition``: a code; compared call by call, so it goes best with a queue, an agent or a day.
     ``until_ms`` is exclusive.
     """
-    wanted = _Wanted(category, direction, queue, agent, since_ms, until_ms)
+    wanted = _Wanted(category, direction, queue, agent, since_ms, until_ms, disposition=disposition)
     newest_first = after is None
     rows: dict[int, CallRow] = {}
     stops: list[int] = []
@@ -114,6 +117,7 @@ class _Wanted:
     until_ms: int | None = None
     number: str = ""
     words: tuple[str, ...] = ()
+    disposition: str = ""
 
     def fits(self, row: CallRow) -> bool:
         """Does the call meet every condition but the queue, which only its index knows?"""
@@ -124,6 +128,7 @@ class _Wanted:
             (self.category is None or row.category == self.category)
             and (self.direction is None or row.direction == self.direction)
             and (not self.agent or row.agent == self.agent)
+            and (not self.disposition or row.disposition == self.disposition)
             and (self.since_ms is None or row.started_ms >= self.since_ms)
             and (self.until_ms is None or row.started_ms < self.until_ms)
             and self.number in found
@@ -222,5 +227,5 @@ def _was_in(db: sqlite3.Connection, key: int, queue: str) -> bool:
 
 def call_row(row: Sequence[Any]) -> CallRow:
     """A row of CALL's columns."""
-    values: list[Any] = [*row[:18], tuple(row[18].split()), bool(row[19])]
+    values: list[Any] = [*row[:18], tuple(row[18].split()), bool(row[19]), *row[20:]]
     return CallRow(*values)
