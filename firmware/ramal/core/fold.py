@@ -9,6 +9,7 @@ verdicts. Times inside a journal are not sorted: the order of the file is right 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from ramal.core import callback_history
 from ramal.core.history import Call, Category, Direction, HangupBy, Outcome, Stay, Supervised, Take
 from ramal.core.journal import Journal, Queued, clean, hangup_source
 from ramal.core.menus import PATH_MAX, tally
@@ -39,7 +40,7 @@ def fold(journal: Journal) -> Call:
     if cut:
         ended_ms = story.last_ms  # the last sign of life; when it really ended nobody wrote down
     direction = _direction(story)
-    stays = tuple(_stay(story, visit, ended_ms, cut) for visit in story.visits)
+    stays = callback_history.left(story, tuple(_stay(story, visit, ended_ms, cut) for visit in story.visits))
     main = story.main
     talk_ms = _talk_ms(story, stays, ended_ms)
     answering = _answering(story, stays)
@@ -70,6 +71,7 @@ def fold(journal: Journal) -> Call:
         stays=stays,
         takes=tuple(_takes(story, stays, main, ended_ms)),
         supervised=tuple(_supervised(story)),
+        callbacks=tuple(callback_history.notes(story, stays)),
         disposition=_disposition(story, journal.call_id),
     )
     if ended_ms is None:
@@ -125,6 +127,11 @@ def _facts(story: Story, journal: Journal) -> _Facts:
                 keys.append(":".join(fields[:2]))
             case "PHONE":
                 facts.phone = fields[0]
+            case "STANDIN" if len(fields) > 2:
+                facts.number, facts.caller, facts.caller_name = fields[2], "", ""
+            case "RETURN" if len(fields) > 2:
+                facts.agent, facts.phone, facts.number = fields[:3]
+                facts.caller, facts.caller_name = fields[1], ""
             case "SPY" | "SUPERVISE" if len(fields) > 2 and not fields[1].startswith("page:"):
                 facts.agent = fields[1]
             case "LOGIN" | "LOGOUT" | "PAUSE" | "RESUME" | "NOTICE" | "STATUS" | "WRAPUP_END" if not facts.agent:
@@ -143,7 +150,7 @@ def _facts(story: Story, journal: Journal) -> _Facts:
 def _direction(story: Story) -> Direction:
     if story.main is None or any(event.user == "ARRIVE" for event, _ in story.said) or line_of(story.main):
         return "in"
-    if any(line_of(leg) for leg in story.legs.values()):
+    if any(line_of(leg) for leg in story.legs.values()) or _names(story) & callback_history.CALLS_OUT:
         return "out"
     return "internal"
 
@@ -263,6 +270,11 @@ def _takes(story: Story, stays: tuple[Stay, ...], main: Leg | None, ended_ms: in
         if path and path not in seen:
             seen.add(path)
             yield Take("message", _sound(path), event.at_ms, None)
+        path = callback_history.recorded(event.user, fields)
+        if path and path not in seen:
+            seen.add(path)
+            end_ms = main.ended_ms if main is not None and main.ended_ms is not None else ended_ms
+            yield Take("talk", _sound(path), event.at_ms, None if end_ms is None else max(0, end_ms - event.at_ms))
 
 
 def _disposition(story: Story, call_id: str) -> str:
@@ -289,6 +301,9 @@ def _names(story: Story) -> set[str]:
 def _category(story: Story, call: Call, cut: bool) -> Category:
     spoke = any(stay.outcome == "answered" for stay in call.stays) or bool(story.main and story.main.bridged)
     said = _names(story)
+    if said & callback_history.CALLS_OUT:  # agents who answered a stand-in, or pressed a key, spoke with nobody yet
+        reached = any(line_of(leg) and leg.bridged for leg in story.legs.values())
+        return "connected" if reached else ("system" if cut else "not_connected")
     if call.direction != "in":
         if spoke:
             return "answered" if call.stays else "connected"
@@ -297,6 +312,8 @@ def _category(story: Story, call: Call, cut: bool) -> Category:
         return "service" if said & SERVICE else _waited(call.stays) or "not_connected"
     if spoke:
         return "answered"
+    if said & callback_history.NOTED:
+        return "withdrawn"
     if cut:
         return "system"
     return _waited(call.stays) or _unqueued(story, said)

@@ -45,7 +45,8 @@ Received calls (direction ``in``) end in one of these, and the counts sum to the
 - ``closed``: came outside opening hours, and nothing above happened.
 - ``message``: led to voicemail without having waited in a queue.
 - ``gave_up``: hung up, or was hung up on after too many tries, in greeting or menu.
-- ``withdrawn``: left the queue for a callback (not used yet).
+- ``withdrawn``: left the queue for a callback, or asked again while one to this number was noted; what became of it
+  stands in the callback (``core.callback_history``).
 
 With several queues the last one the caller really waited in decides.
 Calls of direction ``out`` and ``internal``: ``connected``, ``not_connected``, or ``service`` (a code dialled on a
@@ -93,6 +94,13 @@ StepKind = Literal[
     "wrap_up_ended",  # agent: by hand
     "notice",  # agent, phone, about: missed, long (a pause)
     "status",  # agent: heard how things stand
+    "callback_noted",  # id, queue, number
+    "callback_again",  # id, queue, number: one was noted already
+    "callback_waiting",  # id, queue, number: a stand-in waits at the caller's place
+    "callback_state",  # id, state: waiting, not_allowed
+    "callback_calling",  # id, n: an agent is there, the customer is called for the n-th time
+    "callback_over",  # id, result: spoken, expired, served
+    "returning",  # agent, phone, number: somebody calls a missed caller back from the work list
     "code_refused",
     "supervised",  # act: listen, whisper, barge, pause, resume, logout; by: a supervisor's code or page:user; agent
     "abandoned",  # queue, position
@@ -165,6 +173,27 @@ class Supervised:
     channels: tuple[str, ...] = ()
 
 
+CallbackEvent = Literal["noted", "again", "waiting", "not_allowed", "calling", "spoken", "expired", "served"]
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackNote:
+    """What one call's journal says about the callback ``id`` (the linked id of the call it was asked for in).
+
+    ``queue``, ``number`` (E.164) and ``joined_ms`` with ``noted``; ``n`` counts the attempts, with ``calling``;
+    ``agent`` with ``spoken`` and ``served``.
+    """
+
+    at_ms: int
+    id: str
+    event: CallbackEvent
+    queue: str = ""
+    number: str = ""
+    joined_ms: int = 0
+    n: int = 0
+    agent: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call, folded from its journal. ``category`` and ``ended_ms`` are None exactly while it runs.
@@ -197,6 +226,7 @@ class Call:
     takes: tuple[Take, ...] = ()
     menus: tuple[MenuTally, ...] = ()
     supervised: tuple[Supervised, ...] = ()
+    callbacks: tuple[CallbackNote, ...] = ()
     disposition: str = ""
     """A code of the queue's dispositions, as the agent said last; "" while nobody said."""
 
