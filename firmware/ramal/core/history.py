@@ -101,6 +101,7 @@ StepKind = Literal[
     "callback_calling",  # id, n: an agent is there, the customer is called for the n-th time
     "callback_over",  # id, result: spoken, expired, served
     "returning",  # agent, phone, number: somebody calls a missed caller back from the work list
+    "decision",  # code, a, b, c of the dialplan's WHY, or code and the daemon's own names (store.decisions)
     "code_refused",
     "supervised",  # act: listen, whisper, barge, pause, resume, logout; by: a supervisor's code or page:user; agent
     "abandoned",  # queue, position

@@ -40,6 +40,7 @@ _SAID: dict[str, tuple[StepKind, tuple[str, ...]]] = {
     "PAUSE": ("pause", ("agent", "phone", "reason")),
     "RESUME": ("resume", ("agent", "phone")),
     "NIGHT": ("night", ("hours", "state", "phone")),
+    "WHY": ("decision", ("code", "a", "b", "c")),
     "CODE_REFUSED": ("code_refused", ("reason", "phone")),
     "DISPOSITION": ("disposition", ("agent", "queue", "code")),
     "WRAPUP": ("wrap_up", ("agent", "seconds", "how")),

@@ -15,19 +15,19 @@ from typing import Any
 from ramal.ami.translate import action
 from ramal.control.protocol import Request
 from ramal.control.server import Answer
+from ramal.core import order
 from ramal.core.commands import ChangePriority, Originate, ToAsterisk, WithdrawCaller
-from ramal.core.events import Waiting
-from ramal.core.ids import QueueName
+from ramal.core.events import CallerRanked, Waiting
 from ramal.core.office import Agent, Office
+from ramal.core.places import logical
 from ramal.core.state import NOTHING
 from ramal.errors import RamalError
 from ramal.ops.means import Means, Subject
 from ramal.store import users
 
 MODES = ("listen", "whisper", "barge")
-FIRST_LEVEL = 9
-FIRST_PRIORITY = (FIRST_LEVEL + 1) * 200_000_000
-"""Above every priority the queues' own order gives (levels 0 to 9, see core.order)."""
+FIRST_PRIO = (order.LEVEL_MAX + 1) * order.SPAN
+"""Above every place that ``core.order`` gives."""
 RING_MS = 30_000
 REASON = "supervisor"
 _USER = re.compile(r"[^A-Za-z0-9._@-]")
@@ -96,20 +96,27 @@ class _Desk:
         waiting, queue = self._waiting(request.text("call")), request.text("queue")
         if queue not in {one.name for one in office.queues}:
             raise NotDone("no-queue", f"This office has no queue “{queue[:40]}”. The caller waits where they were.")
-        if queue == waiting.queue:
+        if queue == _home(waiting):
             raise NotDone("same-queue", "The caller waits in that queue already.")
-        withdraw = WithdrawCaller(_asterisk_queue(waiting), waiting.channel, f"move:{queue}")
+        withdraw = WithdrawCaller(waiting.queue, waiting.channel, f"move:{queue}")
         return self._do(who, "caller.move", f"{waiting.call} {queue}", [withdraw])
 
     def first(self, request: Request) -> "Future[Answer]":
         """Put a waiting ``call`` before all others of its queue; it stays there also when it goes to another stage."""
         who, waiting = _who(request), self._waiting(request.text("call"))
-        change = ChangePriority(_asterisk_queue(waiting), waiting.channel, FIRST_PRIORITY)
+        change = ChangePriority(waiting.queue, waiting.channel, FIRST_PRIO)
         return self._do(who, "caller.first", waiting.call, [change], lambda: self._lift(waiting))
 
     def _lift(self, waiting: Waiting) -> None:
-        lifted = (("Channel", waiting.channel), ("Variable", "RAMAL_LEVEL"), ("Value", str(FIRST_LEVEL)))
-        self.means.ask("Setvar", lifted)
+        """Have it hold for the later stages of this queue, and for the queues after it; ageing never moves it back."""
+        for name, value in (("RAMAL_PRIO0", FIRST_PRIO), ("RAMAL_LEVEL", order.LEVEL_MAX)):
+            self.means.ask("Setvar", (("Channel", waiting.channel), ("Variable", name), ("Value", str(value))))
+        since_s = waiting.joined_ms // 1000
+        rank = CallerRanked(
+            *(waiting.queue, waiting.call, waiting.channel, _home(waiting)),
+            *(FIRST_PRIO, FIRST_PRIO, waiting.first_s or since_s, since_s),
+        )
+        self.means.tell(rank)
 
     def _phone(self, agent: Agent) -> str:
         """Where the agent is logged in; NotDone when nowhere."""
@@ -152,9 +159,9 @@ def _originate(
     return Originate(attempt, channel, "ramal-page", exten, caller_id, timeout_ms, variables)
 
 
-def _asterisk_queue(waiting: Waiting) -> QueueName:
-    """The app_queue the caller is in, which may be a stage of the queue shown."""
-    return QueueName(getattr(waiting, "asterisk_queue", "") or waiting.queue)
+def _home(waiting: Waiting) -> str:
+    """The office's queue the caller waits in."""
+    return waiting.home or logical(waiting.queue)
 
 
 def _who(request: Request) -> str:

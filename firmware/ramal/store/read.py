@@ -19,15 +19,19 @@ from ramal.store.contacts import contact as contact
 from ramal.store.contacts import every_contact as every_contact
 from ramal.store.contacts import found_contacts as found_contacts
 from ramal.store.contacts import names_of as names_of
+from ramal.store.contacts_csv import decoded as decoded
 from ramal.store.contacts_csv import write_contacts as write_contacts
 from ramal.store.db import DatabaseUnusable as DatabaseUnusable
 from ramal.store.db import open_reader as open_reader
+from ramal.store.decisions import of_call
 from ramal.store.ledger import HOUR_MS, TAKES, journal_of, last_sign
 from ramal.store.listing import CALL as CALL
 from ramal.store.listing import CallRow as CallRow
 from ramal.store.listing import Page as Page
 from ramal.store.listing import call_row
 from ramal.store.listing import calls as calls
+from ramal.store.menus import MenuFigures as MenuFigures
+from ramal.store.menus import menus as menus
 from ramal.store.packing import unpack
 from ramal.store.settings import SettingsUnreadable as SettingsUnreadable
 from ramal.store.settings import load as load
@@ -92,7 +96,7 @@ def call(db: sqlite3.Connection, call_id: str) -> CallDetail | None:
     journal = journal_of(call_id, unpack(blob))
     last_ms = last_sign(journal)
     (restarted_ms,) = db.execute("SELECT min(at_ms) FROM restart WHERE at_ms > ?", (last_ms,)).fetchone()
-    steps = timeline(replace(journal, restarted_ms=restarted_ms))
+    steps = _with_decisions(db, row[0], timeline(replace(journal, restarted_ms=restarted_ms)))
     rows = db.execute(
         f"SELECT {_RECORDING} FROM recording WHERE id BETWEEN ? AND ? ORDER BY started_ms, id",
         (row[0] * TAKES, row[0] * TAKES + TAKES - 1),
@@ -100,6 +104,12 @@ def call(db: sqlite3.Connection, call_id: str) -> CallDetail | None:
     shown = call_row(row)
     heard_by = listeners(db, {event.channel for event in journal.cel}, shown.started_ms, shown.ended_ms)
     return CallDetail(shown, steps, tuple(_recording(row, call_id) for row in rows), tuple(heard_by))
+
+
+def _with_decisions(db: sqlite3.Connection, key: int, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The steps of the journal and the daemon's decisions, in the order of time."""
+    decided = [Step(at_ms, "decision", "", {"code": code, **detail}) for at_ms, code, detail in of_call(db, key)]
+    return tuple(sorted((*steps, *decided), key=lambda step: step.at_ms)) if decided else steps
 
 
 def counts(db: sqlite3.Connection, since_ms: int, until_ms: int, direction: Direction = "in") -> Mapping[Category, int]:
