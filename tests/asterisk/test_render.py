@@ -123,8 +123,8 @@ def _targets(line: str) -> Iterator[tuple[str, list[str]]]:
         yield "Goto", ["", at[1], at[2]]
     for at in re.finditer(r"\bGoto\(([^(),]*)\)", line):
         yield "Goto", ["", "", at[1]]
-    if at := re.search(r"\bGotoIf(?:Time)?\((.*)\)\s*$", line):
-        for target in at[1].rpartition("?")[2].split(":"):
+    if branches := re.search(r"\bGotoIf(?:Time)?\((.*)\)\s*$", line):
+        for target in branches[1].rpartition("?")[2].split(":"):
             parts = target.split(",")
             if target:
                 yield "GotoIf", [""] * (3 - len(parts)) + parts
@@ -190,11 +190,19 @@ def test_no_pin_stands_readable_in_a_file() -> None:
         assert pin_digest(agent.code, agent.pin) in text
 
 
+NO_PROMPTS = {
+    "nowhere",  # a link to /dev/null, for the recording of a stand-in
+    "names/",  # spoken by the daemon, played only when it is there (STAT)
+}
+
+
 def prompts_played(office: Office) -> Iterator[str]:
     """Every prompt's path that a call in any language of the office can meet; a name with a variable as ``name*``."""
     files = render(office, BOX)
     text = "".join(text for name, text in files.items() if name == "extensions.conf" or name.startswith("dialplan/"))
     for folder, path in re.findall(r"\$\{RAMAL_PROMPTS\}/(\$\{CHANNEL\(language\)\}/)?((?:[\w/-]|\$\{\w*\})+)", text):
+        if path in NO_PROMPTS:
+            continue
         name = re.sub(r"\$\{\w*\}.*", "*", path)
         yield from (f"{FOLDER[language]}/{name}" for language in spoken(office)) if folder else (name,)
 
