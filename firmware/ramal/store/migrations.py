@@ -227,6 +227,117 @@ SECOND = (
         PRIMARY KEY (hour, menu, event, key)
     ) STRICT, WITHOUT ROWID
     """,
+    # Callbacks (core.callback_history): what each call's journal says, what became of each, and what people decided.
+    """
+    CREATE TABLE callback_note (
+        call INTEGER NOT NULL REFERENCES call (key) ON DELETE CASCADE,
+        n INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL,
+        id TEXT NOT NULL,
+        event TEXT NOT NULL CHECK (event IN (
+            'noted', 'again', 'waiting', 'not_allowed', 'calling', 'spoken', 'expired', 'served')),
+        queue TEXT NOT NULL,
+        number TEXT NOT NULL,
+        joined_ms INTEGER NOT NULL,
+        tries INTEGER NOT NULL,
+        agent TEXT NOT NULL,
+        PRIMARY KEY (call, n)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX callback_note_id ON callback_note (id)",
+    """
+    CREATE TABLE callback (
+        id TEXT PRIMARY KEY,
+        call INTEGER NOT NULL,
+        queue TEXT NOT NULL,
+        number TEXT NOT NULL,
+        asked_ms INTEGER NOT NULL,
+        joined_ms INTEGER NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('waiting', 'calling', 'not_allowed', 'done', 'expired', 'cancelled')),
+        tries INTEGER NOT NULL,
+        again INTEGER NOT NULL,
+        spoken_ms INTEGER,
+        ended_ms INTEGER,
+        agent TEXT NOT NULL,
+        result TEXT NOT NULL,
+        CHECK ((ended_ms IS NULL) = (state IN ('waiting', 'calling', 'not_allowed')))
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX callback_asked ON callback (asked_ms)",
+    "CREATE INDEX callback_pending ON callback (joined_ms) WHERE ended_ms IS NULL",
+    """
+    CREATE TABLE callback_cancel (
+        id TEXT PRIMARY KEY,
+        at_ms INTEGER NOT NULL,
+        who TEXT NOT NULL,
+        reason TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    # Missed calls (store.returns): the calls, the calls that took them off, a row a number, and what people decided.
+    """
+    CREATE TABLE missed_call (
+        call INTEGER PRIMARY KEY REFERENCES call (key) ON DELETE CASCADE,
+        number TEXT NOT NULL,
+        ended_ms INTEGER NOT NULL,
+        waited_ms INTEGER NOT NULL,
+        queue TEXT NOT NULL,
+        category TEXT NOT NULL,
+        has_message INTEGER NOT NULL CHECK (has_message IN (0, 1))
+    ) STRICT
+    """,
+    "CREATE INDEX missed_call_number ON missed_call (number, call)",
+    """
+    CREATE TABLE return_call (
+        call INTEGER PRIMARY KEY REFERENCES call (key) ON DELETE CASCADE,
+        number TEXT NOT NULL,
+        ended_ms INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL,
+        how TEXT NOT NULL CHECK (how IN ('in', 'out')),
+        agent TEXT NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX return_call_number ON return_call (number, call)",
+    """
+    CREATE TABLE missed (
+        number TEXT PRIMARY KEY,
+        state TEXT NOT NULL CHECK (state IN ('open', 'returned', 'closed', 'dismissed')),
+        times INTEGER NOT NULL,
+        first_ms INTEGER NOT NULL,
+        last_ms INTEGER NOT NULL,
+        longest_ms INTEGER NOT NULL,
+        queue TEXT NOT NULL,
+        category TEXT NOT NULL,
+        has_message INTEGER NOT NULL CHECK (has_message IN (0, 1)),
+        last_call TEXT NOT NULL,
+        done_ms INTEGER,
+        done_by TEXT NOT NULL,
+        done_call TEXT NOT NULL,
+        reason TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX missed_state ON missed (state, last_ms)",
+    """
+    CREATE TABLE return_mark (
+        id INTEGER PRIMARY KEY,
+        number TEXT NOT NULL,
+        at_ms INTEGER NOT NULL,
+        who TEXT NOT NULL,
+        reason TEXT NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX return_mark_number ON return_mark (number)",
+    # An attempt is here before anybody is dialed, so that it is never made twice.
+    """
+    CREATE TABLE return_attempt (
+        attempt TEXT PRIMARY KEY,
+        at_ms INTEGER NOT NULL,
+        who TEXT NOT NULL,
+        number TEXT NOT NULL,
+        phone TEXT NOT NULL,
+        agent TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX return_attempt_number ON return_attempt (number, at_ms)",
 )
 
 
