@@ -199,12 +199,24 @@ NO_PROMPTS = {
 def prompts_played(office: Office) -> Iterator[str]:
     """Every prompt's path that a call in any language of the office can meet; a name with a variable as ``name*``."""
     files = render(office, BOX)
-    text = "".join(text for name, text in files.items() if name == "extensions.conf" or name.startswith("dialplan/"))
+    text = "".join(
+        spelled_out(text) for name, text in files.items() if name == "extensions.conf" or name.startswith("dialplan/")
+    )
     for folder, path in re.findall(r"\$\{RAMAL_PROMPTS\}/(\$\{CHANNEL\(language\)\}/)?((?:[\w/-]|\$\{\w*\})+)", text):
         if path in NO_PROMPTS:
             continue
         name = re.sub(r"\$\{\w*\}.*", "*", path)
         yield from (f"{FOLDER[language]}/{name}" for language in spoken(office)) if folder else (name,)
+
+
+def spelled_out(text: str) -> str:
+    """The dialplan with the beginnings of paths that a context keeps in a LOCAL variable put in where it is used."""
+    parts = re.split(r"^(?=\[)", text, flags=re.MULTILINE)
+    for place, part in enumerate(parts):
+        for name, path in re.findall(r"LOCAL\((\w+)\)=(\$\{RAMAL_PROMPTS\}/\$\{CHANNEL\(language\)\}[\w/-]*)\)", part):
+            part = part.replace(f"${{{name}}}", path)
+        parts[place] = part
+    return "".join(parts)
 
 
 def check_prompts(office: Office) -> int:
