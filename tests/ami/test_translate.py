@@ -220,7 +220,13 @@ def test_a_snapshot_gathers_members_waiting_callers_and_reachable_endpoints(peer
     ]
     assert up.reached == ("201", "203", "line-c")
     assert up.talks == ()
-    assert peer.named("Status")[0].get("Variables") == "MEMBERNAME"
+    assert peer.named("Status")[0].get("Variables").split(",") == [
+        "MEMBERNAME",
+        "RAMAL_QUEUE",
+        "RAMAL_PRIO0",
+        "RAMAL_JOINED",
+        "RAMAL_SINCE",
+    ]
 
 
 def test_a_snapshot_knows_who_talks_with_whom(peer, asked):

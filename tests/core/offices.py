@@ -30,10 +30,13 @@ from ramal.core.office import (
 )
 from ramal.core.office_file import read
 from ramal.core.office_takes import EMERGENCY, RESERVED
+from ramal.core.places import is_reserved
 
 DEMO = resources.files("ramal").joinpath("offices/demo.toml").read_text(encoding="utf-8")
 
-names = st.from_regex(r"[a-z][a-z0-9-]{0,30}", fullmatch=True).filter(lambda name: name not in RESERVED)
+names = st.from_regex(r"[a-z][a-z0-9-]{0,30}", fullmatch=True).filter(
+    lambda name: name not in RESERVED and not is_reserved(name)
+)
 extensions = st.from_regex(r"[1-9][0-9]{3,5}", fullmatch=True).filter(lambda text: text not in EMERGENCY)
 codes = st.from_regex(r"[1-9][0-9]{0,5}", fullmatch=True)
 numbers = st.builds("+55113{:07}".format, st.integers(0, 9_999_999))

@@ -6,7 +6,7 @@ A member is ours when it is named ``agent-<code>`` and its interface is ``PJSIP/
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, assert_never
 
 from ramal.ami.codec import Header, Message
@@ -22,6 +22,8 @@ _ESCAPED, _ESCAPED_ITSELF = re.compile(r"\\([abfnrtv\\'\"?])"), "\\'\"?"
 _UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _GONE = frozenset({"unavailable", "invalid", "unknown"})
 _PEER_STATUS = {"Reachable": True, "Unreachable": False}
+_RANK = ("RAMAL_QUEUE", "RAMAL_PRIO0", "RAMAL_JOINED", "RAMAL_SINCE")
+"""What a waiting caller's channel knows of its place in the order (dialplan/queue.conf)."""
 _NOT_THERE = "<unknown>"
 """What Asterisk writes for a caller id that is not there; a caller who sends this very name is nameless too."""
 
@@ -61,14 +63,14 @@ def snapshot(asterisk: Asks, now_ms: int) -> events.AmiUp:
     """
     version = asterisk.request("CoreSettings").get("AsteriskVersion")
     queue_rows = _rows(asterisk, "QueueStatus")
-    channels = _rows(asterisk, "Status", (("Variables", "MEMBERNAME"),))
+    channels = _rows(asterisk, "Status", (("Variables", "MEMBERNAME," + ",".join(_RANK)),))
     endpoints = _rows(asterisk, "PJSIPShowEndpoints")
-    linked = {row.get("Uniqueid"): row.get("Linkedid") for row in channels}
+    by_id = {row.get("Uniqueid"): row for row in channels}
     members = (_member(row, row.get("Name"), row.get("Location")) for row in queue_rows if row.event == "QueueMember")
     talks = (_talk(row) for row in channels)
     return events.AmiUp(
         members=tuple(member for member in members if member is not None),
-        waiting=tuple(_entry(row, linked, now_ms) for row in queue_rows if row.event == "QueueEntry"),
+        waiting=tuple(_entry(row, by_id, now_ms) for row in queue_rows if row.event == "QueueEntry"),
         reached=tuple(row.get("ObjectName") for row in endpoints if _reached(row)),
         version=version,
         talks=tuple(talk for talk in talks if talk is not None),
@@ -82,10 +84,23 @@ def _rows(asterisk: Asks, action: str, headers: Sequence[Header] = ()) -> list[M
     return rows
 
 
-def _entry(row: Message, linked: dict[str, str], now_ms: int) -> events.Waiting:
+def _entry(row: Message, by_id: dict[str, Message], now_ms: int) -> events.Waiting:
     # A caller who came after the list of channels was the first channel of the call, so its own id is the linked one.
     unique = row.get("Uniqueid")
-    return _waiting(row, CallId(linked.get(unique) or unique), now_ms - 1000 * _int(row, "Wait"))
+    channel = by_id.get(unique)
+    linked = channel.get("Linkedid") if channel is not None else ""
+    entry = _waiting(row, CallId(linked or unique), now_ms - 1000 * _int(row, "Wait"))
+    rank = dict(value.partition("=")[::2] for value in channel.all("Variable")) if channel is not None else {}
+    prio0, first_s, since_s = (_number_in(rank.get(name, "")) for name in _RANK[1:])
+    joined_ms = min(entry.joined_ms, 1000 * since_s) if since_s else entry.joined_ms
+    return replace(
+        entry,
+        joined_ms=joined_ms,
+        home=rank.get(_RANK[0], ""),
+        prio0=prio0,
+        prio=_int(row, "Priority"),
+        first_s=first_s,
+    )
 
 
 def _reached(row: Message) -> bool:
@@ -137,6 +152,21 @@ def _member(message: Message, name: str, interface: str) -> events.Member | None
 
 def _caller_joined(message: Message) -> events.Event | None:
     return events.CallerJoined(_waiting(message, _call(message), _at_ms(message)))
+
+
+def _caller_ranked(message: Message) -> events.Event | None:
+    if message.get("UserEvent") != "RamalJoin":
+        return None
+    return events.CallerRanked(
+        queue=_queue(message),
+        call=_call(message),
+        channel=message.get("Channel"),
+        home=message.get("Home"),
+        prio0=_int(message, "Prio0"),
+        prio=_int(message, "Prio"),
+        first_s=_int(message, "Joined"),
+        since_s=_int(message, "Since"),
+    )
 
 
 def _caller_left(message: Message) -> events.Event | None:
@@ -237,7 +267,10 @@ def _unescaped(found: re.Match[str]) -> str:
 
 
 def _int(message: Message, header: str) -> int:
-    value = message.get(header)
+    return _number_in(message.get(header))
+
+
+def _number_in(value: str) -> int:
     return int(value) if _NUMBER.match(value) else 0
 
 
@@ -263,6 +296,7 @@ _EVENTS: dict[str, Callable[[Message], events.Event | None]] = {
     "AgentRingNoAnswer": _agent_missed,
     "AgentComplete": _agent_done,
     "PeerStatus": _reach_changed,
+    "UserEvent": _caller_ranked,
 }
 
 EVENTS: tuple[str, ...] = ("FullyBooted", *_EVENTS)

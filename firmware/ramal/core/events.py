@@ -42,6 +42,14 @@ class Waiting:
     caller_name: str
     position: int
     joined_ms: int
+    home: str = ""
+    """The office's queue, where ``queue`` is one of app_queue's behind it; "" = told by the name (core.places)."""
+    prio0: int = 0
+    """The caller's place in the order (core.order) without what waiting adds; 0 = not known."""
+    prio: int = 0
+    """The place as app_queue has it now."""
+    first_s: int = 0
+    """When the call joined its first queue, seconds since 1970: waiting counts from there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +90,21 @@ class CallerJoined:
     """A caller entered a queue. ``waiting.joined_ms`` is 0 when the source gave no time (the engine puts its own)."""
 
     waiting: Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class CallerRanked:
+    """A caller is about to enter one of app_queue's queues, with this place in the order: see ``Waiting``.
+    ``since_s``: when it entered the office's queue ``home``."""
+
+    queue: QueueName
+    call: CallId
+    channel: str
+    home: str
+    prio0: int
+    prio: int
+    first_s: int
+    since_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +222,7 @@ Event = (
     AmiUp
     | AmiDown
     | CallerJoined
+    | CallerRanked
     | CallerLeft
     | MemberSeen
     | MemberRemoved

@@ -352,7 +352,7 @@ def _hangup_by(story: Story, call: Call, cut: bool) -> HangupBy:
     final = story.visits[-1].log[-1].event if story.visits and story.visits[-1].log else ""
     own = [event.user for event, _ in story.said if main is None or event.unique_id == main.unique_id]
     last_said = next((user for user in reversed(own) if user not in BESIDE), "")
-    if last_said in ("", "QUEUE") and final in ("COMPLETECALLER", "COMPLETEAGENT", "ABANDON"):
+    if last_said in ("", "QUEUE", "STAGE") and final in ("COMPLETECALLER", "COMPLETEAGENT", "ABANDON"):
         return "agent" if final == "COMPLETEAGENT" else "caller"
     source = hangup_source(main.hangup_extra) if main is not None else ""
     if main is not None and source == main.channel:

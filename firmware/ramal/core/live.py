@@ -9,6 +9,7 @@ from typing import Any
 
 from ramal.core.events import Waiting
 from ramal.core.office import Agent
+from ramal.core.places import logical, personal
 from ramal.core.state import NOTHING, Standing, State
 from ramal.core.warnings import Registry
 
@@ -54,8 +55,9 @@ def _standing(state: State, agent: Agent, now_ms: int) -> Standing:
 
 def _queues(state: State, standings: Mapping[str, Standing]) -> list[dict[str, Any]]:
     rows = []
+    homes = state.by_home()
     for queue in state.office.queues:
-        line = state.waiting.get(queue.name, ())
+        line = homes.get(queue.name, ())
         does = [
             standings[agent.code].state
             for agent in state.office.agents
@@ -83,13 +85,13 @@ def _waiting(state: State) -> list[dict[str, Any]]:
     for ring in state.rings.values():
         ringing.setdefault(ring.call, []).append(ring.agent)
     callers: list[tuple[int, Waiting]] = [
-        (index + 1, caller) for line in state.waiting.values() for index, caller in enumerate(line)
+        (index + 1, caller) for line in state.by_home().values() for index, caller in enumerate(line)
     ]
     callers.sort(key=lambda placed: placed[1].joined_ms)
     return [
         {
             "call": caller.call,
-            "queue": caller.queue,
+            "queue": caller.home or logical(caller.queue),
             "caller": caller.caller,
             "caller_name": caller.caller_name,
             "since_ms": caller.joined_ms,
@@ -112,7 +114,9 @@ def _agent(state: State, agent: Agent, standing: Standing) -> dict[str, Any]:
         "state": standing.state,
         "since_ms": standing.since_ms,
         "reason": standing.reason,
-        "queues": sorted({queue for queue, _ in members}) if members else [place.queue for place in agent.queues],
+        "queues": sorted({logical(queue) for queue, _ in members if not personal(queue)})
+        if members
+        else [place.queue for place in agent.queues],
         "caller": other.caller if other else "",
         "call": other.call if other else standing.call,
     }

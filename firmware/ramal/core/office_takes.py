@@ -19,6 +19,7 @@ from phonenumbers import shortnumberinfo
 from ramal.core import destination
 from ramal.core.office_problems import Ledger
 from ramal.core.office_where import Path
+from ramal.core.places import is_reserved
 
 BAD: Final = object()
 """Stands for a value that was refused."""
@@ -196,7 +197,9 @@ def key(value: Any, spot: Spot) -> Any:
 def name(value: Any, spot: Spot) -> Any:
     """The name of a line, queue, menu or of hours: a word that Asterisk's files can hold."""
     taken = _plain_name(value, spot)
-    return spot.wrong("reserved", value=value) if taken in RESERVED else taken
+    if taken is not BAD and (taken in RESERVED or is_reserved(taken)):
+        return spot.wrong("reserved", value=value)
+    return taken
 
 
 def reference(value: Any, spot: Spot) -> Any:

@@ -11,6 +11,7 @@ from ramal.core.commands import AddMember, Command, RemoveMember, SetPenalty
 from ramal.core.events import Member
 from ramal.core.ids import AgentCode, Extension, QueueName
 from ramal.core.office import Agent, Office
+from ramal.core.places import is_reserved, places
 
 
 def plan(office: Office, members: Iterable[Member]) -> tuple[Command, ...]:
@@ -18,7 +19,7 @@ def plan(office: Office, members: Iterable[Member]) -> tuple[Command, ...]:
 
     An agent sits at one phone, the one of the newest log-in, and a phone serves one agent. Agents and phones that are
     no longer in the office are taken out everywhere. Queues the office does not know (hand-written ones) are left
-    alone for agents it does know.
+    alone for agents it does know, but not those that are named as only ``core.places`` names them.
     """
     present = tuple(members)
     agents = {agent.code: agent for agent in office.agents}
@@ -28,13 +29,13 @@ def plan(office: Office, members: Iterable[Member]) -> tuple[Command, ...]:
     changes: list[Command] = []
     for member in present:
         agent = agents.get(member.agent)
-        penalties = _penalties(agent, queues) if agent else {}
+        penalties = _penalties(office, agent) if agent else {}
         if agent is None or seats.get(member.agent) != member.phone:
             removals.append(RemoveMember(member.queue, member.phone))
         elif member.queue in penalties:
             if penalties[member.queue] != member.penalty:
                 changes.append(SetPenalty(member.queue, member.phone, penalties[member.queue]))
-        elif member.queue in queues:
+        elif member.queue in queues or is_reserved(member.queue):
             removals.append(RemoveMember(member.queue, member.phone))
     for code, phone in seats.items():
         mine = [member for member in present if member.agent == code]
@@ -42,7 +43,7 @@ def plan(office: Office, members: Iterable[Member]) -> tuple[Command, ...]:
         paused = next((member for member in mine if member.paused), None)
         changes.extend(
             AddMember(QueueName(queue), code, phone, penalty, paused is not None, paused.pause_reason if paused else "")
-            for queue, penalty in _penalties(agents[code], queues).items()
+            for queue, penalty in _penalties(office, agents[code]).items()
             if queue not in has
         )
     return (*removals, *changes)
@@ -63,5 +64,5 @@ def _seats(office: Office, agents: Mapping[str, Agent], members: tuple[Member, .
     return seats
 
 
-def _penalties(agent: Agent, queues: set[str]) -> dict[str, int]:
-    return {place.queue: place.penalty for place in agent.queues if place.queue in queues}
+def _penalties(office: Office, agent: Agent) -> dict[str, int]:
+    return {place.queue: place.penalty for place in places(office, agent)}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar, assert_never
 
-from ramal.core import reconcile, warnings
+from ramal.core import ageing, places, reconcile, warnings
 from ramal.core.commands import Command
 from ramal.core.events import (
     AgentAnswered,
@@ -20,6 +20,7 @@ from ramal.core.events import (
     AmiUp,
     CallerJoined,
     CallerLeft,
+    CallerRanked,
     CommandRefused,
     ConditionSeen,
     Event,
@@ -63,7 +64,7 @@ Moved = tuple[State, Iterable[str]]
 
 Follower = Callable[[State, State, Event, int], tuple[State, tuple[Command, ...]]]
 """One feature's part of a step: (before, after so far, event, now) to (after, its commands). Never raises."""
-FOLLOWERS: tuple[Follower, ...] = ()
+FOLLOWERS: tuple[Follower, ...] = (ageing.follow,)
 
 QUIET = {RINGING: FREE, RINGING_IN_USE: IN_USE}
 
@@ -87,6 +88,8 @@ def _move(state: State, event: Event, now_ms: int) -> Moved:
             return _joined(state, waiting, now_ms)
         case CallerLeft():
             return _left(state, event)
+        case CallerRanked():
+            return state, ()
         case AgentRang():
             return _rang(state, event, now_ms)
         case AgentAnswered():
@@ -218,7 +221,7 @@ def _done(state: State, event: AgentDone, now_ms: int) -> Moved:
 
 
 def _talk_over(state: State, talk: Talk, now_ms: int) -> State:
-    wrap_up_s = next((queue.wrap_up_s for queue in state.office.queues if queue.name == talk.queue), 0)
+    wrap_up_s = places.wrap_up_s(state.office, talk.queue)
     seats = state.members.get(talk.agent, NOTHING)
     quiet = {seat: replace(member, in_call=False) for seat, member in seats.items() if member.in_call}
     return replace(
@@ -352,7 +355,8 @@ def _talks_at_up(
 
 def _rests_at_up(state: State, members: Mapping[str, Mapping[Seat, Member]]) -> Mapping[str, Rest]:
     """Asterisk's own figure (whole seconds) where it is newer than ours."""
-    wraps = {queue.name: 1000 * queue.wrap_up_s for queue in state.office.queues}
+    names = {member.queue for seats in members.values() for member in seats.values()}
+    wraps = {name: 1000 * places.wrap_up_s(state.office, name) for name in names}
     rests: dict[str, Rest] = {}
     for agent, seats in members.items():
         ours = state.rests.get(agent, Rest(0, 0))
