@@ -24,7 +24,7 @@ VALUE_MODULES = frozenset(
         *("contextlib", "copy", "dataclasses", "datetime", "decimal", "difflib", "enum", "fractions", "functools"),
         *("graphlib", "hashlib", "heapq", "hmac", "ipaddress", "itertools", "json", "math", "numbers", "operator"),
         *("re", "statistics", "string", "struct", "textwrap", "tomllib", "types", "typing", "unicodedata"),
-        *("urllib.parse", "zoneinfo"),
+        *("urllib.parse", "warnings", "zoneinfo"),
     }
 )
 # Packages of data and functions of values; their only files are their own tables and words.

@@ -99,6 +99,9 @@ def _parser() -> argparse.ArgumentParser:
     contacts = command("contacts", _contacts, "people who call: take or print a CSV file, block, unblock, find")
     contacts.add_argument("act", choices=("import", "export", "block", "unblock", "find"))
     contacts.add_argument("value", nargs="?", default="", metavar="FILE.csv|NUMBER|TEXT", help="- reads standard input")
+    night = command("night", _night, "show whether the hours are open, or switch them until they turn by themselves")
+    night.add_argument("state", nargs="?", default="", metavar="open|closed|auto", choices=("open", "closed", "auto"))
+    night.add_argument("hours", nargs="?", default="", help="the name of one set of hours (else all)")
     command("rebuild", _rebuild, "compute the history anew from the kept journal lines")
     return parser
 
@@ -230,6 +233,10 @@ def _days(text: str) -> int:
 def _rebuild(home: Home, arguments: argparse.Namespace) -> int:
     print(importlib.import_module("ramal.app").rebuild(home))
     return DONE
+
+
+def _night(home: Home, arguments: argparse.Namespace) -> int:
+    return int(importlib.import_module("ramal.night").run(home, arguments.state, arguments.hours))
 
 
 def _contacts(home: Home, arguments: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ capitals from ``holidays_br``, all others (municipal, bridge days) from ``[[holi
 """
 
 import unicodedata
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -87,8 +88,10 @@ def _public(country: str, region: str, language: str) -> Mapping[int, Mapping[da
     state = region if region in known.subdivisions else None
     years = range(FIRST_YEAR, LAST_YEAR + 1)
     found: dict[int, dict[date, str]] = {year: {} for year in years}
-    for day, name in holidays.country_holidays(country, subdiv=state, years=years, language=tongue).items():
-        found.setdefault(day.year, {})[day] = name
+    with warnings.catch_warnings():  # some moon calendars are known for some years only (India: to 2035)
+        warnings.simplefilter("ignore")
+        for day, name in holidays.country_holidays(country, subdiv=state, years=years, language=tongue).items():
+            found.setdefault(day.year, {})[day] = name
     return found
 
 
