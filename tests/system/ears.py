@@ -1,0 +1,78 @@
+"""Callers who hear: a real phone, and sentences that are pure tones, so that what was said can be measured.
+
+Every prompt of the box is replaced by a tone of its own pitch; a sentence in the wrong language is another pitch.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ramal.core import sound
+from ramal.virtual.phone import Account, Phone
+from tests.system.box import TestBox
+from tests.until import until
+
+LENGTH_MS = 700
+_WINDOWS = 4
+"""Tenths of a second that must hold the tone."""
+
+
+def retune(box: TestBox, pitches: Mapping[str, float]) -> None:
+    """Make these prompts (paths below the prompts' folder, without suffix) tones of these pitches."""
+    for path, hz in pitches.items():
+        file = box.home.prompts / f"{path}.wav"
+        assert file.exists(), f"{path} is no prompt of this office"
+        file.write_bytes(sound.wav_bytes(sound.tone([hz], LENGTH_MS)))
+
+
+@dataclass(slots=True)
+class Listener:
+    """A caller in a call. ``mark`` is how many samples have been heard and judged."""
+
+    phone: Phone
+    box: TestBox
+    mark: int = 0
+
+    def hears(self, hz: float, what: str, *, never: tuple[float, ...] = (), timeout_s: float = 15.0) -> None:
+        """Wait for a tone, later than the last one waited for; none of ``never`` may come before it."""
+        window = sound.RATE_HZ // 10
+
+        def heard() -> bool:
+            samples = self._samples()[self.mark :]
+            rows = sound.tones_present(samples, sound.RATE_HZ, [hz, *never], share=0.7)
+            run = [0] * (1 + len(never))
+            for place, row in enumerate(rows):
+                run = [count + 1 if there else 0 for count, there in zip(run, row, strict=True)]
+                assert all(count < _WINDOWS for count in run[1:]), f"{what}: another tone came first"
+                if run[0] == _WINDOWS:
+                    self.mark += (place + 1) * window
+                    return True
+            return False
+
+        until(heard, timeout_s, f"hears {what} ({hz:g} Hz)")
+
+    def press(self, digits: str) -> None:
+        """Press keys (RFC 4733), once the tone that was waited for has been heard."""
+        self.phone.dtmf(digits)
+
+    def wait_end(self, timeout_s: float = 20.0) -> None:
+        """Until the box has hung up."""
+        until(lambda: not self.phone.calls, timeout_s, "the box hangs up")
+
+    def _samples(self) -> "list[int]":
+        files = [call.heard for call in self.phone.calls.values() if call.heard.exists()]
+        return list(sound.read_wave(files[0].read_bytes()).mono) if files else []
+
+
+@contextlib.contextmanager
+def calling(box: TestBox, folder: Path, number: str, caller: str) -> Iterator[Listener]:
+    """A call from outside to ``number``, answered; hung up at the end when it is still there."""
+    account = Account(caller, port=box.settings.sip_port)
+    with Phone(folder / f"caller-{caller[-3:]}", caller, account) as phone:
+        phone.dial(f"sip:{number}@127.0.0.1:{box.settings.sip_port}")
+        until(lambda: any(call.state == "answered" for call in phone.calls.values()), 15, "the box answers")
+        yield Listener(phone, box)
+        if phone.calls:
+            phone.hangup()
+            until(lambda: not phone.calls, 10, "hung up")
