@@ -13,10 +13,27 @@ from werkzeug.exceptions import HTTPException
 from ramal.control.client import Control
 from ramal.errors import RamalError
 from ramal.store.read import DatabaseUnusable
-from ramal_web import auth, calls, drill, formats, health, history, languages, live, security
+from ramal_web import (
+    audit,
+    auth,
+    calls,
+    contacts,
+    desk,
+    drill,
+    formats,
+    health,
+    history,
+    languages,
+    live,
+    menus,
+    night,
+    returns,
+    security,
+)
 from ramal_web.calls.heard import Heard
 from ramal_web.i18n import gettext
 from ramal_web.live.feed import Feed
+from ramal_web.live.reasons import Reasons
 from ramal_web.settings import WebSettings
 from ramal_web.throttle import Throttle
 
@@ -45,12 +62,13 @@ def create_app(settings: WebSettings) -> Flask:
     app.extensions["ramal.feed"] = Feed(control)
     app.extensions["ramal.throttle"] = Throttle()
     app.extensions["ramal.heard"] = Heard()
+    app.extensions["ramal.reasons"] = Reasons()
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     history.install(app)
     security.install(app)
     languages.install(app)
     formats.install(app)
-    for area in (auth, live, calls, drill, health):
+    for area in (auth, live, desk, calls, returns, contacts, menus, night, audit, drill, health):
         app.register_blueprint(area.blueprint)
     app.jinja_env.globals["asset"] = _asset(app)
     app.jinja_env.globals["theme"] = _theme
@@ -102,6 +120,7 @@ def _errors(app: Flask) -> None:
             return error  # type: ignore[return-value]
         sentence = {
             400: gettext("Your browser sent something this page cannot use."),
+            403: gettext("Your sign-in does not allow this. Ask the owner of the office."),
             404: gettext("There is no such page."),
             405: gettext("There is no such page."),
             413: gettext("That was more than this page accepts."),

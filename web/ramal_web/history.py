@@ -9,17 +9,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from flask import Flask, current_app, g
 
+from ramal.core.contacts import Contact
+from ramal.core.destination import Destination
 from ramal.core.history import Category, Direction
 from ramal.core.office import Office
 from ramal.store import read
-from ramal.store.read import CallDetail, DatabaseUnusable, Page, Recording, SettingsUnreadable, User, open_reader
+from ramal.store.read import (
+    AuditPage,
+    Callback,
+    CallDetail,
+    ContactPage,
+    DatabaseUnusable,
+    MenuFigures,
+    Missed,
+    Page,
+    Place,
+    Recording,
+    SettingsUnreadable,
+    User,
+    open_reader,
+)
 
 __all__ = ["History", "OfficeWords", "User", "history", "install", "office"]
 
+MissedState = Literal["open", "returned", "closed", "dismissed"]
 CACHE_KIB = 2048
 
 
@@ -35,6 +53,11 @@ class OfficeWords:
     queues: Mapping[str, str] = field(default_factory=dict)
     phones: Mapping[str, str] = field(default_factory=dict)
     numbers: Mapping[str, str] = field(default_factory=dict)
+    pauses: Mapping[str, str] = field(default_factory=dict)
+    menus: Mapping[str, Mapping[str, Destination]] = field(default_factory=dict)
+    """Menu → key → where it leads."""
+    dispositions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Queue → code → text."""
 
     @property
     def zone(self) -> ZoneInfo:
@@ -52,6 +75,9 @@ def words_of(office: Office) -> OfficeWords:
         queues={queue.name: queue.title or queue.name for queue in office.queues},
         phones={phone.extension: phone.name for phone in office.phones},
         numbers={number.number: number.label for number in office.numbers},
+        pauses={pause.code: pause.title for pause in office.pauses},
+        menus={menu.name: {option.key: option.to for option in menu.options} for menu in office.menus},
+        dispositions={queue.name: {one.code: one.text for one in queue.dispositions} for queue in office.queues},
     )
 
 
@@ -100,6 +126,38 @@ class History:
     def counts(self, since_ms: int, until_ms: int) -> Mapping[Category, int]:
         """Ended calls by category."""
         return read.counts(self._db, since_ms, until_ms)
+
+    def audit(self, limit: int, before: Place | None) -> AuditPage:
+        """One page of who did what; see ``store.supervision``."""
+        return read.audit(self._db, limit, before)
+
+    def menus(self, since_ms: int, until_ms: int) -> tuple[MenuFigures, ...]:
+        """What callers did in the menus."""
+        return read.menus(self._db, since_ms, until_ms)
+
+    def missed_calls(self, state: MissedState | None, before_ms: int | None, limit: int) -> list[Missed]:
+        """A page of the work list; see ``store.returns``."""
+        return read.missed_calls(self._db, state, before_ms, limit)
+
+    def missed_open(self) -> int:
+        """How many callers nobody has spoken with yet."""
+        return read.missed_open(self._db)
+
+    def pending_callbacks(self) -> list[Callback]:
+        """Callbacks that are not over, the longest waiting first."""
+        return read.pending_callbacks(self._db)
+
+    def contact(self, number: str) -> Contact | None:
+        """One contact."""
+        return read.contact(self._db, number)
+
+    def contacts(self, sought: str, page: int, kind: str) -> ContactPage:
+        """One page of contacts; see ``store.contacts``."""
+        return read.found_contacts(self._db, sought, page, kind)
+
+    def every_contact(self) -> list[Contact]:
+        """All contacts, for an export."""
+        return read.every_contact(self._db)
 
     def recording(self, recording_id: int) -> Recording | None:
         """One recording."""

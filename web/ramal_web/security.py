@@ -1,7 +1,8 @@
 """Who may ask what: sessions, CSRF tokens and the headers of every answer.
 
 Law: a view needs a session unless it is marked ``public``; every request that changes something carries the session's
-CSRF token. A session is a signed cookie bound to the user's epoch, so a changed password ends all others of that user.
+CSRF token, and what only some roles may do is marked at the view (``only``). A session is a signed cookie bound to the
+user's epoch, so a changed password ends all others of that user.
 """
 
 import hmac
@@ -49,6 +50,32 @@ def passive(view: View) -> View:
     return view
 
 
+def only(*roles: str) -> Callable[[View], View]:
+    """Mark a view that only users of these roles may ask; others get 403."""
+
+    def mark(view: View) -> View:
+        view.roles = frozenset(roles)  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def takes(body_max: int) -> Callable[[View], View]:
+    """Mark a view that takes a file: so many bytes, from who is signed in."""
+
+    def mark(view: View) -> View:
+        view.body_max = body_max  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def may(*roles: str) -> bool:
+    """Whether this request's user has one of these roles."""
+    user: User | None = g.get("user")
+    return user is not None and user.role in roles
+
+
 class Sessions(SecureCookieSessionInterface):
     """Flask's signed cookie, ``Secure`` exactly when the page came over https."""
 
@@ -65,6 +92,7 @@ def install(app: Flask) -> None:
     app.before_request(_guard)
     app.after_request(_headers)
     app.jinja_env.globals["csrf_token"] = csrf_token
+    app.jinja_env.globals["may"] = may
     app.jinja_env.globals["signed_in"] = lambda: g.get("user")
 
 
@@ -102,9 +130,12 @@ def local_path(path: str) -> str:
 
 
 def _guard() -> BaseResponse | None:
+    view = current_app.view_functions.get(request.endpoint or "")
+    body_max = getattr(view, "body_max", None)
+    if body_max and _session_user() is not None:
+        request.max_content_length = body_max
     if request.method not in SAFE_METHODS:
         _check_token()
-    view = current_app.view_functions.get(request.endpoint or "")
     if request.endpoint == "static" or getattr(view, "is_public", False):
         return None
     passive_view = getattr(view, "is_passive", False)
@@ -113,6 +144,9 @@ def _guard() -> BaseResponse | None:
         return _to_login(passive_view)
     if g.user.must_change and request.endpoint not in ("auth.password", "auth.logout"):
         return _away(url_for("auth.password"))
+    roles = getattr(view, "roles", None)
+    if roles and g.user.role not in roles:
+        abort(403)
     now_s = int(time.time())
     if not passive_view and abs(now_s - session["seen"]) >= TOUCH_S:
         session["seen"] = now_s

@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from ramal.core.callback_history import Callback as Callback
 from ramal.core.history import Category, Direction, Step, call_key, first_key
 from ramal.core.timeline import timeline
+from ramal.store import callbacks, returns
 from ramal.store.agent_days import AgentDay as AgentDay
 from ramal.store.agent_days import agents_today as agents_today
 from ramal.store.contacts import ContactPage as ContactPage
@@ -33,6 +35,7 @@ from ramal.store.listing import calls as calls
 from ramal.store.menus import MenuFigures as MenuFigures
 from ramal.store.menus import menus as menus
 from ramal.store.packing import unpack
+from ramal.store.returns import Missed as Missed
 from ramal.store.settings import SettingsUnreadable as SettingsUnreadable
 from ramal.store.settings import load as load
 from ramal.store.supervision import AuditPage as AuditPage
@@ -155,6 +158,23 @@ def recording(db: sqlite3.Connection, recording_id: int) -> Recording | None:
         return None
     owner = db.execute("SELECT id FROM call WHERE key = ?", (recording_id // TAKES,)).fetchone()
     return _recording(row, owner[0] if owner else "")
+
+
+def missed_calls(
+    db: sqlite3.Connection, state: returns.State | None, before_ms: int | None, limit: int
+) -> list[Missed]:
+    """A page of the work list; see ``store.returns.listed``."""
+    return returns.listed(db, state, before_ms, limit)
+
+
+def missed_open(db: sqlite3.Connection) -> int:
+    """How many callers nobody has spoken with yet."""
+    return returns.waiting(db)
+
+
+def pending_callbacks(db: sqlite3.Connection) -> list[Callback]:
+    """Callbacks that are not over, the longest waiting first."""
+    return callbacks.pending(db)
 
 
 def user(db: sqlite3.Connection, name: str) -> User | None:

@@ -106,10 +106,11 @@ def write(db: sqlite3.Connection, calls: Iterable[tuple[int, bool, Call]], told:
 
 
 def listed(
-    db: sqlite3.Connection, state: State = "open", before_ms: int | None = None, limit: int = 50
+    db: sqlite3.Connection, state: State | None = "open", before_ms: int | None = None, limit: int = 50
 ) -> list[Missed]:
-    """A page of the list, the latest call first; ``before_ms``: the last row's ``last_ms``."""
-    query = f"{_NUMBERED} WHERE state = ? AND last_ms < ? ORDER BY last_ms DESC LIMIT ?"
+    """A page of the list, the latest call first; ``before_ms``: the last row's ``last_ms``; ``state`` None: of all."""
+    where = "state = ?" if state else "? IS NULL"
+    query = f"{_NUMBERED} WHERE {where} AND last_ms < ? ORDER BY last_ms DESC LIMIT ?"
     before = before_ms if before_ms is not None else 1 << 62
     return [_row(row) for row in db.execute(query, (state, before, min(limit, LIST_MAX)))]
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from ramal.core.history import RECEIVED, Category, Direction
 
-DAYS = ("today", "yesterday", "week")
+DAYS = ("today", "yesterday", "week", "month")
 SEARCH_MAX = 100
 KEY_MAX = 1 << 62
 
@@ -66,6 +66,8 @@ class Query:
                 return today - timedelta(days=1), 1
             case "week":
                 return today - timedelta(days=6), 7
+            case "month":
+                return today - timedelta(days=29), 30
         return date.fromisoformat(self.day), 1
 
     def arguments(self, **changed: object) -> dict[str, object]:

@@ -9,7 +9,7 @@ from flask import Blueprint, abort, current_app, g, render_template, request
 from werkzeug.wrappers import Response
 
 from ramal.control.client import Control, DaemonDown, Refused
-from ramal.core.history import RECEIVED
+from ramal.core.history import RECEIVED, Step
 from ramal.store.read import CallRow
 from ramal_web.calls import audio
 from ramal_web.calls import words as call_words
@@ -43,12 +43,16 @@ def one(call_id: str) -> str:
     detail = history().call(call_id) if len(call_id) <= 64 else None
     if detail is None:
         abort(404)
+    say = call_words.Speaker(office())
     return render_template(
         "calls/one.html",
         call=detail.call,
         steps=detail.steps,
         recordings=detail.recordings,
-        say=call_words.Speaker(office()),
+        listeners=detail.listeners,
+        contact=history().contact(detail.call.caller),
+        noted=_noted(detail.steps, say),
+        say=say,
         call_words=call_words,
     )
 
@@ -65,6 +69,14 @@ def recording(recording_id: int) -> Response:
     if request.method == "GET":
         _listened(recording_id, found.call_id)
     return audio.answer(path, found, as_file="download" in request.args)
+
+
+def _noted(steps: tuple[Step, ...], say: call_words.Speaker) -> str:
+    """What an agent said that the call was; the last word counts."""
+    for step in reversed(steps):
+        if step.kind == "disposition":
+            return say.disposition(str(step.detail.get("queue", "")), str(step.detail.get("code", "")))
+    return ""
 
 
 def _by_day(rows: tuple[CallRow, ...]) -> list[list[CallRow]]:

@@ -1,6 +1,7 @@
 """Sentences for the steps of a call and the states of a recording, from codes, in the page's language."""
 
 from ramal.core.history import Step
+from ramal_web.calls import inbound, why
 from ramal_web.formats import label, number
 from ramal_web.history import OfficeWords
 from ramal_web.i18n import gettext
@@ -30,6 +31,7 @@ STEP_LOOK = {
     "abandoned": ("cross", "bad"),
     "hung_up": ("off", "quiet"),
     "restarted": ("bolt", "bad"),
+    **inbound.LOOK,
 }
 
 
@@ -57,13 +59,19 @@ class Speaker:
         name = self._office.phones.get(extension, "")
         return label(f"{extension} ({name})" if name else extension)
 
+    def disposition(self, queue: str, code: str) -> str:
+        """What an agent said that a call was, by its text in the queue."""
+        return label(self._office.dispositions.get(queue, {}).get(code, code))
+
     def did(self, text: str) -> str:
         """A number of the office, by its label where it has one."""
         return label(self._office.numbers.get(text, "")) or number(text)
 
     def say(self, step: Step) -> str:
         """One step as a sentence."""
-        for sayer in (self._menu, self._queue, self._ring, self._end):
+        if step.kind == "decision":
+            return why.said(step, self)
+        for sayer in (self._menu, self._queue, self._ring, self._end, lambda step: inbound.said(step, self)):
             said = sayer(step)
             if said:
                 return said
@@ -173,6 +181,11 @@ class Speaker:
                     ),
                 }.get(_text(step, "by"), gettext("The call ended."))
         return ""
+
+
+def act(what: str, by: str, agent: str) -> str:
+    """What a supervisor did with this call."""
+    return inbound.act(what, by, agent)
 
 
 def hangup(by: str) -> str:

@@ -5,6 +5,7 @@ clocks run in the browser. Runs on a request's thread.
 """
 
 import hashlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +15,10 @@ from ramal_web.live.feed import Seen, Status
 STATE_ORDER = ("ringing", "talking", "free", "wrap-up", "busy", "paused", "unreachable", "out")
 HERE = ("ringing", "talking", "free", "wrap-up", "busy")
 LOST = ("abandoned", "timed_out", "overflowed", "blocked", "unanswered", "system")
+WRAP_UPS = ("wrap-up",)
+"""Pause reasons that are the notes after a call."""
+SHOWN = 20
+"""Waiting callers that are shown one by one."""
 OTHER = ("message", "closed", "gave_up", "refused", "withdrawn")
 
 
@@ -28,6 +33,14 @@ class Caller:
     since_ms: int
     position: int
     ringing: tuple[str, ...]
+    queue_name: str = ""
+    vip: bool = False
+    contact: str = ""
+    lines: tuple[str, ...] = ()
+    """Why this caller still waits: decisions, in the page's language."""
+
+
+About = Callable[[list[Caller]], list[Caller]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +55,7 @@ class Person:
     phone: str
     caller: str
     queues: tuple[str, ...]
+    call: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +129,8 @@ class Picture:
         return hashlib.blake2b(repr((language, shown)).encode(), digest_size=9).hexdigest()
 
 
-def picture(seen: Seen, office: OfficeWords) -> Picture:
-    """What ``seen`` shows."""
+def picture(seen: Seen, office: OfficeWords, about: About | None = None) -> Picture:
+    """What ``seen`` shows. ``about`` adds what the database knows of the first waiting callers."""
     data = seen.data
     if data is None:
         return Picture(seen.status, seen.since_ms, seen.seen_ms, known=False)
@@ -125,7 +139,7 @@ def picture(seen: Seen, office: OfficeWords) -> Picture:
         since_ms=seen.since_ms,
         seen_ms=seen.seen_ms,
         known=True,
-        callers=tuple(sorted((_caller(row, office) for row in data.get("waiting", ())), key=lambda c: c.since_ms)),
+        callers=_callers(data.get("waiting", ()), office, about),
         people=tuple(sorted((_person(row, office) for row in data.get("agents", ())), key=_rank)),
         queues=tuple(_queue(row) for row in data.get("queues", ())),
         today=today(data.get("today", {})),
@@ -147,12 +161,20 @@ def today(counts: dict[str, int]) -> Today:
     return Today(received, answered, lost, other, max(0, received - answered - lost - other), parts)
 
 
+def _callers(rows: Iterable[dict[str, Any]], office: OfficeWords, about: About | None) -> tuple[Caller, ...]:
+    callers = sorted((_caller(row, office) for row in rows), key=lambda caller: caller.since_ms)
+    if about is not None:
+        callers[:SHOWN] = about(callers[:SHOWN])
+    return tuple(callers)
+
+
 def _caller(row: dict[str, Any], office: OfficeWords) -> Caller:
     return Caller(
         call=str(row["call"]),
         number=str(row.get("caller", "")),
         name=str(row.get("caller_name", "")),
         queue=office.queues.get(str(row["queue"]), str(row["queue"])),
+        queue_name=str(row["queue"]),
         since_ms=int(row["since_ms"]),
         position=int(row.get("position", 0)),
         ringing=tuple(office.agents.get(str(code), str(code)) for code in row.get("ringing", ())),
@@ -160,13 +182,16 @@ def _caller(row: dict[str, Any], office: OfficeWords) -> Caller:
 
 
 def _person(row: dict[str, Any], office: OfficeWords) -> Person:
-    state = str(row["state"])
+    state, reason = str(row["state"]), str(row.get("reason", ""))
+    if state == "paused" and reason in WRAP_UPS:
+        state = "wrap-up"
     return Person(
         code=str(row["code"]),
         name=str(row.get("name") or row["code"]),
         state=state if state in STATE_ORDER else "unreachable",
         since_ms=int(row.get("since_ms") or 0),
-        reason=str(row.get("reason", "")),
+        reason=office.pauses.get(reason, reason) if state == "paused" else "",
+        call=str(row.get("call", "")),
         phone=str(row.get("phone", "")),
         caller=str(row.get("caller", "")),
         queues=tuple(office.queues.get(str(name), str(name)) for name in row.get("queues", ())),

@@ -9,6 +9,7 @@ from ramal_web.languages import language
 from ramal_web.live import words
 from ramal_web.live.feed import Feed
 from ramal_web.live.picture import Picture, picture
+from ramal_web.live.reasons import Reasons
 from ramal_web.security import passive
 
 blueprint = Blueprint("live", __name__)
@@ -20,22 +21,23 @@ def _status() -> dict[str, object]:
     return {"trouble": _trouble, "words": words}
 
 
-def look() -> Picture:
-    """This moment."""
+def look(why: bool = False) -> Picture:
+    """This moment; ``why``: with what the database knows of those who wait."""
     feed: Feed = current_app.extensions["ramal.feed"]
-    return picture(feed.look(), office())
+    reasons: Reasons = current_app.extensions["ramal.reasons"]
+    return picture(feed.look(), office(), reasons.about if why else None)
 
 
 @blueprint.get("/")
 def now() -> str:
-    return _page("live/now.html", look())
+    return _page("live/now.html", look(why=True))
 
 
 @blueprint.get("/live")
 @passive
 def fragment() -> Response:
     """The changing part alone; 204 when the reader has it already (``seen`` is the version on the screen)."""
-    shown = look()
+    shown = look(why=True)
     if request.args.get("seen") == shown.version(language()):
         return Response(status=204)
     return Response(_page("live/fragment.html", shown))

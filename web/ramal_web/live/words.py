@@ -71,6 +71,8 @@ def pause_reason(code: str) -> str:
             return gettext("training")
         case "missed":
             return gettext("did not answer")
+        case "supervisor":
+            return gettext("by a supervisor")
     return "" if code in ("pause", "code", "phone") else code
 
 

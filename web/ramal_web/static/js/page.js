@@ -40,6 +40,17 @@
     if (live) live.classList.toggle("stale", is || live.dataset.fresh === "no");
   };
 
+  // What a person has opened stays open when the live part is renewed.
+  let opened = [];
+  document.addEventListener("htmx:beforeSwap", () => {
+    opened = [...document.querySelectorAll("#live details[open][id]")].map((one) => one.id);
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    for (const id of opened) {
+      const one = document.getElementById(id);
+      if (one) one.open = true;
+    }
+  });
   document.addEventListener("htmx:afterSwap", () => { learn(); tick(); announce(); });
   document.addEventListener("htmx:afterRequest", (event) => {
     const status = event.detail.xhr ? event.detail.xhr.status : 0;

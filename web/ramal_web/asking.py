@@ -1,0 +1,52 @@
+"""Asking the daemon to do something for the person at the page, and saying what became of it.
+
+Law: a refusal is always a sentence in the page's language where its code is known, else the daemon's own. Runs on a
+request's thread; waits at most ``ASK_S``.
+"""
+
+from typing import Any
+
+from flask import current_app, g
+
+from ramal.control.client import Control, DaemonDown, Refused
+from ramal_web.i18n import gettext
+
+ASK_S = 6.0
+
+
+class NotDone(Exception):
+    """What was asked was not done; ``sentence`` says why, ``status`` is the answer's."""
+
+    def __init__(self, sentence: str, status: int, problems: tuple[dict[str, Any], ...] = ()) -> None:
+        super().__init__(sentence)
+        self.sentence, self.status, self.problems = sentence, status, problems
+
+
+def ask(do: str, /, **given: Any) -> dict[str, Any]:
+    """The daemon's answer; ``who`` is added. Raises NotDone."""
+    control: Control = current_app.extensions["ramal.control"]
+    try:
+        return control.ask(do, ASK_S, who=g.user.name, **given)
+    except DaemonDown as error:
+        raise NotDone(
+            gettext("Nothing was changed: Ramal's control program does not answer. Calls go on; try again soon."), 503
+        ) from error
+    except Refused as error:
+        problems = tuple(dict(problem) for problem in error.problems)
+        raise NotDone(refused(error.code, str(error)), 409, problems) from error
+
+
+def refused(code: str, sentence: str) -> str:
+    """Why something was not done, by its code; the daemon's own sentence for a reason that is not known here."""
+    return {
+        "asterisk-down": gettext("The telephone system does not answer now. Nothing was done; try again in a moment."),
+        "no-agent": gettext("There is no such agent any more. Nothing was done."),
+        "not-here": gettext("This agent is not signed in at any phone. Nothing was done."),
+        "not-talking": gettext("This agent is not on a call now, so there is nothing to hear."),
+        "own-phone": gettext("That is the phone the agent talks on. Choose another one to listen with."),
+        "no-phone": gettext("This office has no such phone. Nothing was done."),
+        "not-waiting": gettext("This caller does not wait any more: somebody answered, or they hung up."),
+        "no-queue": gettext("This office has no such queue. Nothing was done."),
+        "same-queue": gettext("The caller waits in that queue already."),
+        "no-reason": gettext("This office has no such reason for a break. Nothing was done."),
+    }.get(code, sentence)

@@ -1,0 +1,52 @@
+"""Words for what was done."""
+
+from ramal_web.formats import label
+from ramal_web.i18n import gettext
+
+LOOK = {
+    "session": "door",
+    "recording": "disc",
+    "phone": "phone",
+    "agent": "pause",
+    "spy": "ear",
+    "caller": "turn",
+    "contact": "person",
+    "contacts": "person",
+    "return": "back",
+    "returns": "back",
+    "night": "moon",
+    "office": "pen",
+}
+
+
+def look(what: str) -> str:
+    """The icon of an act."""
+    return LOOK.get(what.partition(".")[0], "dots")
+
+
+def say(what: str) -> str:
+    """What was done, as a short phrase; the code itself when it is not known here."""
+    return {
+        "session.started": gettext("Signed in to the page"),
+        "recording.played": gettext("Played a recording"),
+        "phone.listen": gettext("Listened to a call"),
+        "phone.whisper": gettext("Whispered to an agent"),
+        "phone.barge": gettext("Joined a call"),
+        "phone.pause": gettext("Sent an agent on a break"),
+        "phone.resume": gettext("Took an agent back from the break"),
+        "phone.logout": gettext("Signed an agent out"),
+        "agent.pause": gettext("Asked for a break for an agent"),
+        "agent.resume": gettext("Asked to take an agent back"),
+        "agent.logout": gettext("Asked to sign an agent out"),
+        "spy.listen": gettext("Asked to listen to an agent"),
+        "spy.whisper": gettext("Asked to whisper to an agent"),
+        "spy.barge": gettext("Asked to join an agent's call"),
+        "caller.move": gettext("Moved a caller to another queue"),
+        "caller.first": gettext("Put a caller first"),
+    }.get(what, label(what))
+
+
+def who(name: str, agents: object) -> str:
+    """A page user, or an agent by name; ``page:owner`` is the user who asked for it on the page."""
+    known = agents if isinstance(agents, dict) else {}
+    return label(known.get(name, name.removeprefix("page:")))
