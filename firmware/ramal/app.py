@@ -41,7 +41,7 @@ from ramal.engine import TICK_S, Engine, clock_ms
 from ramal.errors import RamalError
 from ramal.in_force import InForce, Means
 from ramal.notify import Notifier
-from ramal.ops import contacts, night, supervise
+from ramal.ops import contacts, night, returns, supervise
 from ramal.ops import means as ops
 from ramal.ops.means import Subject
 from ramal.ops.rounds import Rounds
@@ -59,7 +59,12 @@ from ramal.writer_lock import only_writer
 log = logging.getLogger(__name__)
 
 AMI_USER = "ramal"
-SUBJECTS: tuple[Callable[[ops.Means], Subject], ...] = (contacts.subject, supervise.subject, night.subject)
+SUBJECTS: tuple[Callable[[ops.Means], Subject], ...] = (
+    contacts.subject,
+    supervise.subject,
+    night.subject,
+    returns.subject,
+)
 """What the page and the command line can ask for, beside what stands here."""
 
 

@@ -1,0 +1,231 @@
+"""Callbacks and missed calls, as the page and the command line ask for them, and the watch over pending callbacks.
+
+Law: what a person decides is saved before Asterisk is told; an attempt to call somebody back is kept before anybody is
+dialed and never made twice. Callbacks live in Asterisk (``dialplan/callback.conf``) and go on without the daemon; here
+only what an accident left behind is put right, level-triggered: a record without its stand-in gets one, a callback
+without its record is over. Handlers run on the control thread and only check; a worker waits.
+"""
+
+import logging
+import re
+import secrets
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import phonenumbers
+
+from ramal.ami.translate import action
+from ramal.control.protocol import Request
+from ramal.control.server import Answer
+from ramal.core.callback_history import Callback
+from ramal.core.commands import Originate
+from ramal.core.history import call_key
+from ramal.errors import RamalError
+from ramal.ops.means import Means, Subject
+from ramal.store import callbacks, returns
+
+log = logging.getLogger(__name__)
+
+YOUNG_MS = 60_000
+"""A callback asked for so recently may not have its record yet, as far as the journals tell."""
+LONGEST_MS = 10_080 * 60_000
+"""The longest a callback can be set to live."""
+RING_MS = 30_000
+_ATTEMPT = re.compile(r"[A-Za-z0-9-]{8,64}\Z")
+_CALL_ID = re.compile(r"[0-9A-Za-z_.-]{1,64}\Z")
+_NUMBER = re.compile(r"\+[1-9][0-9]{7,14}\Z")
+
+
+def subject(means: Means) -> Subject:
+    """``callback.list``, ``callback.cancel``, ``missed.list``, ``missed.call``, ``missed.dismiss``."""
+    desk = _Desk(means)
+    return Subject(
+        "returns",
+        {
+            "callback.list": desk.callbacks,
+            "callback.cancel": desk.cancel,
+            "missed.list": desk.missed,
+            "missed.call": desk.call,
+            "missed.dismiss": desk.dismiss,
+        },
+        at_up=desk.watch,
+        now_and_then=desk.watch,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    means: Means
+
+    # -- callbacks -----------------------------------------------------------------------------------------------------
+
+    def callbacks(self, request: Request) -> "Future[Answer]":
+        """``{"callbacks": […]}``: all that are not over, the longest waiting first."""
+        return self.means.work(
+            lambda: {"callbacks": [asdict(callback) for callback in self.means.read(callbacks.pending)]}
+        )
+
+    def cancel(self, request: Request) -> "Future[Answer]":
+        """Nobody is called back: ``call`` (or ``id``) is the call it was asked for in; ``who``, ``reason``."""
+        means, who, reason = self.means, _who(request), request.text("reason", "")
+        callback_id = request.text("call", "") or request.text("id")
+        if not _CALL_ID.match(callback_id):
+            raise RamalError("There is no such callback. Nothing was changed.")
+
+        def job() -> Answer:
+            known = means.read(lambda db: callbacks.get(db, callback_id))
+            if known is not None and known.state == "calling":
+                raise RamalError("The customer is being called at this moment. Nothing was changed.")
+            at_ms = means.clock_ms()
+            callback = means.write(lambda db: callbacks.cancel(db, at_ms, who, callback_id, reason)).result()
+            self._take_away(callback)
+            return {"number": callback.number}
+
+        return means.work(job)
+
+    def watch(self) -> None:
+        """Put right what an accident left behind. On the rounds thread."""
+        if not self.means.state().asterisk.up:
+            return
+        for callback in self.means.read(callbacks.pending):
+            self._heal(callback)
+        since_ms = self.means.clock_ms() - LONGEST_MS
+        for callback in self.means.read(lambda db: _lately_cancelled(db, since_ms)):
+            self._take_away(callback)
+
+    def _heal(self, callback: Callback) -> None:
+        digits = callback.number.removeprefix("+")
+        if not digits.isdigit():
+            return
+        record = self._asterisk(f"DB(ramal-callback/{digits})").split("|")
+        if len(record) > 4 and record[1] == callback.id:
+            if not self._asterisk(f"CHANNELS(^Local/{digits}@ramal-standin)"):
+                log.info("the callback to %s has no stand-in; it gets one", callback.number)
+                self._stand_in(digits, record[4])
+        elif callback.asked_ms < self.means.clock_ms() - YOUNG_MS and callback.state != "calling":
+            at_ms = self.means.clock_ms()
+            log.warning("the callback to %s is no longer known to Asterisk; it is over", callback.number)
+            self.means.write(lambda db: callbacks.cancel(db, at_ms, "ramal", callback.id, "lost")).result()
+
+    def _stand_in(self, digits: str, expires: str) -> None:
+        """Start it as the dialplan does; a second one would see that it is not alone and go."""
+        now_s = self.means.clock_ms() // 1000
+        left_s = int(expires) - now_s + 15 if expires.isdigit() and len(expires) < 12 else 0
+        attempt = f"standin-{secrets.token_hex(8)}"
+        # An expired one still gets a moment: its dialplan then writes that it expired.
+        command = Originate(
+            attempt,
+            f"Local/{digits}@ramal-standin/n",
+            "ramal-standin-call",
+            digits,
+            f"<+{digits}>",
+            max(left_s, 30) * 1000,
+        )
+        self._tell(command)
+
+    def _take_away(self, callback: Callback) -> None:
+        """A cancelled callback's record and stand-in; RamalError when Asterisk is not there: then the next round."""
+        digits = callback.number.removeprefix("+")
+        if not digits.isdigit() or self._asterisk(f"DB(ramal-callback/{digits})").split("|")[1:2] != [callback.id]:
+            return
+        self.means.ask("DBDel", (("Family", "ramal-callback"), ("Key", digits)))
+        if self._asterisk(f"CHANNELS(^Local/{digits}@ramal-standin)"):
+            self.means.ask("Hangup", (("Channel", f"/^Local\\/{digits}@ramal-standin-.*$/"),))
+
+    # -- missed calls --------------------------------------------------------------------------------------------------
+
+    def missed(self, request: Request) -> "Future[Answer]":
+        """``{"missed": […], "open": n}``: a page of the open ones, the latest first."""
+
+        def read(db: Any) -> Answer:
+            return {"missed": [asdict(row) for row in returns.listed(db)], "open": returns.waiting(db)}
+
+        return self.means.work(lambda: self.means.read(read))
+
+    def dismiss(self, request: Request) -> "Future[Answer]":
+        """Take ``number`` off the list for ``reason``."""
+        who, number, reason, at_ms = _who(request), _number(request), request.text("reason"), self.means.clock_ms()
+
+        def job(db: Any) -> Answer:
+            returns.dismiss(db, at_ms, who, number, reason[:200])
+            return {}
+
+        return self.means.write(job)
+
+    def call(self, request: Request) -> "Future[Answer]":
+        """Ring ``phone`` (somebody is logged in there), then call ``number`` of the list. ``attempt``: a word of the
+        asker's own (8 to 64 letters and digits); the same one twice calls once."""
+        means, who, number, phone = self.means, _who(request), _number(request), request.text("phone")
+        attempt = request.text("attempt", "") or f"return-{secrets.token_hex(8)}"
+        if not _ATTEMPT.match(attempt):
+            raise RamalError("This is no name of an attempt. Nobody was called.")
+        agent = self._agent_at(phone)
+        self._may_call(number)
+        if not means.state().asterisk.up:
+            raise RamalError("Asterisk does not answer now. Nobody was called; try again in a moment.")
+        at_ms = means.clock_ms()
+
+        def job() -> Answer:
+            shown = means.read(lambda db: _asked_number(db, number))
+            if shown is None:
+                raise RamalError("This number is not on the list of missed calls (any more). Nobody was called.")
+            if means.write(lambda db: returns.begin(db, at_ms, who, number, phone, agent, attempt)).result() is None:
+                return {"attempt": attempt, "again": True}
+            variables = (("RAMAL_RETURN_AGENT", agent), ("RAMAL_RETURN_SHOWN", shown), ("RAMAL_PHONE", phone))
+            channel = f"PJSIP/{phone}"
+            self._tell(Originate(attempt, channel, "ramal-return", number[1:], f"<{number}>", RING_MS, variables))
+            return {"attempt": attempt, "again": False}
+
+        return means.work(job)
+
+    def _agent_at(self, phone: str) -> str:
+        for agent, seats in self.means.state().members.items():
+            if any(seat == phone for _, seat in seats):
+                return agent
+        raise RamalError(f"Nobody is logged in at phone {phone[:12]}. Log in with *45 first. Nobody was called.")
+
+    def _may_call(self, number: str) -> None:
+        office = self.means.office()
+        home = phonenumbers.country_code_for_region(office.country)
+        if not number.startswith(f"+{home}") and office.dial_out != "international":
+            raise RamalError(f"{number} is abroad, and this office does not call abroad. Nobody was called.")
+
+    # -- Asterisk ------------------------------------------------------------------------------------------------------
+
+    def _asterisk(self, variable: str) -> str:
+        """The value of a function or a global variable, now."""
+        return self.means.ask("Getvar", (("Variable", variable),)).get("Value")
+
+    def _tell(self, command: Originate) -> None:
+        told = action(command)
+        self.means.ask(told.name, told.headers, told.variables, action_id=told.action_id)
+
+
+def _lately_cancelled(db: Any, since_ms: int) -> list[Callback]:
+    query = "SELECT id FROM callback WHERE asked_ms > ? AND state = 'cancelled' ORDER BY asked_ms DESC LIMIT 20"
+    found = (callbacks.get(db, row[0]) for row in db.execute(query, (since_ms,)).fetchall())
+    return [callback for callback in found if callback is not None]
+
+
+def _asked_number(db: Any, number: str) -> str | None:
+    """The number of ours that this caller had called last, to be shown now; None when nobody misses this caller."""
+    row = returns.of_number(db, number)
+    if row is None or row.state != "open":
+        return None
+    asked = db.execute("SELECT number FROM call WHERE key = ?", (call_key(row.last_call),)).fetchone()
+    return "" if asked is None else str(asked[0])
+
+
+def _who(request: Request) -> str:
+    who = request.text("who", "").strip()[:40]
+    if not who:
+        raise RamalError("It must be said who asks. Nothing was done.")
+    return who
+
+
+def _number(request: Request) -> str:
+    number = request.text("number")
+    if not _NUMBER.match(number):
+        raise RamalError("This is no number with + and country code. Nothing was done.")
+    return number
