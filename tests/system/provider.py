@@ -28,7 +28,7 @@ class Asked:
 
 @dataclass(slots=True)
 class Provider:
-    """``manner``: ``answer``, ``ring`` (for ever), ``silent``, or a status to refuse with (``503``, ``486``, ``404``).
+    """``manner``: ``answer``, ``ring`` (for ever), ``silent`` (to calls), ``dead`` (to all), or a status to refuse with (``503``, ``486``, ``404``).
 
     ``ring_s``: how long it rings before it answers. ``hz``: the tone it plays.
     """
@@ -98,7 +98,7 @@ class Provider:
                 self._invite(call_id, text, address, due)
             elif method == "INVITE" and call_id in self._talks:  # a new offer within the call: hold and the like
                 self._reply(text, "200 OK", address, self._sdp(_direction(text)))
-            elif method == "OPTIONS" and self.manner != "silent":
+            elif method == "OPTIONS" and self.manner != "dead":
                 self._reply(text, "200 OK", address)
             elif method == "CANCEL":
                 self.cancelled += 1
@@ -119,7 +119,7 @@ class Provider:
         number = re.match(r"INVITE sip:([^@]*)@", text)
         shown = re.search(r"sip:([^@>]*)@", _headers(text)["from"])
         asked = Asked(number[1] if number else "", shown[1] if shown else "")
-        if self.manner == "silent":
+        if self.manner in ("silent", "dead"):
             self._note(call_id, asked)
             return
         self._note(call_id, asked)

@@ -183,6 +183,23 @@ def test_a_full_line_gives_way_and_does_not_rest(ways: Ways, desk: Phone) -> Non
     assert "ramal-line/one" not in ways.box.command("database show ramal-line")
 
 
+def test_a_line_known_to_be_gone_is_not_even_asked(ways: Ways, desk: Phone) -> None:
+    def reachable(word: str) -> None:
+        ways.box.command("pjsip qualify line-one")
+        until(lambda: re.search(rf"line-one/.*{word}", ways.box.command("pjsip show contacts")), 10, word)
+
+    ways.first.manner = "dead"
+    reachable("Unavail")
+    dial(desk, "1133335555")
+    hang_up(ways, desk)
+    assert ways.asked() == [0, 1, 0]
+    dial(desk, "192")
+    hang_up(ways, desk)
+    assert ways.asked() == [0, 2, 0]
+    ways.first.manner = "answer"
+    reachable("Avail")
+
+
 def test_an_emergency_call_passes_when_every_channel_is_taken_and_every_line_rests(ways: Ways, desk: Phone) -> None:
     with agents.phone(ways.box, "202") as other, agents.phone(ways.box, "203") as third:
         dial(other, "1133335555")

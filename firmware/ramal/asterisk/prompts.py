@@ -310,6 +310,36 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "en": "This call was sent on too many times.",
         "es": "Esta llamada ya fue desviada demasiadas veces.",
     },
+    "dnd-on": {
+        "pt-BR": "Não perturbe ligado.",
+        "en": "Do not disturb is on.",
+        "es": "No molestar activado.",
+    },
+    "dnd-off": {
+        "pt-BR": "Não perturbe desligado.",
+        "en": "Do not disturb is off.",
+        "es": "No molestar desactivado.",
+    },
+    "forward-on": {
+        "pt-BR": "Suas ligações serão desviadas para",
+        "en": "Your calls are forwarded to",
+        "es": "Sus llamadas se desvían al",
+    },
+    "forward-off": {
+        "pt-BR": "Desvio desligado.",
+        "en": "Forwarding is off.",
+        "es": "Desvío desactivado.",
+    },
+    "nothing-rings": {
+        "pt-BR": "Nenhuma ligação está tocando.",
+        "en": "No call is ringing.",
+        "es": "No hay ninguna llamada sonando.",
+    },
+    "agent-away": {
+        "pt-BR": "Este atendente não está em serviço.",
+        "en": "This agent is not logged in.",
+        "es": "Este agente no ha entrado.",
+    },
     "no-line": {
         "pt-BR": "Nenhuma linha está disponível. Tente de novo em instantes.",
         "en": "No line is available. Please try again shortly.",

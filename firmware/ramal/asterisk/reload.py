@@ -23,6 +23,7 @@ _MODULES: Mapping[str, str] = {
     "acl.conf": "acl",
     "indications.conf": "indications",
     "features.conf": "features",
+    "res_parking.conf": "res_parking",
     "udptl.conf": "udptl",
     "rtp.conf": "res_rtp_asterisk",
     "cdr.conf": "cdr",

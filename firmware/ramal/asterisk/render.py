@@ -8,7 +8,7 @@ generation is whole), and generated contexts that only say *what* goes *where* a
 from collections.abc import Mapping
 from importlib import resources
 
-from ramal.asterisk import render_base, render_dialplan, render_pjsip, render_queues
+from ramal.asterisk import render_base, render_desks, render_dialplan, render_pjsip, render_queues
 from ramal.asterisk.machine import Box
 from ramal.core.office import Office
 
@@ -27,6 +27,7 @@ def render(office: Office, box: Box) -> Mapping[str, str]:
         "cel_custom.conf": render_base.cel_custom_conf(),
         "cdr.conf": render_base.cdr_conf(),
         "features.conf": render_base.features_conf(),
+        "res_parking.conf": render_desks.parking_conf(office),
         "musiconhold.conf": render_base.musiconhold_conf(box),
         "indications.conf": render_base.indications_conf(),
         "pjproject.conf": render_base.pjproject_conf(),

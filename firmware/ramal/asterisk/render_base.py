@@ -39,8 +39,8 @@ func_callerid func_channel func_db func_strings func_logic func_math func_global
 func_sha1 func_groupcount func_devstate func_hangupcause func_dialplan func_pjsip_contact func_pjsip_aor
 func_pjsip_endpoint func_periodic_hook func_env func_sprintf func_rand
 app_queue app_dial app_playback app_read app_record app_mixmonitor app_stack app_db app_exec app_verbose app_echo
-app_celgenuserevent app_userevent app_directed_pickup app_transfer app_playtones app_senddtmf app_originate res_clioriginate
-app_softhangup func_lock
+app_celgenuserevent app_userevent res_parking app_directed_pickup app_transfer app_playtones app_senddtmf app_originate
+res_clioriginate app_softhangup func_lock
 """
 
 
@@ -144,7 +144,7 @@ def cel_conf() -> str:
 enable = yes
 apps =
 events = CHAN_START,ANSWER,HANGUP,BRIDGE_ENTER,BRIDGE_EXIT,USER_DEFINED,LINKEDID_END
-events = BLINDTRANSFER,ATTENDEDTRANSFER,PICKUP
+events = BLINDTRANSFER,ATTENDEDTRANSFER,PICKUP,PARK_START,PARK_END
 """
 
 

@@ -44,7 +44,6 @@ def outside(office: Office) -> str:
                 *("", "[ramal-line-shows]", *shows),
                 *("", "[ramal-line-dial]", *dials),
                 *("", "[ramal-dial-rule]", *_rules(office.country)),
-                *("", "[ramal-dialled]", *_dialled(office)),
                 *("", "[phone]", *_from_phones(office.country)),
                 *("", "[ramal-dial-out]", f"exten => s,1,Return({office.dial_out})"),
             ]
@@ -67,7 +66,8 @@ def _state(line: Line) -> Iterator[str]:
     which takes up to a minute after a start and makes the device's state UNAVAILABLE, may well be there."""
     name = token(line.name)
     yield f"exten => {name},1,Set(LOCAL(contact)=${{PJSIP_AOR(line-{name},contact)}})"
-    yield ' same => n,ExecIf($["${contact}"="" | "${PJSIP_CONTACT(${contact},status)}"="Unreachable"]?Return(unreachable))'
+    yield ' same => n,ExecIf($["${contact}"=""]?Return(unreachable))'
+    yield ' same => n,ExecIf($["${PJSIP_CONTACT(${contact},status)}"="Unreachable"]?Return(unreachable))'
     yield " same => n,Return(up)"
 
 
@@ -90,52 +90,15 @@ def emergency_numbers(country: str) -> tuple[str, ...]:
     return tuple(sorted(own | EMERGENCY))
 
 
-def _from_phones(country: str) -> Iterator[str]:
+def outside_shapes(country: str) -> tuple[str, ...]:
     """What on a phone is no extension but a number: an emergency number, with + or 0, or seven digits and more."""
-    for shape in (*emergency_numbers(country), "_+X.", "_0X.", "_[1-9]XXXXXX!"):
+    return (*emergency_numbers(country), "_+X.", "_0X.", "_[1-9]XXXXXX!")
+
+
+def _from_phones(country: str) -> Iterator[str]:
+    for shape in outside_shapes(country):
         yield f"exten => {shape},1,Gosub(ramal-dial,s,1(${{EXTEN}},${{RAMAL_PHONE}}))"
-        yield " same => n,Hangup(${IF($[0${HANGUPCAUSE} > 0]?${HANGUPCAUSE}:16)})"
-
-
-def _dialled(office: Office) -> Iterator[str]:
-    """E.164 of what fingers dial in the office's country; short emergency numbers as they are, "" for no number."""
-    plan = phonenumbers.PhoneMetadata.metadata_for_region(office.country, None)
-    code = phonenumbers.country_code_for_region(office.country)
-    for number in emergency_numbers(office.country):
-        yield f"exten => {number},1,Return({number})"
-    yield "exten => _+XXXXXXX.,1,Return(${EXTEN})"
-    abroad = (plan.international_prefix if plan is not None else "") or ""
-    abroad = abroad if abroad.isdigit() else "00"
-    trunk = (plan.national_prefix if plan is not None else "") or ""
-    if office.country == "BR":  # 0 + area, 0 + carrier + area, 00 + carrier + country; 0800 and its like
-        yield from (f"exten => _0ZZ{'X' * length},1,Return(+55${{EXTEN:1}})" for length in (8, 9))
-        yield from (f"exten => _0ZZZZ{'X' * length},1,Return(+55${{EXTEN:3}})" for length in (8, 9))
-        yield "exten => _00ZZXXXXXXX.,1,Return(+${EXTEN:4})"
-        yield "exten => _0[3589]00XXXXXX!,1,Return(+55${EXTEN:1})"
-        yield from (f"exten => _ZZ{'X' * length},1,Return(+55${{EXTEN}})" for length in (8, 9))
-    else:
-        yield f"exten => _{abroad}XXXXXX.,1,Return(+${{EXTEN:{len(abroad)}}})"
-        if trunk:
-            yield f"exten => _{trunk}XXXXXX.,1,Return(+{code}${{EXTEN:{len(trunk)}}})"
-        yield f"exten => _XXXXXXXXX!,1,Return(+{code}${{EXTEN}})"
-    if local := _area(office):
-        yield from (f"exten => _[2-9]{'X' * length},1,Return(+{code}{local}${{EXTEN}})" for length in (6, 7, 8))
-    yield "exten => _[+0-9].,1,Return()"
-    yield "exten => _[+0-9],1,Return()"
-    yield "exten => s,1,Return()"
-
-
-def _area(office: Office) -> str:
-    """The area code of the office's first number, for who dials without one; "" where there is none."""
-    first = [number.number for number in office.numbers] + [own for line in office.lines for own in line.caller_ids]
-    for number in first:
-        try:
-            parsed = phonenumbers.parse(number)
-        except phonenumbers.NumberParseException:
-            continue
-        length = phonenumbers.length_of_national_destination_code(parsed)
-        return phonenumbers.national_significant_number(parsed)[:length]
-    return ""
+        yield " same => n,Gosub(ramal-hang-up,s,1)"
 
 
 def _rules(country: str) -> Iterator[str]:

@@ -19,8 +19,8 @@ def pjsip_conf(office: Office, box: Box) -> str:
     wrote its name into From would be served, from anywhere. Lines get no re-INVITE when an agent answers
     (``send_connected_line``): carriers and our own sipp hang up over it. No stranger transfers our agents.
     ``timer_b``: who says nothing at all to seven times asking is gone after 6.4 s, so that the next line gets its turn
-    while the person still holds the phone. Asterisk wants 64 times ``timer_t1``, which therefore asks again after 0.1 s:
-    once too often on a slow way, which SIP forgives.
+    while the person still holds the phone. Asterisk wants 64 times ``timer_t1``, which therefore asks again after
+    0.1 s: once too often on a slow way, which SIP forgives.
     """
     parts = [
         """[global]
@@ -47,6 +47,8 @@ rtp_symmetric = yes
 force_rport = yes
 rewrite_contact = yes
 device_state_busy_at = 1
+call_group = 1
+pickup_group = 1
 dtmf_mode = auto
 language = {ASTERISK_LANGUAGE[office.language]}
 rtp_timeout = 60
@@ -115,6 +117,7 @@ auth = {extension}
 aors = {extension}
 callerid = "{display(phone.name) or extension}" <{extension}>
 set_var = RAMAL_PHONE={extension}
+set_var = TRANSFER_CONTEXT=transfer
 
 [{extension}](phone-aor)
 
