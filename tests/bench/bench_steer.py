@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ramal.core import order
 from ramal.core.commands import AddMember, ChangePriority
 from ramal.core.events import AmiUp, CallerJoined, Event, Member, OfficeLoaded, Ticked, Waiting
 from ramal.core.ids import AgentCode, CallId, Extension, QueueName
@@ -71,11 +72,11 @@ def _login(office: Office) -> tuple[Member, ...]:
 
 def _waiting(number: int) -> Waiting:
     queue = QueueName(f"queue-{number % QUEUES}")
-    joined_ms = NOW_MS - 3000 * (WAITING - number)
     call = CallId(f"1789990000.{number}")
-    return Waiting(
-        queue, call, f"PJSIP/line-main-{number:08x}", f"+551198{number:07}", "", number // QUEUES + 1, joined_ms
-    )
+    joined_ms = NOW_MS - 3000 * (WAITING - number)
+    prio = order.prio(number % 3, order.deadline_s(joined_ms // 1000, 20))
+    who = (f"PJSIP/line-main-{number:08x}", f"+551198{number:07}", "", number // QUEUES + 1, joined_ms)
+    return Waiting(queue, call, *who, queue, prio, prio, joined_ms // 1000)
 
 
 def timed(act: Callable[[], Any], times: int) -> list[float]:

@@ -29,6 +29,8 @@ class Entry:
     joined_ms: int
     limit_ms: int
     on_end: Callable[[str, str], None]
+    prio0: int = 0
+    """What it came with."""
     rings: str = ""
     """The agent whose phone rings for it."""
     refused: set[str] = field(default_factory=set)
@@ -113,10 +115,13 @@ class AppQueue:
         line = self.queues.setdefault(entry.queue, [])
         place = next((n for n, other in enumerate(line) if other.prio < entry.prio), len(line))
         line.insert(place, entry)
-        who = events.Waiting(
-            QueueName(entry.queue), CallId(entry.call), entry.channel, caller, "", place + 1, entry.joined_ms
+        entry.prio0 = entry.prio
+        queue, call, first_s = QueueName(entry.queue), CallId(entry.call), entry.joined_ms // 1000
+        rank = (entry.prio, entry.prio, first_s, first_s)
+        self.tell(events.CallerRanked(queue, call, entry.channel, entry.queue, *rank))
+        self.tell(
+            events.CallerJoined(events.Waiting(queue, call, entry.channel, caller, "", place + 1, entry.joined_ms))
         )
-        self.tell(events.CallerJoined(who))
         self.at(self.now_ms + patience_ms, lambda: self._leave(entry, "abandoned"))
         self.at(self.now_ms + entry.limit_ms, lambda: self._time_out(entry))
         self._offer()
@@ -275,7 +280,19 @@ class AppQueue:
             for queue, penalty in person.seats.items()
         )
         waiting = tuple(
-            events.Waiting(QueueName(name), CallId(one.call), one.channel, "", "", place + 1, one.joined_ms)
+            events.Waiting(
+                QueueName(name),
+                CallId(one.call),
+                one.channel,
+                "",
+                "",
+                place + 1,
+                one.joined_ms,
+                name,
+                one.prio0,
+                one.prio,
+                one.joined_ms // 1000,
+            )
             for name, line in self.queues.items()
             for place, one in enumerate(line)
         )

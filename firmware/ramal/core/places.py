@@ -7,7 +7,7 @@ renderer, by reconciling and by the live view, so that they agree; names with ``
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -75,6 +75,22 @@ def _asked(office: Office) -> Iterator[str]:
 
 def places(office: Office, agent: Agent) -> tuple[Place, ...]:
     """Every membership of a logged-in agent, in the order of the file: its queues, its needs' queues, its own."""
+    return _places(office, agent, {queue.name: needs(office, queue) for queue in office.queues})
+
+
+def all_places(office: Office) -> Mapping[str, tuple[Place, ...]]:
+    """``places`` of every agent, by code; kept for the office asked for last, because every tick asks."""
+    global _last
+    if _last[0] is not office:
+        asked = {queue.name: needs(office, queue) for queue in office.queues}
+        _last = (office, {agent.code: _places(office, agent, asked) for agent in office.agents})
+    return _last[1]
+
+
+_last: tuple[Office | None, Mapping[str, tuple[Place, ...]]] = (None, {})
+
+
+def _places(office: Office, agent: Agent, asked: Mapping[str, tuple[str, ...]]) -> tuple[Place, ...]:
     levels = {skill.name: skill.level for skill in agent.skills}
     found: list[Place] = []
     for queue in office.queues:
@@ -84,7 +100,7 @@ def places(office: Office, agent: Agent) -> tuple[Place, ...]:
         found.append(Place(queue.name, penalty))
         found += [
             Place(need_queue(queue.name, need), penalty + STEP * (levels[need] - 1))
-            for need in needs(office, queue)
+            for need in asked[queue.name]
             if need in levels
         ]
     if _has_own(office, agent):

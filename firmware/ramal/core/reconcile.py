@@ -11,7 +11,7 @@ from ramal.core.commands import AddMember, Command, RemoveMember, SetPenalty
 from ramal.core.events import Member
 from ramal.core.ids import AgentCode, Extension, QueueName
 from ramal.core.office import Agent, Office
-from ramal.core.places import is_reserved, places
+from ramal.core.places import all_places, is_reserved
 
 
 def plan(office: Office, members: Iterable[Member]) -> tuple[Command, ...]:
@@ -25,11 +25,15 @@ def plan(office: Office, members: Iterable[Member]) -> tuple[Command, ...]:
     agents = {agent.code: agent for agent in office.agents}
     queues = {queue.name for queue in office.queues}
     seats = _seats(office, agents, present)
+    wanted = {code: {place.queue: place.penalty for place in found} for code, found in all_places(office).items()}
+    sitting: dict[str, list[Member]] = {}
+    for member in present:
+        sitting.setdefault(member.agent, []).append(member)
     removals: list[Command] = []
     changes: list[Command] = []
     for member in present:
         agent = agents.get(member.agent)
-        penalties = _penalties(office, agent) if agent else {}
+        penalties = wanted[agent.code] if agent else {}
         if agent is None or seats.get(member.agent) != member.phone:
             removals.append(RemoveMember(member.queue, member.phone))
         elif member.queue in penalties:
@@ -38,12 +42,12 @@ def plan(office: Office, members: Iterable[Member]) -> tuple[Command, ...]:
         elif member.queue in queues or is_reserved(member.queue):
             removals.append(RemoveMember(member.queue, member.phone))
     for code, phone in seats.items():
-        mine = [member for member in present if member.agent == code]
+        mine = sitting.get(code, [])
         has = {member.queue for member in mine if member.phone == phone}
         paused = next((member for member in mine if member.paused), None)
         changes.extend(
             AddMember(QueueName(queue), code, phone, penalty, paused is not None, paused.pause_reason if paused else "")
-            for queue, penalty in _penalties(office, agents[code]).items()
+            for queue, penalty in wanted[code].items()
             if queue not in has
         )
     return (*removals, *changes)
@@ -63,6 +67,3 @@ def _seats(office: Office, agents: Mapping[str, Agent], members: tuple[Member, .
         taken.add(phone)
     return seats
 
-
-def _penalties(office: Office, agent: Agent) -> dict[str, int]:
-    return {place.queue: place.penalty for place in places(office, agent)}

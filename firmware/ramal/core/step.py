@@ -306,10 +306,12 @@ def _up(state: State, event: AmiUp, now_ms: int) -> Moved:
         members.setdefault(member.agent, {})[member.queue, member.phone] = member
     known = {(caller.queue, caller.call): caller for line in state.waiting.values() for caller in line}
     waiting: dict[str, tuple[Waiting, ...]] = {}
+    placed: set[str] = set()
     for caller in sorted(event.waiting, key=lambda caller: caller.position):
         before = known.get((caller.queue, caller.call))
         joined_ms = before.joined_ms if before else caller.joined_ms or now_ms
-        if not any(caller.call == other.call for line in waiting.values() for other in line):
+        if caller.call not in placed:
+            placed.add(caller.call)
             waiting[caller.queue] = (*waiting.get(caller.queue, ()), replace(caller, joined_ms=joined_ms))
     callers = {caller.call for line in waiting.values() for caller in line}
     since_ms = state.asterisk.since_ms if state.asterisk.up else now_ms
