@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 from importlib import resources
+from operator import methodcaller
 
 from hypothesis import strategies as st
 
@@ -37,6 +38,7 @@ DEMO = resources.files("ramal").joinpath("offices/demo.toml").read_text(encoding
 names = st.from_regex(r"[a-z][a-z0-9-]{0,30}", fullmatch=True).filter(
     lambda name: name not in RESERVED and not is_reserved(name)
 )
+bare = methodcaller("replace", "-", "")  # Asterisk overlooks them
 extensions = st.from_regex(r"[1-9][0-9]{3,5}", fullmatch=True).filter(lambda text: text not in EMERGENCY)
 codes = st.from_regex(r"[1-9][0-9]{0,5}", fullmatch=True)
 numbers = st.builds("+55113{:07}".format, st.integers(0, 9_999_999))
@@ -82,15 +84,15 @@ def day_spans(draw: st.DrawFn) -> tuple[Span, ...]:
 @st.composite
 def offices(draw: st.DrawFn) -> Office:
     """Any valid office of moderate size. Automatic ways lead only to what comes later, so none goes round."""
-    queue_names = draw(st.lists(names, unique=True, max_size=4))
-    menu_names = draw(st.lists(names, unique=True, max_size=3))
+    queue_names = draw(st.lists(names, unique_by=bare, max_size=4))
+    menu_names = draw(st.lists(names, unique_by=bare, max_size=3))
     number_names = draw(st.lists(numbers, unique=True, max_size=4))
     all_extensions = draw(st.lists(extensions, unique=True, max_size=6))
     extension_names, queue_extensions = all_extensions[:4], all_extensions[4:]
-    hours_names = draw(st.lists(names, unique=True, max_size=3))
-    skill_names = draw(st.lists(names, unique=True, max_size=3))
+    hours_names = draw(st.lists(names, unique_by=bare, max_size=3))
+    skill_names = draw(st.lists(names, unique_by=bare, max_size=3))
     some_lines = tuple(
-        draw(lines(place, name)) for place, name in enumerate(draw(st.lists(names, unique=True, max_size=3)))
+        draw(lines(place, name)) for place, name in enumerate(draw(st.lists(names, unique_by=bare, max_size=3)))
     )
     agents = tuple(
         draw(people(code, extension_names, queue_names, skill_names))
@@ -161,7 +163,7 @@ def offices(draw: st.DrawFn) -> Office:
         phones=tuple(Phone(name, draw(secrets), draw(texts), draw(st.booleans())) for name in extension_names),
         pauses=tuple(
             PauseReason(name, key, draw(full_texts), draw(st.booleans()), draw(st.integers(0, 1440)))
-            for key, name in zip("0123456789", draw(st.lists(names, unique=True, max_size=3)), strict=False)
+            for key, name in zip("0123456789", draw(st.lists(names, unique_by=bare, max_size=3)), strict=False)
         ),
         agents=agents,
         queues=tuple(
@@ -236,7 +238,7 @@ def queues(
     extension: Sequence[str] = (),
 ) -> Queue:
     predicted = draw(st.none() | targets)
-    dispositions = draw(st.lists(names, unique=True, max_size=3))
+    dispositions = draw(st.lists(names, unique_by=bare, max_size=3))
     return Queue(
         name=name,
         title=draw(texts),

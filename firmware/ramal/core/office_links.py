@@ -63,12 +63,14 @@ def _twice(rows: list[Row], ledger: Ledger) -> None:
     for row in rows:
         if row.identity is None:
             continue
-        first = seen.setdefault(row.identity, row)
+        # Asterisk overlooks hyphens in the dialplan: a call to queue “a-b” would come to queue “ab”.
+        first = seen.setdefault(row.identity.replace("-", ""), row)
         if first is not row:
             key = row.table.identity
             line = ledger.where.line((*first.path, key))
-            words = {"value": row.identity, "a_thing": row.table.a_thing, "line": line}
-            ledger.add((*row.path, key), "twice", row.table.setting(key).example, **words)
+            words = {"value": row.identity, "a_thing": row.table.a_thing, "line": line, "other": first.identity}
+            kind = "twice" if first.identity == row.identity else "hyphens"
+            ledger.add((*row.path, key), kind, row.table.setting(key).example, **words)
 
 
 def _there(rows: Rows, table: Table, name: str, ledger: Ledger, path: Path, example: str, what: str) -> None:

@@ -88,6 +88,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "member": ("A queue of an agent is a name, or a table with “queue” and “penalty”.", ""),
     # between values
     "twice": ("“{value}” stands twice: it is {a_thing} of line {line} already.", ""),
+    "hyphens": ("“{value}” differs from “{other}”, {a_thing} of line {line}, in hyphens only.", ""),
     "twice-here": ("“{value}” stands twice in “{key}”.", ""),
     "not-there": ("No {what} is called “{value}”{hint}.", ""),
     "no-driver": ("This version has no driver for a line of kind “{kind}” yet.", 'kind = "sip-register"'),
