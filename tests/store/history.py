@@ -12,7 +12,10 @@ from ramal.store.migrations import migrate
 from ramal.store.packing import unpack
 from ramal.store.search import digits, match_query
 
-CALL_TABLES = ("call", "queue_stay", "recording", "hour_count", "call_menu", "menu_count", "restart")
+CALL_TABLES = (
+    *("call", "queue_stay", "recording", "hour_count", "call_menu", "menu_count", "restart"),
+    *("callback_note", "callback", "missed_call", "return_call", "missed"),
+)
 
 
 def fresh(folder: Path) -> sqlite3.Connection:
