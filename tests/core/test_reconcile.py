@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from ramal.core.commands import AddMember, Command, PauseMember, RemoveMember, SetPenalty
 from ramal.core.events import Member
-from ramal.core.office import Agent, Membership, Office, Phone, Queue
+from ramal.core.office import Agent, Membership, Office, Phone, Queue, Skill
 from ramal.core.reconcile import plan
 from tests.core.moments import OFFICE, member
 
@@ -21,7 +21,8 @@ def offices(draw: st.DrawFn) -> Office:
     codes = draw(st.lists(AGENTS, unique=True))
     return Office(
         name="any",
-        queues=tuple(Queue(name) for name in queues),
+        languages=("en",),
+        queues=tuple(Queue(name, sticky_s=draw(st.sampled_from([0, 10]))) for name in queues),
         phones=tuple(Phone(extension, "s") for extension in draw(st.lists(PHONES, unique=True))),
         agents=tuple(
             Agent(
@@ -32,6 +33,7 @@ def offices(draw: st.DrawFn) -> Office:
                     Membership(queue, draw(st.integers(0, 3)))
                     for queue in (draw(st.lists(st.sampled_from(queues), unique=True)) if queues else [])
                 ),
+                skills=draw(st.sampled_from([(), (Skill("en", 2),)])),
             )
             for code in codes
         ),
@@ -41,7 +43,7 @@ def offices(draw: st.DrawFn) -> Office:
 @st.composite
 def app_queues(draw: st.DrawFn) -> dict[tuple[str, str], Member]:
     """What Asterisk could hold: a queue has an interface once, whoever it is named after."""
-    seats = draw(st.lists(st.tuples(st.one_of(QUEUES, st.just("custom")), PHONES), unique=True, max_size=9))
+    seats = draw(st.lists(st.tuples(st.one_of(QUEUES, st.sampled_from(["custom", "sales--en", "support--x-ray", "agent-7"])), PHONES), unique=True, max_size=9))
     return {
         (queue, phone): Member(
             queue, draw(AGENTS), phone, 1, False, draw(st.booleans()), "lunch", draw(st.integers(0, 3)),
@@ -105,4 +107,21 @@ def test_the_newest_log_in_wins_the_phone_and_the_agent() -> None:
         RemoveMember("sales", "202"),
         RemoveMember("sales", "203"),
         AddMember("sales", "7", "201", 0),
+    )
+
+
+def test_a_logged_in_agent_is_put_into_the_queues_of_its_skills_and_out_of_those_that_are_gone() -> None:
+    office = Office(
+        name="any",
+        languages=("en",),
+        phones=(Phone("201", "s"),),
+        queues=(Queue("sales", sticky_s=10),),
+        agents=(Agent("7", "Ana", "1234", queues=(Membership("sales", 1),), skills=(Skill("en"),)),),
+    )
+    seat = member("7", "sales", "201", penalty=1, paused=True, pause_reason="lunch")
+    old = member("7", "sales--x-ray", "201", penalty=1)
+    assert plan(office, (seat, old)) == (
+        RemoveMember("sales--x-ray", "201"),
+        AddMember("sales--en", "7", "201", 1, True, "lunch"),
+        AddMember("agent-7", "7", "201", 0, True, "lunch"),
     )

@@ -44,7 +44,7 @@ def _queue(queue: Queue, office: Office) -> list[str]:
         f"exten => {name},1,NoOp()",
         *queue_opening(queue),
         f" same => n,Gosub(ramal-join,s,1({name},{queue.answer_within_s},{queue.priority}))",
-        f" same => n,Set(RAMAL_AHEAD=$[{' + '.join(waiting)}])",
+        f" same => n,Set(RAMAL_AHEAD=$[0 + {' + '.join(waiting)}])",
         f" same => n,Gosub(ramal-queue,s,1({','.join(map(str, settings))}))",
         *_when("=CALLBACK", Destination("hangup")),
         *(_when("=FULL", queue.full) if queue.full else ()),
