@@ -306,6 +306,21 @@ def test_a_contacts_queue_comes_before_the_numbers_menu_and_its_hours_are_kept(o
         caller.hears(MAIN, "the menu, because that queue is not there any more")
 
 
+def test_a_contacts_language_comes_before_the_numbers_and_only_one_that_is_spoken_counts(
+    office: TestBox, tmp_path: Path
+) -> None:
+    for digits, tongue in (("5511900000118", "en"), ("5511900000119", "es"), ("5511900000120", "pt_BR")):
+        office.command(f'database put ramal-contact {digits} "|{tongue}|||"')
+    with ears.calling(office, tmp_path, "+551133330000", "+5511900000118") as caller:
+        caller.hears(WELCOME_EN, "the greeting in English", never=(WELCOME,))
+        caller.hears(MAIN_EN, "the menu in English", never=(MAIN,))
+    with ears.calling(office, tmp_path, "+551133330000", "+5511900000119") as caller:
+        caller.hears(WELCOME, "the greeting, because nobody speaks Spanish here")
+        assert language(office) == "pt_BR"
+    with ears.calling(office, tmp_path, "+551133330002", "+5511900000120") as caller:  # an English number
+        caller.hears(CLOSED, "that it is closed, in the contact's language", never=(CLOSED_EN,))
+
+
 def test_the_drop_out_point_of_each_caller_is_known(office: TestBox, tmp_path: Path) -> None:
     with history(office) as db:
         before = {one.menu: one for one in menus(db, 0, 1 << 53)}

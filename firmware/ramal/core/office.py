@@ -250,8 +250,13 @@ class Option:
 class Menu:
     """A menu (URA): ``text`` is spoken, then a key is awaited ``wait_s`` seconds, at most ``tries`` times.
 
-    ``wrong_tries`` and ``silent_tries`` count wrong keys and silence apart (0 = only ``tries`` counts); ``wrong`` and
-    ``silent`` say where each leads, None = ``otherwise``. ``direct_dial``: an extension may be typed at any time.
+    ``wrong_tries`` and ``silent_tries`` count wrong keys and silence apart (0 = only ``tries`` counts). The menu ends
+    when ``tries``, ``wrong_tries`` or ``silent_tries`` is reached, whichever is first; the last thing that happened
+    says where it leads: a wrong key to ``wrong``, silence to ``silent``, each None = ``otherwise``. Entering a menu
+    begins the counts anew, ``repeat`` does not. ``back`` leads to the menu before it on the caller's way, on the first
+    menu of the call to that menu itself.
+    ``direct_dial``: the extension of a phone or queue may be typed at any time. A key that is an option and also begins
+    an extension is taken as the option after two seconds without another digit; all others at once.
     """
 
     name: str
