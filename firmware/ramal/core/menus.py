@@ -11,7 +11,6 @@ taken away by other means, a transfer or a power cut.
 """
 
 import re
-from collections import Counter
 
 from ramal.core.destination import NAME
 from ramal.core.history import MenuEvent, MenuTally
@@ -23,43 +22,44 @@ KINDS_MAX = 200
 """Different things counted of one call."""
 _KEYS = re.compile(r"[0-9*#]{1,6}\Z")
 _LEAVING = frozenset({"QUEUE", "PHONE", "VOICEMAIL", "CLOSED", "OUT", "CALLBACK", "NUMBER", "REFUSED"})
+_IN_A_MENU: dict[str, MenuEvent] = {"WRONG_KEY": "wrong", "NO_KEY": "silent", "MENU_GIVEN_UP": "given-up"}
+_TOLD = _LEAVING | {"MENU", "KEY", *_IN_A_MENU}
 
 
 def tally(story: Story, cut: bool) -> tuple[MenuTally, ...]:
     """All that happened in menus during an ended call; ``cut`` when Asterisk or the power ended it."""
-    found: Counter[tuple[str, MenuEvent, str]] = Counter()
+    found: dict[tuple[str, MenuEvent, str], int] = {}
     inside = ""
-
-    def leave(event: MenuEvent) -> None:
-        nonlocal inside
-        if inside:
-            found[inside, event, ""] += 1
-        inside = ""
-
     for event, fields in story.said:
-        menu = fields[0]
-        match event.user:
-            case "MENU" | "KEY" | "WRONG_KEY" | "NO_KEY" | "MENU_GIVEN_UP" if not NAME.match(menu):
+        name = event.user
+        if name not in _TOLD:  # most events, on the way of every call into the history
+            continue
+        if name in _LEAVING:
+            slot: tuple[str, MenuEvent, str] = (inside, "lost", "")
+            inside = ""
+            if not slot[0]:
                 continue
-            case "MENU" if len(fields) > 1 and fields[1] == "again":
-                leave("lost")
-                found[menu, "again", ""] += 1
+        else:
+            menu = fields[0]
+            if not NAME.match(menu):
+                continue
+            if name == "MENU":
+                if inside:
+                    found[inside, "lost", ""] = found.get((inside, "lost", ""), 0) + 1
+                slot = (menu, "again" if fields[1:] == ["again"] else "entered", "")
                 inside = menu
-            case "MENU":
-                leave("lost")
-                found[menu, "entered", ""] += 1
-                inside = menu
-            case "KEY" if len(fields) > 1 and _KEYS.match(fields[1]):
-                found[menu, "key", fields[1]] += 1
+            elif name == "KEY":
+                key = fields[1] if len(fields) > 1 else ""
+                if not _KEYS.match(key):
+                    continue
+                slot = (menu, "key", key)
                 inside = ""
-            case "WRONG_KEY":
-                found[menu, "wrong", ""] += 1
-            case "NO_KEY":
-                found[menu, "silent", ""] += 1
-            case "MENU_GIVEN_UP":
-                found[menu, "given-up", ""] += 1
-                inside = ""
-            case name if name in _LEAVING:
-                leave("lost")
-    leave("lost" if cut else "hung-up")
-    return tuple(MenuTally(*slot, n) for slot, n in list(found.items())[:KINDS_MAX])
+            else:
+                slot = (menu, _IN_A_MENU[name], "")
+                if name == "MENU_GIVEN_UP":
+                    inside = ""
+        found[slot] = found.get(slot, 0) + 1
+    if inside:
+        slot = (inside, "lost" if cut else "hung-up", "")
+        found[slot] = found.get(slot, 0) + 1
+    return tuple(MenuTally(*slot, n) for slot, n in list(found.items())[:KINDS_MAX]) if found else ()
