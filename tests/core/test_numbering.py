@@ -26,7 +26,11 @@ def spellings_of_brazil(e164: str, area: str) -> list[str]:
     place, local = e164[3:5], e164[5:]
     forms = [e164, e164[1:], place + local, f"0{place}{local}", f"+550{place}{local}", f"0055{place}{local}"]
     forms += [f"0{carrier}{place}{local}" for carrier in ("15", "21", "31", "41", "14", "99")]
-    forms += [f"({place}) {local[:-4]}-{local[-4:]}", f"+55 {place} {local[:-4]}-{local[-4:]}", f"90 15 {place} {local}"]
+    forms += [
+        f"({place}) {local[:-4]}-{local[-4:]}",
+        f"+55 {place} {local[:-4]}-{local[-4:]}",
+        f"90 15 {place} {local}",
+    ]
     if len(local) == 9:  # from before the ninth digit
         forms += [place + local[1:], f"0{place}{local[1:]}", f"55{place}{local[1:]}", f"+55{place}{local[1:]}"]
     if place == area and not local.startswith(("300", "303", "400", "402", "437", "486")):

@@ -14,8 +14,6 @@ from ramal.errors import RamalError
 
 CONNECT_TIMEOUT_S = 1.0
 STILL_WORKS = "Calls go on: callers wait, phones ring, recordings are made."
-
-
 PART = 150_000
 """Characters of a file in one request, however they are escaped on the way."""
 PARTS_TIMEOUT_S = 120.0

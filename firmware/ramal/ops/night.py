@@ -97,19 +97,24 @@ class _Night:
         self.means.write(lambda db: users.audit(db, at_ms, who, "night.set", detail)).result()
 
     def light(self) -> None:
-        """Every lamp as its switch says, and switches that have ended taken away."""
+        """Every lamp as its switch says; switches that have ended, or whose hours are gone, taken away."""
         now_s = self.means.clock_ms() // 1000
         switches = self._switches()
         for hours in self.means.office().hours:
-            switch = switches.get(hours.name)
+            switch = switches.pop(hours.name, None)
             if switch is not None and not switch.counts(now_s):
                 self._end(hours)
             else:
                 self._lamp(hours, switch is not None)
+        for name in switches:  # or hours of that name, written again in a year, would begin switched
+            self.means.ask("DBDel", (("Family", night.FAMILY), ("Key", name)))
 
     def _begin(self, hours: Hours, state: night.State, now_s: int) -> None:
         office = self.means.office()
         switch = night.switch(hours, state, now_s, office.timezone, holidays_of(office))
+        if switch is None:
+            self._end(hours)
+            return
         told = self.means.ask("DBPut", (("Family", night.FAMILY), ("Key", hours.name), ("Val", str(switch))))
         if not told.ok:
             raise RamalError(f"Asterisk refused to switch {hours.name} ({told.get('Message')}). It is as it was.")

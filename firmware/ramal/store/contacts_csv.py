@@ -16,6 +16,8 @@ PROBLEMS_MAX = 50
 """Lines that are complained about; further ones are not looked at."""
 BYTES_MAX = 8 << 20
 EXAMPLE = "+5511987654321,Maria Souza,yes,no,pt-BR,7,sales,since 2019"
+FORMULA = ("=", "+", "-", "@")
+"""A cell that begins so is a formula to a spreadsheet; one quote before it makes it text."""
 HEADER = ",".join(FIELDS)
 
 
@@ -74,7 +76,7 @@ def write_contacts(contacts: Iterable[Contact]) -> Iterator[str]:
 
 
 def _tame(text: str) -> str:
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+    return f"'{text}" if text.lstrip("'")[:1] in FORMULA else text
 
 
 def _delimiter(text: str) -> str:
@@ -104,7 +106,7 @@ def _entry(cells: list[str], columns: list[str], office: Office, known: Mapping[
     given = dict(zip(columns, cells, strict=False))
     for name in ("name", "note"):
         text = given.get(name, "")
-        if text[:1] == "'" and text[1:2] in ("=", "+", "-", "@"):
+        if text[:1] == "'" and text.lstrip("'")[:1] in FORMULA:
             given[name] = text[1:]
     number = number_of(given.get("number", ""), office)
     return checked(given, office, known.get(number))
