@@ -32,6 +32,7 @@ def epoch(text: str) -> int:
 )
 def test_a_switch_ends_with_the_next_turn_of_the_hours_themselves(state: str, now: str, until: str) -> None:
     made = switch(SHOP, "open" if state == "open" else "closed", epoch(now), ZONE)
+    assert made is not None
     assert made == Switch("open" if state == "open" else "closed", epoch(until), epoch(now))
     assert made.counts(epoch(now))
     assert made.counts(epoch(until) - 1)
@@ -39,10 +40,14 @@ def test_a_switch_ends_with_the_next_turn_of_the_hours_themselves(state: str, no
 
 
 def test_what_never_turns_stays_switched_until_somebody_takes_it_back() -> None:
-    for hours in (Hours("never", ()), Hours("always", parse("all 00:00-24:00"))):
-        made = switch(hours, "closed", epoch("2026-11-23T09:00"), ZONE)
+    never, always, now_s = Hours("never", ()), Hours("always", parse("all 00:00-24:00")), epoch("2026-11-23T09:00")
+    for hours, state in ((never, "open"), (always, "closed")):
+        made = switch(hours, "open" if state == "open" else "closed", now_s, ZONE)
+        assert made is not None
         assert made.until_s == 0
         assert made.counts(epoch("2036-11-23T09:00"))
+    assert switch(never, "closed", now_s, ZONE) is None  # it would change nothing, and never end
+    assert switch(always, "open", now_s, ZONE) is None
 
 
 def test_a_switch_from_a_day_that_has_not_come_does_not_count() -> None:

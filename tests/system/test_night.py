@@ -1,6 +1,7 @@
 """Night mode with real phones, callers and lamps: by code, by lamp and by request, back by itself, with and without a
 daemon."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -71,6 +72,9 @@ def office() -> Iterator[TestBox]:
     try:
         with box.running(folder, OFFICE, daemon=False) as running:
             yield running
+            said = (running.home.asterisk_log / "messages.log").read_text(errors="replace")
+            assert not re.findall(r".*(?:does not exist|Unable to open|No such file|WARNING|ERROR).*pbx.*", said)
+            assert "does not exist in any format" not in said
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -122,8 +126,8 @@ def test_a_phone_closes_all_hours_and_a_caller_hears_closed_until_it_is_switched
     assert reason(office, ALWAYS, "+5511900000001") == ["VOICEMAIL"]
     agents.dial_code(office, desk, "*60")
     assert switch(office, "always")[:2] == ["closed", "0"]  # nothing opens what is always open
-    assert switch(office, "never")[:2] == ["closed", "0"]
-    assert [lamp(office, name) for name in ("always", "never", "week")] == ["on", "on", "on"]
+    assert switch(office, "never") == []  # it is closed, and nothing would end it
+    assert [lamp(office, name) for name in ("always", "never", "week")] == ["on", "off", "on"]
     assert reason(office, ALWAYS, "+5511900000002") == ["CLOSED"]
     agents.dial_code(office, desk, "*60")
     assert [lamp(office, name) for name in ("always", "never", "week")] == ["off", "off", "off"]
@@ -136,8 +140,8 @@ def test_one_set_of_hours_is_switched_by_its_place_in_the_file_or_by_its_lamp(of
     assert (lamp(office, "always"), lamp(office, "never")) == ("on", "off")
     agents.dial_code(office, desk, "night-always")
     assert (lamp(office, "always"), switch(office, "always")) == ("off", [])
-    agents.dial_code(office, desk, "night-never")
-    assert (lamp(office, "always"), lamp(office, "never")) == ("off", "on")
+    agents.dial_code(office, desk, "night-week")
+    assert (lamp(office, "always"), lamp(office, "week")) == ("off", "on")
 
 
 def test_opening_now_lets_callers_in_outside_of_the_hours(office: TestBox, desk: Phone) -> None:
@@ -167,6 +171,11 @@ def test_a_switch_ends_at_its_time_and_its_lamp_with_the_next_call_though_nobody
     assert (lamp(office, "always"), switch(office, "always")) == ("off", [])
 
 
+def test_words_that_are_no_switch_close_nobody(office: TestBox, desk: Phone) -> None:
+    office.command("database put ramal-night always shut|0|0")
+    assert reason(office, ALWAYS, "+5511900000009") == ["VOICEMAIL"]
+
+
 def test_a_switch_made_before_the_clock_was_set_does_not_last_for_years(office: TestBox, desk: Phone) -> None:
     ahead = int(time.time()) + 400 * 86_400
     office.command(f"database put ramal-night always closed|{ahead + 3600}|{ahead}")
@@ -189,11 +198,13 @@ def test_with_a_daemon_the_page_switches_who_did_it_is_kept_and_an_ended_switch_
     since_s = switch(office, "always")[2]
     # It ended while no daemon was there: the first round puts the lamp out.
     office.command(f"database put ramal-night always closed|{int(time.time()) - 1}|{since_s}")
+    office.command(f"database put ramal-night gone closed|0|{since_s}")
     office.start_daemon()
     until(lambda: lamp(office, "always") == "off", 10, "the lamp of the ended switch off")
-    assert (lamp(office, "never"), lamp(office, "week")) == ("on", "on")
+    assert (lamp(office, "never"), lamp(office, "week")) == ("off", "on")
+    until(lambda: switch(office, "gone") == [], 5, "the switch of hours that are no more taken away")
     listed = {row["name"]: row for row in office.control("night.list")["hours"]}
-    assert [listed[name]["state"] for name in ("always", "never", "week")] == ["auto", "closed", "closed"]
+    assert [listed[name]["state"] for name in ("always", "never", "week")] == ["auto", "auto", "closed"]
     assert listed["week"]["until_ms"] == int(switch(office, "week")[1]) * 1000 > 0
 
     answer = office.control("night.set", hours="always", state="closed", who="owner")

@@ -275,6 +275,16 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "en": "Open until the next closing.",
         "es": "Abierto hasta el próximo cierre.",
     },
+    "night-closed-kept": {
+        "pt-BR": "Atendimento fechado até que alguém volte ao horário normal.",
+        "en": "Closed until somebody goes back to the usual hours.",
+        "es": "Cerrado hasta que alguien vuelva al horario normal.",
+    },
+    "night-open-kept": {
+        "pt-BR": "Atendimento aberto até que alguém volte ao horário normal.",
+        "en": "Open until somebody goes back to the usual hours.",
+        "es": "Abierto hasta que alguien vuelva al horario normal.",
+    },
     "night-auto": {
         "pt-BR": "De volta ao horário normal.",
         "en": "Back to the usual hours.",

@@ -43,9 +43,10 @@ def parse(text: str) -> Switch | None:
     return Switch("open" if state == "open" else "closed", int(numbers[0]), int(numbers[1]))
 
 
-def switch(hours: Hours, state: State, now_s: int, tz: str, holidays: Container[date] = ()) -> Switch:
-    """``hours`` switched now: closed until the next opening, open until the next closing."""
-    at = datetime.fromtimestamp(now_s, UTC)
+def switch(hours: Hours, state: State, now_s: int, tz: str, holidays: Container[date] = ()) -> Switch | None:
+    """``hours`` switched now: closed until the next opening, open until the next closing; None when they are so already
+    and never turn, because that switch would change nothing and never end."""
+    now = at = datetime.fromtimestamp(now_s, UTC)
     for _ in range(2):
         turn = next_change(hours, at, tz, holidays, HORIZON_DAYS)
         if turn is None:
@@ -53,7 +54,7 @@ def switch(hours: Hours, state: State, now_s: int, tz: str, holidays: Container[
         if is_open(hours, turn, tz, holidays) is (state == "closed"):
             return Switch(state, int(turn.timestamp()), now_s)
         at = turn
-    return Switch(state, 0, now_s)
+    return None if is_open(hours, now, tz, holidays) is (state == "open") else Switch(state, 0, now_s)
 
 
 def device(hours: str) -> str:
