@@ -4,6 +4,7 @@ Whatever came over the telephone line is hostile: ``label`` takes control and di
 Jinja escapes it. Times come in as milliseconds since 1970 UTC and are shown in the office's time zone.
 """
 
+import time
 import unicodedata
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -12,7 +13,7 @@ import phonenumbers
 from flask import Flask
 
 from ramal_web.history import office
-from ramal_web.i18n import format_date, format_datetime, format_time, gettext, time_zone
+from ramal_web.i18n import format_brief, format_date, format_datetime, format_time, gettext, time_zone
 
 LABEL_MAX = 120
 HIDDEN = frozenset({"", "anonymous", "restricted", "unavailable", "unknown", "private", "withheld", "s"})
@@ -28,6 +29,7 @@ def install(app: Flask) -> None:
         number=number,
         clock=clock,
         moment=moment,
+        brief=brief,
         day=day_name,
         stamp=stamp,
         offset=offset,
@@ -104,6 +106,11 @@ def clock(ms: int) -> str:
 def moment(ms: int) -> str:
     """Day and time of day, to the minute."""
     return format_datetime(_at(ms))
+
+
+def brief(ms: int) -> str:
+    """The time of day to the minute; with the day when it is another one than today."""
+    return format_brief(_at(ms), local_day(ms) != local_day(time.time_ns() // 1_000_000))
 
 
 def day_name(ms: int) -> str:

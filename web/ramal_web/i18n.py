@@ -25,6 +25,11 @@ def format_datetime(at: datetime) -> str:
     return str(flask_babel.format_datetime(at, "medium"))
 
 
+def format_brief(at: datetime, with_day: bool) -> str:
+    """The time of day to the minute, with the day when asked for."""
+    return str(flask_babel.format_datetime(at, "short") if with_day else flask_babel.format_time(at, "short"))
+
+
 def format_date(at: datetime) -> str:
     """The day with its weekday."""
     return str(flask_babel.format_date(at, "full"))
