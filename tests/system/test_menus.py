@@ -5,6 +5,7 @@ Asterisk's journals afterwards, by the product's own reader.
 """
 
 import contextlib
+import json
 import re
 import shutil
 import sqlite3
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from ramal import cli
 from ramal.asterisk.prompts import FOLDER, text_prompt
 from ramal.core import sound
 from ramal.core.history import Step
@@ -321,7 +323,9 @@ def test_a_contacts_language_comes_before_the_numbers_and_only_one_that_is_spoke
         caller.hears(CLOSED, "that it is closed, in the contact's language", never=(CLOSED_EN,))
 
 
-def test_the_drop_out_point_of_each_caller_is_known(office: TestBox, tmp_path: Path) -> None:
+def test_the_drop_out_point_of_each_caller_is_known(
+    office: TestBox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with history(office) as db:
         before = {one.menu: one for one in menus(db, 0, 1 << 53)}
     with ears.calling(office, tmp_path, "+551133330000", "+5511900000117") as caller:
@@ -336,5 +340,9 @@ def test_the_drop_out_point_of_each_caller_is_known(office: TestBox, tmp_path: P
     assert after["second"].entered == second.entered + 1
     assert after["main"].hung_up == main.hung_up
     assert after["main"].keys["1"] == main.keys.get("1", 0) + 1
+    assert cli.main(["--home", str(office.home.root), "menus", "--json"]) == 0
+    shown = {menu["menu"]: menu for menu in json.loads(capsys.readouterr().out)["menus"]}
+    assert shown["second"]["hung_up"] == after["second"].hung_up
+    assert [key["key"] for key in shown["main"]["keys"]][:6] == ["1", "2", "3", "4", "9", "*"]
     for one in after.values():
         assert one.entered + one.again == sum(one.keys.values()) + one.given_up + one.hung_up + one.lost
