@@ -34,7 +34,7 @@ def render(office: Office, box: Box) -> Mapping[str, str]:
         "stasis.conf": render_base.stasis_conf(),
         "udptl.conf": "[general]\n",
         "acl.conf": "",
-        "cli.conf": render_base.cli_conf(),
+        "cli.conf": render_base.cli_conf(phone.extension for phone in office.phones),
         "ccss.conf": "[general]\n",
         "queuerules.conf": "",
         "pjsip.conf": render_pjsip.pjsip_conf(office, box),

@@ -1,6 +1,9 @@
 """The files that depend on the machine only, not on the office. Pure."""
 
+from collections.abc import Iterable
+
 from ramal.asterisk.machine import Box
+from ramal.asterisk.tokens import token
 
 AMI_EVENTS = (
     "FullyBooted",
@@ -211,9 +214,14 @@ stutter = 350+440
 """
 
 
-def cli_conf() -> str:
-    """Asterisk heals, when it has started, whatever had to end by itself: also while the daemon is dead."""
-    return "[startup_commands]\nchannel originate Local/heal@ramal-tick/n application NoOp = yes\n"
+def cli_conf(extensions: Iterable[str]) -> str:
+    """What Asterisk does by itself when it has started, also while the daemon is dead: it asks the phones whether they
+    are there (until then it rings nobody), and heals whatever had to end by itself."""
+    commands = [*(f"pjsip qualify {token(extension)}" for extension in extensions), _HEAL]
+    return "\n".join(["[startup_commands]", *(f"{command} = yes" for command in commands)]) + "\n"
+
+
+_HEAL = "channel originate Local/heal@ramal-tick/n application NoOp"
 
 
 def pjproject_conf() -> str:

@@ -18,6 +18,8 @@ Channel = Literal["up", "ringing", "down"]
 
 REFUSED_CAUSES = frozenset({17, 21})
 """Q.850: user busy, call rejected."""
+SILENT_MS = 2_500
+"""A phone that is there says within that time that it rings."""
 SLACK_MS = 1_000
 """app_queue counts whole seconds; a ring shorter by less than this was not cut short."""
 
@@ -30,7 +32,7 @@ def leg(channel: Channel, cause: int, rang_ms: int, ring_s: int) -> Leg:
     if cause in REFUSED_CAUSES:
         return "rejected"
     if channel == "down":
-        return "unreachable"
+        return "unreachable" if rang_ms >= SILENT_MS else "cancelled"
     return "missed" if rang_ms + SLACK_MS >= ring_s * 1000 else "cancelled"
 
 

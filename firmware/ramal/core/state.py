@@ -26,6 +26,8 @@ GRACE_MS = 1_500
 
 WRAP_UP = "wrap-up"
 """The pause that is none: a wrap-up app_queue does not know of, ended by Asterisk's own timer (dialplan/agent.conf)."""
+UNREACHABLE = "unreachable"
+"""The pause of a phone that did not say that it rings, until Asterisk has seen by itself whether it is there."""
 
 FREE, IN_USE, BUSY, INVALID, UNAVAILABLE, RINGING, RINGING_IN_USE, ON_HOLD = 1, 2, 3, 4, 5, 6, 7, 8
 """Asterisk's device states, as AMI numbers them."""
@@ -156,7 +158,7 @@ def _resting(state: State, memberships: Iterable[Member], rest: Rest, in_use: bo
         reason = next((m.pause_reason for m in paused if m.pause_reason), "")
         if reason == WRAP_UP:
             return Standing("wrap-up", began_ms or now_ms)
-        return Standing("paused", began_ms or now_ms, reason)
+        return Standing("unreachable" if reason == UNREACHABLE else "paused", began_ms or now_ms, reason)
     if _unreachable(state, memberships):
         return Standing("unreachable", now_ms)
     until_ms = max(rest.until_ms, rest.since_ms + GRACE_MS) if in_use else rest.until_ms
