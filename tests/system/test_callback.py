@@ -305,7 +305,7 @@ def test_a_missed_caller_is_called_back_with_one_press_and_only_once(office: Off
             until(lambda: office.asked() == [user.removeprefix("+")], 15, "the caller is called")
             assert office.provider.asked[0].shown == SALES.removeprefix("+")
             until(lambda: talks(desk), 5, "they talk")
-            until(lambda: office.box.channels() == 2, 5, "phone and line")
+            until(lambda: office.box.command("core show channels concise").count("!Up!") == 2, 5, "phone and line")
             desk.hangup()
             query = "SELECT * FROM missed WHERE number = ? AND state = 'returned'"
             row = rows(office, query, user)[0]

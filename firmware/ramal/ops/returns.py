@@ -6,15 +6,18 @@ only what an accident left behind is put right, level-triggered: a record withou
 without its record is over. Handlers run on the control thread and only check; a worker waits.
 """
 
+import contextlib
 import logging
 import re
 import secrets
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import phonenumbers
 
+from ramal.ami.errors import AmiRefused
 from ramal.ami.translate import action
 from ramal.control.protocol import Request
 from ramal.control.server import Answer
@@ -79,28 +82,29 @@ class _Desk:
                 raise RamalError("The customer is being called at this moment. Nothing was changed.")
             at_ms = means.clock_ms()
             callback = means.write(lambda db: callbacks.cancel(db, at_ms, who, callback_id, reason)).result()
-            self._take_away(callback)
+            self._take_away(callback, self._records())
             return {"number": callback.number}
 
         return means.work(job)
 
     def watch(self) -> None:
         """Put right what an accident left behind. On the rounds thread."""
-        if not self.means.state().asterisk.up:
-            return
-        for callback in self.means.read(callbacks.pending):
-            self._heal(callback)
         since_ms = self.means.clock_ms() - LONGEST_MS
-        for callback in self.means.read(lambda db: _lately_cancelled(db, since_ms)):
-            self._take_away(callback)
-
-    def _heal(self, callback: Callback) -> None:
-        digits = callback.number.removeprefix("+")
-        if not digits.isdigit():
+        pending = self.means.read(callbacks.pending)
+        cancelled = self.means.read(lambda db: _lately_cancelled(db, since_ms))
+        if not self.means.state().asterisk.up or not (pending or cancelled):
             return
-        record = self._asterisk(f"DB(ramal-callback/{digits})").split("|")
+        records = self._records()
+        for callback in pending:
+            self._heal(callback, records)
+        for callback in cancelled:
+            self._take_away(callback, records)
+
+    def _heal(self, callback: Callback, records: Mapping[str, list[str]]) -> None:
+        digits = callback.number.removeprefix("+")
+        record = records.get(digits, [])
         if len(record) > 4 and record[1] == callback.id:
-            if not self._asterisk(f"CHANNELS(^Local/{digits}@ramal-standin)"):
+            if not self._standins(digits):
                 log.info("the callback to %s has no stand-in; it gets one", callback.number)
                 self._stand_in(digits, record[4])
         elif callback.asked_ms < self.means.clock_ms() - YOUNG_MS and callback.state != "calling":
@@ -124,14 +128,27 @@ class _Desk:
         )
         self._tell(command)
 
-    def _take_away(self, callback: Callback) -> None:
+    def _take_away(self, callback: Callback, records: Mapping[str, list[str]]) -> None:
         """A cancelled callback's record and stand-in; RamalError when Asterisk is not there: then the next round."""
         digits = callback.number.removeprefix("+")
-        if not digits.isdigit() or self._asterisk(f"DB(ramal-callback/{digits})").split("|")[1:2] != [callback.id]:
+        if records.get(digits, [])[1:2] != [callback.id]:
             return
         self.means.ask("DBDel", (("Family", "ramal-callback"), ("Key", digits)))
-        if self._asterisk(f"CHANNELS(^Local/{digits}@ramal-standin)"):
-            self.means.ask("Hangup", (("Channel", f"/^Local\\/{digits}@ramal-standin-.*$/"),))
+        for channel in self._standins(digits):
+            with contextlib.suppress(AmiRefused):  # its other half took it along
+                self.means.ask("Hangup", (("Channel", channel),))
+
+    def _records(self) -> dict[str, list[str]]:
+        """What Asterisk knows: digits to the record's fields (dialplan/callback.conf)."""
+        response, found = self.means.ask_list("DBGetTree", (("Family", "ramal-callback"),))
+        if not response.ok:
+            raise RamalError(f"Asterisk did not tell its callbacks ({response.get('Message')}). They go on.")
+        return {row.get("Key").rpartition("/")[2]: row.get("Val").split("|") for row in found}
+
+    def _standins(self, digits: str) -> list[str]:
+        """The channels of a callback's stand-in, now."""
+        wanted = (("Variable", f"CHANNELS(^Local/{digits}@ramal-standin)"),)
+        return self.means.ask("Getvar", wanted).get("Value").split()
 
     # -- missed calls --------------------------------------------------------------------------------------------------
 
@@ -192,10 +209,6 @@ class _Desk:
             raise RamalError(f"{number} is abroad, and this office does not call abroad. Nobody was called.")
 
     # -- Asterisk ------------------------------------------------------------------------------------------------------
-
-    def _asterisk(self, variable: str) -> str:
-        """The value of a function or a global variable, now."""
-        return self.means.ask("Getvar", (("Variable", variable),)).get("Value")
 
     def _tell(self, command: Originate) -> None:
         told = action(command)
