@@ -171,6 +171,19 @@ def test_a_switch_ends_at_its_time_and_its_lamp_with_the_next_call_though_nobody
     assert (lamp(office, "always"), switch(office, "always")) == ("off", [])
 
 
+def test_a_lamp_goes_out_when_its_switch_ends_though_nobody_calls_and_no_daemon_runs(
+    office: TestBox, desk: Phone
+) -> None:
+    agents.dial_code(office, desk, "*601")
+    since_s = int(switch(office, "always")[2])
+    office.command(f"database put ramal-night always closed|{int(time.time()) + 3}|{since_s}")
+    office.command("channel originate Local/heal@ramal-tick/n application NoOp")
+    with lamps(office, "201", "night-always") as watched:
+        watched.is_now("night-always", "confirmed")
+        watched.is_now("night-always", "terminated", 10)
+    assert switch(office, "always") == []
+
+
 def test_words_that_are_no_switch_close_nobody(office: TestBox, desk: Phone) -> None:
     office.command("database put ramal-night always shut|0|0")
     assert reason(office, ALWAYS, "+5511900000009") == ["VOICEMAIL"]
@@ -210,16 +223,21 @@ def test_with_a_daemon_the_page_switches_who_did_it_is_kept_and_an_ended_switch_
     answer = office.control("night.set", hours="always", state="closed", who="owner")
     assert [row["open"] for row in answer["hours"]] == [False, False, False]
     assert lamp(office, "always") == "on"
+    office.control("night.set", hours="week", state="auto", who="owner")
+    assert "Value" not in office.command("database get ramal-timer night-week")
+    office.control("night.set", hours="week", state="open", who="owner")
+    until(lambda: "ramal-night-over" in office.command("database get ramal-timer night-week"), 5, "the lamp's timer")
     office.kill_daemon()
     assert reason(office, ALWAYS, "+5511900000008") == ["CLOSED"]
     office.start_daemon()
     rows = office.rows("SELECT who, what, detail FROM audit WHERE what = 'night.set'")
-    assert [tuple(row) for row in rows] == [("owner", "night.set", "always closed")]
+    done = ["always closed", "week auto", "week open"]
+    assert [tuple(row) for row in rows] == [("owner", "night.set", detail) for detail in done]
 
     words = [sys.executable, "-m", "ramal", "--home", str(office.home.root), "night"]
-    done = subprocess.run([*words, "auto"], capture_output=True, text=True, timeout=30)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[:2] == ["always: open, always", "never: closed, always"]
+    told = subprocess.run([*words, "auto"], capture_output=True, text=True, timeout=30)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.splitlines()[:2] == ["always: open, always", "never: closed, always"]
     assert [lamp(office, name) for name in ("always", "never", "week")] == ["off", "off", "off"]
     wrong = subprocess.run([*words, "closed", "nowhere"], capture_output=True, text=True, timeout=30)
     assert (wrong.returncode, wrong.stderr) == (1, "This office has no hours called “nowhere”. Nothing was changed.\n")
@@ -229,4 +247,4 @@ def test_with_a_daemon_the_page_switches_who_did_it_is_kept_and_an_ended_switch_
         found = [step for row in codes for step in office.detail(row["id"]).steps if step.kind == "night"]
         return [f"{step.detail['hours']} {step.detail['state']} {step.detail['phone']}" for step in found]
 
-    until(lambda: "week closed 201" in steps() and "week auto 201" in steps(), 20, "the codes in the history")
+    until(lambda: "week closed 201" in steps() and "always auto 201" in steps(), 20, "the codes in the history")

@@ -27,6 +27,7 @@ def agents(office: Office) -> str:
     enter, leave = ["[ramal-agent-in]"], ["[ramal-agent-out]"]
     waiting, rest = ["[ramal-agent-waiting]"], ["[ramal-agent-rest]"]
     heal = ["[ramal-heal-all]", "exten => s,1,Gosub(ramal-callback-heal,s,1)"]
+    heal.append(" same => n,Gosub(ramal-night-heal,s,1)")
     seated: set[str] = set()
     for agent in office.agents:
         code = token(agent.code)

@@ -2,8 +2,8 @@
 
 The switch itself is Asterisk's (AstDB, ``core.night``), where phones write it too; nothing of it is kept here. Law: who
 switched is saved before Asterisk is told; a switch ends by the time that stands in it, with or without this process.
-What needs this process is only the lamp of a switch that ended while nobody called: it goes out within a round. Asking
-Asterisk waits, so requests work on the worker, lamps on the rounds thread.
+The dialplan also times the lamp's end; this process looks at it again in every round. Asking Asterisk waits, so
+requests work on the worker, lamps on the rounds thread.
 """
 
 from concurrent.futures import Future
@@ -119,6 +119,9 @@ class _Night:
         if not told.ok:
             raise RamalError(f"Asterisk refused to switch {hours.name} ({told.get('Message')}). It is as it was.")
         self._lamp(hours, True)
+        # Asterisk times the lamp's end itself, so that it goes out also when this process is gone by then.
+        timer = (("Channel", "Local/night@ramal-tick/n"), ("Application", "NoOp"), ("Async", "true"))
+        self.means.ask("Originate", timer)
 
     def _end(self, hours: Hours) -> None:
         # A refusal says that there is none, or that a call has just taken it away.
