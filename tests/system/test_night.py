@@ -224,7 +224,7 @@ def test_with_a_daemon_the_page_switches_who_did_it_is_kept_and_an_ended_switch_
     assert [row["open"] for row in answer["hours"]] == [False, False, False]
     assert lamp(office, "always") == "on"
     office.control("night.set", hours="week", state="auto", who="owner")
-    assert "Value" not in office.command("database get ramal-timer night-week")
+    until(lambda: "Value" not in office.command("database get ramal-timer night-week"), 5, "no timer")
     office.control("night.set", hours="week", state="open", who="owner")
     until(lambda: "ramal-night-over" in office.command("database get ramal-timer night-week"), 5, "the lamp's timer")
     office.kill_daemon()

@@ -61,6 +61,9 @@ class _Night:
                     self._end(hours)
                 else:
                     self._begin(hours, cast(night.State, state), at_ms // 1000)
+            # Asterisk times the lamps itself, so that they go out also when this process is gone by then.
+            timers = (("Channel", "Local/night@ramal-tick/n"), ("Application", "NoOp"), ("Async", "true"))
+            self.means.ask("Originate", timers)
             return self.listed()
 
         return self.means.work(job)
@@ -119,9 +122,6 @@ class _Night:
         if not told.ok:
             raise RamalError(f"Asterisk refused to switch {hours.name} ({told.get('Message')}). It is as it was.")
         self._lamp(hours, True)
-        # Asterisk times the lamp's end itself, so that it goes out also when this process is gone by then.
-        timer = (("Channel", "Local/night@ramal-tick/n"), ("Application", "NoOp"), ("Async", "true"))
-        self.means.ask("Originate", timer)
 
     def _end(self, hours: Hours) -> None:
         # A refusal says that there is none, or that a call has just taken it away.
