@@ -22,7 +22,7 @@ from tests.until import until
 
 pytestmark = pytest.mark.system
 
-SALES, NIGHT, BRIEF = "+551133330001", "+551133330002", "+551133330003"
+SALES, NIGHT, BRIEF, FIRST = "+551133330001", "+551133330002", "+551133330003", "+551133330004"
 AGENT_HZ, CUSTOMER_HZ = 440.0, 620.0
 
 
@@ -315,3 +315,48 @@ def test_a_missed_caller_is_called_back_with_one_press_and_only_once(office: Off
             assert office.asked() == [user.removeprefix("+")]
         finally:
             office.box.stop_daemon()
+
+
+def test_customer_first_is_called_only_when_an_agent_is_free_and_keeps_the_place(office: Office) -> None:
+    user, later = "+5511988880013", "+5511988880014"
+    office.box.start_daemon()
+    try:
+        with agents.logged_in(office.box, "201", agents.IGNORE, office.voice) as desk:
+            until(lambda: office.box.command("database get ramal-daemon alive").startswith("Value"), 15, "it lives")
+            office.ask(FIRST, user)
+            assert office.record(user)[0] == "first"
+            until(lambda: office.standins() == 1, 5, "held")
+            until(lambda: office.asked() == [user.removeprefix("+")], 15, "an agent is free, so the customer is called")
+            until(lambda: rings(desk), 20, "the customer is there and the agent's phone rings")
+            office.box.call(Caller(FIRST, later, stay_ms=15_000))
+            desk.answer()
+            until(lambda: talks(desk), 5, "they talk")
+            until(lambda: not office.record(user), 5, "the callback is over")
+            until(lambda: office.standins() == 0, 8, "its stand-in is gone")
+            until(lambda: "has 1 calls" in agents.members(office.box, "first"), 15, "the later one waits")
+            office.ask(FIRST, "+5511988880015")
+            until(lambda: office.standins() == 1, 5, "the second callback is held")
+            assert len(office.asked()) == 1, "nobody is dialed while no agent is free"
+            desk.hangup()
+            for _, process in office.box.callers:
+                process.wait(30)
+            office.box.callers.clear()
+        row = rows(office, "SELECT * FROM callback WHERE number = ? AND state = 'done'", user)[0]
+        assert (row["tries"], row["result"], row["agent"]) == (1, "served", "7")
+        call = rows(office, "SELECT * FROM call WHERE direction = 'out' AND number = ? AND ended_ms > 0", user)[-1]
+        assert (call["category"], call["agent"]) == ("connected", "7")
+    finally:
+        office.box.stop_daemon()
+
+
+def test_customer_first_goes_on_agent_first_when_the_daemon_is_dead(office: Office) -> None:
+    user = "+5511988880016"
+    office.box.command("database put ramal-daemon alive 1")
+    with agents.logged_in(office.box, "201", agents.IGNORE, office.voice) as desk:
+        office.ask(FIRST, user)
+        until(lambda: "has 1 calls" in agents.members(office.box, "first"), 10, "the stand-in waits in the queue")
+        assert office.asked() == []
+        desk.answer()
+        until(lambda: office.asked() == [user.removeprefix("+")], 20, "the customer is dialed")
+        until(lambda: not office.record(user), 10, "and has answered")
+        desk.hangup()

@@ -154,9 +154,19 @@ def _caller_joined(message: Message) -> events.Event | None:
     return events.CallerJoined(_waiting(message, _call(message), _at_ms(message)))
 
 
-def _caller_ranked(message: Message) -> events.Event | None:
-    if message.get("UserEvent") != "RamalJoin":
-        return None
+def _said(message: Message) -> events.Event | None:
+    """What our dialplan tells by UserEvent."""
+    match message.get("UserEvent"):
+        case "RamalJoin":
+            return _caller_ranked(message)
+        case "RamalHeld":
+            tries, joined_s = _int(message, "Tries"), _int(message, "Joined")
+            held = (message.get("Id"), _queue(message), message.get("Number"), _int(message, "Prio0"))
+            return events.CallbackHeld(*held, joined_s=joined_s, tries=tries)
+    return None
+
+
+def _caller_ranked(message: Message) -> events.Event:
     return events.CallerRanked(
         queue=_queue(message),
         call=_call(message),
@@ -296,7 +306,7 @@ _EVENTS: dict[str, Callable[[Message], events.Event | None]] = {
     "AgentRingNoAnswer": _agent_missed,
     "AgentComplete": _agent_done,
     "PeerStatus": _reach_changed,
-    "UserEvent": _caller_ranked,
+    "UserEvent": _said,
 }
 
 EVENTS: tuple[str, ...] = ("FullyBooted", *_EVENTS)

@@ -185,6 +185,11 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "en": "Callback. The number ends in",
         "es": "Devolución de llamada. El número termina en",
     },
+    "callback-here": {
+        "pt-BR": "Este é o retorno que você pediu. Um momento, por favor.",
+        "en": "This is the call back you asked for. One moment, please.",
+        "es": "Esta es la llamada que pidió. Un momento, por favor.",
+    },
     "callback-unreached": {
         "pt-BR": "O cliente não atendeu.",
         "en": "The customer did not answer.",

@@ -1,9 +1,9 @@
 """What became of callbacks, out of the journals of the calls that have to do with each.
 
 Pure. A callback is asked for in one call (``CALLBACK``), waited for and tried in others (``STANDIN``,
-``CALLBACK_TRY``), and may be over in yet another: the customer called in and was answered. Every call's journal gives notes; all notes
-of one callback, in the order of time, and what people decided give its state (``state_of``), whatever order the calls
-were read in. The dialplan that says these things is ``dialplan/callback.conf``.
+``CALLBACK_TRY``), and may be over in yet another: the customer called in and was answered. Every call's journal gives
+notes; all notes of one callback, in the order of time, and what people decided give its state (``state_of``), whatever
+order the calls were read in. The dialplan that says these things is ``dialplan/callback.conf``.
 """
 
 from collections.abc import Iterable, Iterator

@@ -108,6 +108,19 @@ class CallerRanked:
 
 
 @dataclass(frozen=True, slots=True)
+class CallbackHeld:
+    """A callback waits outside its queue for the daemon to call its customer first (core.callback). ``callback``: its
+    id; ``tries``: how often the customer was dialed so far; the place as in ``Waiting``."""
+
+    callback: str
+    queue: QueueName
+    number: str
+    prio0: int
+    joined_s: int
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
 class CallerLeft:
     """A caller left a queue, for whatever reason."""
 
@@ -223,6 +236,7 @@ Event = (
     | AmiDown
     | CallerJoined
     | CallerRanked
+    | CallbackHeld
     | CallerLeft
     | MemberSeen
     | MemberRemoved

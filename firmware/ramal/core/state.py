@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
-from ramal.core.events import CallerRanked, Member, Talk, Waiting
+from ramal.core.events import CallbackHeld, CallerRanked, Member, Talk, Waiting
 from ramal.core.office import Office
 from ramal.core.places import logical
 from ramal.core.warnings import Registry
@@ -82,6 +82,15 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A callback that waits for its turn (core.callback). ``called_ms``: when its customer was called, 0 = not yet."""
+
+    at: CallbackHeld
+    seen_ms: int
+    called_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """Everything known now. ``members``: agent code → (queue, phone) → member; ``waiting``: queue → callers in order;
     ``rings``, ``talks``, ``rests``, ``standings``: by agent code; ``reach``: extension or ``line-…`` → reachable."""
@@ -100,6 +109,8 @@ class State:
     """When an agent last joined or left a queue; reconciling waits until that settled."""
     ranks: Mapping[str, CallerRanked] = field(default_factory=dict)
     """By channel: the last place in the order that was told (core.ageing)."""
+    held: Mapping[str, Held] = field(default_factory=dict)
+    """By number: callbacks that wait for their customer to be called first (core.callback)."""
     refused_ms: int = 0
     """When Asterisk last refused a command; the same plan is not tried again at once."""
 

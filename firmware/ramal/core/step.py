@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar, assert_never
 
-from ramal.core import ageing, places, reconcile, warnings
+from ramal.core import ageing, callback, places, reconcile, strategies, warnings
 from ramal.core.commands import Command
 from ramal.core.events import (
     AgentAnswered,
@@ -18,6 +18,7 @@ from ramal.core.events import (
     AgentRang,
     AmiDown,
     AmiUp,
+    CallbackHeld,
     CallerJoined,
     CallerLeft,
     CallerRanked,
@@ -64,7 +65,7 @@ Moved = tuple[State, Iterable[str]]
 
 Follower = Callable[[State, State, Event, int], tuple[State, tuple[Command, ...]]]
 """One feature's part of a step: (before, after so far, event, now) to (after, its commands). Never raises."""
-FOLLOWERS: tuple[Follower, ...] = (ageing.follow,)
+FOLLOWERS: tuple[Follower, ...] = (ageing.follow, strategies.follow, callback.follow)
 
 QUIET = {RINGING: FREE, RINGING_IN_USE: IN_USE}
 
@@ -88,7 +89,7 @@ def _move(state: State, event: Event, now_ms: int) -> Moved:
             return _joined(state, waiting, now_ms)
         case CallerLeft():
             return _left(state, event)
-        case CallerRanked():
+        case CallerRanked() | CallbackHeld():
             return state, ()
         case AgentRang():
             return _rang(state, event, now_ms)

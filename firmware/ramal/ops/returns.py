@@ -34,6 +34,8 @@ YOUNG_MS = 60_000
 """A callback asked for so recently may not have its record yet, as far as the journals tell."""
 LONGEST_MS = 10_080 * 60_000
 """The longest a callback can be set to live."""
+ALIVE_S = 150
+"""So long after its last word the daemon counts as dead, and customer-first callbacks go on agent first."""
 RING_MS = 30_000
 _ATTEMPT = re.compile(r"[A-Za-z0-9-]{8,64}\Z")
 _CALL_ID = re.compile(r"[0-9A-Za-z_.-]{1,64}\Z")
@@ -88,7 +90,10 @@ class _Desk:
         return means.work(job)
 
     def watch(self) -> None:
-        """Put right what an accident left behind. On the rounds thread."""
+        """Say that this daemon lives, and put right what an accident left behind. On the rounds thread."""
+        if any(queue.callback == "customer-first" for queue in self.means.office().queues):
+            until_s = self.means.clock_ms() // 1000 + ALIVE_S
+            self.means.ask("DBPut", (("Family", "ramal-daemon"), ("Key", "alive"), ("Val", str(until_s))))
         since_ms = self.means.clock_ms() - LONGEST_MS
         pending = self.means.read(callbacks.pending)
         cancelled = self.means.read(lambda db: _lately_cancelled(db, since_ms))
