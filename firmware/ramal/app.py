@@ -41,7 +41,7 @@ from ramal.engine import TICK_S, Engine, clock_ms
 from ramal.errors import RamalError
 from ramal.in_force import InForce, Means
 from ramal.notify import Notifier
-from ramal.ops import contacts, night, returns, supervise
+from ramal.ops import agents, contacts, forecast, night, returns, supervise
 from ramal.ops import means as ops
 from ramal.ops.means import Subject
 from ramal.ops.rounds import Rounds
@@ -64,6 +64,8 @@ SUBJECTS: tuple[Callable[[ops.Means], Subject], ...] = (
     supervise.subject,
     night.subject,
     returns.subject,
+    forecast.subject,
+    agents.subject,
 )
 """What the page and the command line can ask for, beside what stands here."""
 

@@ -43,7 +43,13 @@ def offices(draw: st.DrawFn) -> Office:
 @st.composite
 def app_queues(draw: st.DrawFn) -> dict[tuple[str, str], Member]:
     """What Asterisk could hold: a queue has an interface once, whoever it is named after."""
-    seats = draw(st.lists(st.tuples(st.one_of(QUEUES, st.sampled_from(["custom", "sales--en", "support--x-ray", "agent-7"])), PHONES), unique=True, max_size=9))
+    seats = draw(
+        st.lists(
+            st.tuples(st.one_of(QUEUES, st.sampled_from(["custom", "sales--en", "support--x-ray", "agent-7"])), PHONES),
+            unique=True,
+            max_size=9,
+        )
+    )
     return {
         (queue, phone): Member(
             queue, draw(AGENTS), phone, 1, False, draw(st.booleans()), "lunch", draw(st.integers(0, 3)),

@@ -50,6 +50,7 @@ from ramal.core.state import (
     State,
     standing_of,
 )
+from ramal.core.wrap_up import own_wrap_up_s
 
 SETTLED_MS = 3_000
 """A log-in or log-out touches one queue after the other; reconciling in the middle would undo it."""
@@ -358,14 +359,12 @@ def _talks_at_up(
 
 def _rests_at_up(state: State, members: Mapping[str, Mapping[Seat, Member]]) -> Mapping[str, Rest]:
     """Asterisk's own figure (whole seconds) where it is newer than ours."""
-    names = {member.queue for seats in members.values() for member in seats.values()}
-    wraps = {name: 1000 * places.wrap_up_s(state.office, name) for name in names}
+    wraps = {agent.code: 1000 * own_wrap_up_s(state.office, agent) for agent in state.office.agents}
     rests: dict[str, Rest] = {}
     for agent, seats in members.items():
         ours = state.rests.get(agent, Rest(0, 0))
         last_ms = max(member.last_call_ms for member in seats.values())
-        until_ms = max(member.last_call_ms + wraps.get(member.queue, 0) for member in seats.values())
-        rests[agent] = Rest(last_ms, until_ms) if last_ms > ours.since_ms + 1000 else ours
+        rests[agent] = Rest(last_ms, last_ms + wraps.get(agent, 0)) if last_ms > ours.since_ms + 1000 else ours
     return rests
 
 
