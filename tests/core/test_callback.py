@@ -2,16 +2,30 @@
 everybody stayed on the line; and what became of a callback is told from its notes in any order.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ramal.core import order
+from ramal.core.callback import IN_FLIGHT_MS
 from ramal.core.callback_history import state_of
-from ramal.core.events import Event, OfficeLoaded
+from ramal.core.commands import Originate
+from ramal.core.events import (
+    AmiUp,
+    CallbackHeld,
+    CallerJoined,
+    CallerRanked,
+    Event,
+    Member,
+    MemberSeen,
+    OfficeLoaded,
+    Ticked,
+    Waiting,
+)
 from ramal.core.history import CallbackNote
+from ramal.core.ids import AgentCode, CallId, Extension, QueueName
 from ramal.core.office import Agent, Membership, Office, Phone, Queue
 from ramal.core.state import State
 from ramal.core.step import step
@@ -194,3 +208,117 @@ def test_cancelling_ends_it_unless_it_was_over() -> None:
     spoken = state_of([NOTED, CallbackNote(4000, "1.1", "spoken", agent="7")], (5000, "owner"))
     assert spoken is not None
     assert (spoken.state, spoken.agent) == ("done", "7")
+
+
+# ---- customer first
+
+
+FIRST = Office(
+    name="Primeiro",
+    phones=OFFICE.phones,
+    agents=OFFICE.agents,
+    queues=(Queue("sales", wrap_up_s=0, age_every_s=0, callback="customer-first", callback_key="2"),),
+)
+
+
+def held(serial: int, at_s: int = 0, level: int = 0, tries: int = 0) -> CallbackHeld:
+    place = order.prio(level, order.deadline_s(T0 // 1000 + at_s, 20))
+    number = f"+55119{serial:08}"
+    return CallbackHeld(f"{T0 // 1000 + at_s}.{serial}", QueueName("sales"), number, place, T0 // 1000 + at_s, tries)
+
+
+def opened(*free: str) -> State:
+    """Asterisk is up, these agents are free."""
+    members = tuple(Member(QueueName("sales"), AgentCode(code), Extension(f"20{code}"), 1) for code in free)
+    state, _ = step(State(), OfficeLoaded(FIRST), T0)
+    state, _ = step(state, AmiUp(members, (), ("200", "201", "202")), T0)
+    return state
+
+
+def dialed(state: State, *happened: Event, at_ms: int = T0) -> tuple[State, list[str]]:
+    """The state after the events, and the customers whose call was asked for."""
+    found: list[str] = []
+    for event in happened:
+        state, commands = step(state, event, at_ms)
+        found += [command.channel for command in commands if isinstance(command, Originate)]
+    return state, [f"+{channel[6:].partition('@')[0]}" for channel in found]
+
+
+def waiting(serial: int, at_s: int, level: int = 0) -> list[Event]:
+    place = order.prio(level, order.deadline_s(T0 // 1000 + at_s, 20))
+    queue, call, channel = QueueName("sales"), CallId(f"1.{serial}"), f"PJSIP/line-{serial}"
+    rank = CallerRanked(queue, call, channel, "sales", place, place, T0 // 1000 + at_s, T0 // 1000 + at_s)
+    return [rank, CallerJoined(Waiting(queue, call, channel, "+5511", "", 0, T0 + at_s * 1000))]
+
+
+def test_a_customer_is_called_when_an_agent_is_free_and_once() -> None:
+    _, called = dialed(opened("0"), held(1), held(1), Ticked(), Ticked())
+    assert called == [held(1).number]
+
+
+def test_nobody_is_called_while_no_agent_is_free() -> None:
+    _, called = dialed(opened(), held(1), Ticked())
+    assert called == []
+
+
+def test_never_more_are_in_flight_than_agents_are_free() -> None:
+    _, called = dialed(opened("0", "1"), *(held(serial, serial) for serial in range(6)), Ticked())
+    assert called == [held(0).number, held(1).number]
+
+
+def test_who_waits_on_the_line_before_comes_before() -> None:
+    _, called = dialed(opened("0"), *waiting(9, 0), held(1, 5), Ticked())
+    assert called == []
+    _, called = dialed(opened("0"), *waiting(9, 5), held(1, 0), Ticked())
+    assert called == [held(1).number]
+
+
+def test_the_first_in_the_order_is_called_first() -> None:
+    state = opened()
+    state, _ = dialed(state, held(1, 30), held(2, 10), held(3, 50, level=2))
+    free = Member(QueueName("sales"), AgentCode("0"), Extension("200"), 1)
+    _, called = dialed(state, MemberSeen(free))
+    assert called == [held(3).number]
+
+
+def test_a_customer_who_has_come_is_no_longer_in_flight_but_waits_like_all() -> None:
+    state, _ = dialed(opened("0"), held(1, 0))
+    come = Waiting(QueueName("sales"), CallId("1.9"), "PJSIP/line-out-1", held(1).number, "", 0, T0)
+    state, called = dialed(state, come_in(come), held(2, 5), Ticked())
+    assert called == [], "the one agent is the first customer's"
+
+
+def come_in(who: Waiting) -> Event:
+    return CallerJoined(replace(who, prio=held(1).prio0, prio0=held(1).prio0))
+
+
+def test_a_customer_who_was_not_reached_is_called_again_only_as_the_next_attempt() -> None:
+    state, _ = dialed(opened("0"), held(1))
+    later = T0 + IN_FLIGHT_MS + 1
+    state, called = dialed(state, held(1, tries=1), at_ms=T0 + 1000)
+    assert called == [held(1).number]
+    state, commands = step(opened("0"), held(1, tries=1), later)
+    (originate,) = [command for command in commands if isinstance(command, Originate)]
+    assert originate.variables == (("RAMAL_ATTEMPT", "2"),)
+
+
+def test_after_a_new_look_at_asterisk_nobody_is_in_flight_and_nobody_is_called_unasked() -> None:
+    state, _ = dialed(opened("0"), held(1))
+    members = (Member(QueueName("sales"), AgentCode("0"), Extension("200"), 1),)
+    state, called = dialed(state, AmiUp(members, (), ("200",)), Ticked())
+    assert called == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(0, 5), max_size=60), st.integers(0, 3))
+def test_whatever_happens_no_more_customers_are_called_than_agents_are_free(what: list[int], free: int) -> None:
+    state = opened(*(str(n) for n in range(free)))
+    flying: set[str] = set()
+    for n, kind in enumerate(what):
+        event: Event = held(kind, kind) if n % 3 else Ticked()
+        state, commands = step(state, event, T0 + n * 100)
+        for command in commands:
+            if isinstance(command, Originate):
+                assert command.channel not in flying, "never twice"
+                flying.add(command.channel)
+    assert len(flying) <= free
