@@ -36,7 +36,7 @@ exten => _stopX!,1,Gosub(ramal-timer-stop,s,1(${CUT(EXTEN,_,2)}))
 
 @dataclass(slots=True)
 class Floor:
-    """``desks``: the phones by extension; agent 7 belongs to 201, agent 8 to 202; 203 has nobody."""
+    """``desks``: the phones by extension; agent 7 belongs to 201, agent 8 to 202, agent 9 to 203."""
 
     box: TestBox
     desks: dict[str, Phone]
@@ -61,12 +61,12 @@ class Floor:
             desk.policy = agents.IGNORE
             desk.hangup()
         until(lambda: not any(desk.calls for desk in self.desks.values()), 10, "every phone idle")
-        for agent in ("7", "8"):
+        for agent in ("7", "8", "9"):
             self.do(f"out0_{agent}")
             self._gone(agent)
         until(lambda: self.box.channels() == 0, 15, "no channel left")
         until(lambda: "@ramal-tick" not in self.box.command("core show channels concise"), 15, "no timer left")
-        for agent in ("7", "8"):
+        for agent in ("7", "8", "9"):
             self.box.command(f"database del ramal-miss {agent}")
 
     def _gone(self, agent: str) -> None:

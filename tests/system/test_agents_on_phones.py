@@ -48,7 +48,7 @@ def waiting(here: Floor, queue: str) -> int:
     return told.count("PJSIP/line-loop")
 
 
-def talked(here: Floor, desk: str, to: str, stay_ms: int = 1500) -> str:
+def talked(here: Floor, desk: str, to: str, stay_ms: int = 4000) -> str:
     """A whole call that this phone answers; the caller's number."""
     who = caller(to, stay_ms)
     here.desks[desk].policy = agents.ANSWER
@@ -118,54 +118,69 @@ def test_a_pause_beyond_its_time_rings_once_and_blinks_but_goes_on(here: Floor) 
 
 
 def test_wrap_up_after_a_queues_call_is_lit_and_ended_by_hand(here: Floor) -> None:
-    here.seat("7", "201")
-    with lamps(here.box, "203", "wrap-7") as board:
-        talked(here, "201", LONG)
-        board.is_now("wrap-7", "confirmed")
-        assert here.paused("7") == "", "it is app_queue's own"
+    here.seat("9", "203")
+    with lamps(here.box, "202", "wrap-9") as board:
+        talked(here, "203", LONG)
+        board.is_now("wrap-9", "confirmed")
+        assert here.paused("9", "long") == "", "it is app_queue's own"
         here.box.call(caller(LONG, 20_000))
         until(lambda: waiting(here, "long") == 1, 5, "the next caller waits")
-        dial(here, "201", "*49")
-        board.is_now("wrap-7", "terminated")
-        until(lambda: any(c.state == "answered" for c in here.desks["201"].calls.values()), 10, "the next call")
-        here.desks["201"].hangup()
+        dial(here, "203", "*49")
+        board.is_now("wrap-9", "terminated")
+        until(lambda: any(c.state == "answered" for c in here.desks["203"].calls.values()), 10, "the next call")
+        here.desks["203"].hangup()
         here.box.wait_for_callers()
 
 
 def test_wrap_up_is_extended_again_and_again_but_not_for_ever(here: Floor) -> None:
-    here.seat("7", "201")
-    talked(here, "201", LONG)
-    kind, since, until_s, own = here.kept("ramal-wrap", "7").split("|")
+    here.seat("9", "203")
+    talked(here, "203", LONG)
+    kind, since, until_s, own = here.kept("ramal-wrap", "9").split("|")
     assert (kind, int(until_s) - int(since), own) == ("queue", 120, until_s)
-    dial(here, "201", "*50")
-    assert here.kept("ramal-wrap", "7").startswith(f"pause|{since}|{int(until_s) + 60}|")
-    assert here.paused("7", "long") == "wrap-up"
-    here.box.command(f"database put ramal-wrap 7 pause|{since}|{int(since) + 870}|{own}")
-    dial(here, "201", "*50")
-    assert here.kept("ramal-wrap", "7") == f"pause|{since}|{int(since) + 900}|{own}"
-    dial(here, "201", "*50")
-    assert here.kept("ramal-wrap", "7") == f"pause|{since}|{int(since) + 900}|{own}", "15 minutes are the limit"
+    dial(here, "203", "*50")
+    assert here.kept("ramal-wrap", "9").startswith(f"pause|{since}|{int(until_s) + 60}|")
+    assert here.paused("9", "long") == "wrap-up"
+    here.box.command(f"database put ramal-wrap 9 pause|{since}|{int(since) + 870}|{own}")
+    dial(here, "203", "*50")
+    assert here.kept("ramal-wrap", "9") == f"pause|{since}|{int(since) + 900}|{own}"
+    dial(here, "203", "*50")
+    assert here.kept("ramal-wrap", "9") == f"pause|{since}|{int(since) + 900}|{own}", "15 minutes are the limit"
     here.box.call(caller(LONG, 20_000))
     until(lambda: waiting(here, "long") == 1, 5, "a caller waits")
-    here.desks["201"].policy = agents.ANSWER
-    here.desks["201"].dial("*48")
-    until(lambda: any(not c.outgoing and c.state == "answered" for c in here.desks["201"].calls.values()), 15, "taken")
-    assert here.paused("7", "long") == ""
-    assert here.lamp("wrap-7") == "NOT_INUSE"
-    here.desks["201"].hangup()
+    here.desks["203"].policy = agents.ANSWER
+    here.desks["203"].dial("*48")
+    until(lambda: any(not c.outgoing and c.state == "answered" for c in here.desks["203"].calls.values()), 15, "taken")
+    assert here.paused("9", "long") == ""
+    assert here.lamp("wrap-9") == "NOT_INUSE"
+    here.desks["203"].hangup()
     here.box.wait_for_callers()
 
 
 def test_back_from_a_pause_that_was_begun_in_wrap_up_is_back_from_both(here: Floor) -> None:
+    here.seat("9", "203")
+    talked(here, "203", LONG)
+    here.desks["203"].policy = agents.IGNORE
+    dial(here, "203", "*472")
+    assert (here.paused("9", "long"), here.lamp("pause-9"), here.lamp("wrap-9")) == ("training", "INUSE", "NOT_INUSE")
+    dial(here, "203", "*48")
+    assert here.paused("9", "long") == ""
+    here.desks["203"].policy = agents.ANSWER
+    talked(here, "203", LONG)
+
+
+def test_the_wrap_up_is_that_of_the_queue_the_last_call_came_from(here: Floor) -> None:
     here.seat("7", "201")
+    talked(here, "201", SALES)
+    assert here.kept("ramal-wrap", "7").startswith("queue|")
+    until(lambda: here.lamp("wrap-7") == "NOT_INUSE", 5, "two seconds, not the other queue's two minutes")
     talked(here, "201", LONG)
+    kind, since, until_s, own = here.kept("ramal-wrap", "7").split("|")
+    assert (kind, int(until_s) - int(since), int(own) - int(since)) == ("pause", 120, 2)
+    assert here.paused("7") == "wrap-up"
     here.desks["201"].policy = agents.IGNORE
-    dial(here, "201", "*472")
-    assert (here.paused("7"), here.lamp("pause-7"), here.lamp("wrap-7")) == ("training", "INUSE", "NOT_INUSE")
-    dial(here, "201", "*48")
+    dial(here, "201", "*49")
     assert here.paused("7") == ""
-    here.desks["201"].policy = agents.ANSWER
-    talked(here, "201", LONG)
+    talked(here, "201", SALES)
 
 
 def test_wrap_up_follows_a_direct_call_and_ends_by_itself(here: Floor) -> None:
@@ -340,6 +355,11 @@ def seat_of(here: Floor, agent: str) -> str:
     return next(line for line in agents.members(here.box, "sales").splitlines() if f"agent-{agent} " in line)
 
 
+def bridged(here: Floor, who: str) -> bool:
+    journal = (here.box.home.asterisk_log / "cel-custom" / "ramal.csv").read_text()
+    return any("BRIDGE_ENTER" in line and who.replace("+", "%2B") in line for line in journal.splitlines())
+
+
 def rung(here: Floor, phone: str) -> list[str]:
     journal = (here.box.home.asterisk_log / "cel-custom" / "ramal.csv").read_text()
     return [line for line in journal.splitlines() if "CHAN_START" in line and f"PJSIP%2F{phone}-" in line]
@@ -377,7 +397,7 @@ def test_the_history_keeps_what_each_call_was_said_to_be_whenever_it_was_said(he
     until(lambda: here.lamp("wrap-7") == "NOT_INUSE", 8, "wrap-up is over")
     second = caller(SALES, 30_000)
     here.box.call(second)
-    until(lambda: any(c.state == "answered" for c in desk.calls.values()), 10, "they talk")
+    until(lambda: bridged(here, second.user), 10, "they talk")
     desk.hangup()
     here.box.wait_for_callers()
     dial(here, "201", "*402")

@@ -11,6 +11,7 @@ from ramal.asterisk.tokens import token
 from ramal.core.office import Agent, Office
 from ramal.core.places import places
 from ramal.core.wording import disposition_menu
+from ramal.core.wrap_up import longest_wrap_up_s, own_wrap_up_s
 
 LAMPS = ("in", "pause", "wrap", "missed")
 """The lamps of an agent: hints ``<lamp>-<code>``, custom device states ``ramal-<lamp>-<code>``."""
@@ -35,11 +36,11 @@ def agents(office: Office) -> str:
             seated.add(agent.phone)
             at.append(f"exten => {token(agent.phone)},1,Return({code})")
         pins.append(f"exten => {code},1,Return({pin_digest(agent.code, agent.pin)})")
-        # No wrap-up time of the member's own: app_queue then takes that of the queue the last call came from.
+        wrap_s = own_wrap_up_s(office, agent)
         memberships = places(office, agent)
         enter.append(f"exten => {code},1,NoOp()")
         enter += [
-            f" same => n,AddQueueMember({token(place.queue)},PJSIP/${{ARG1}},{place.penalty},,{agent.member})"
+            f" same => n,AddQueueMember({token(place.queue)},PJSIP/${{ARG1}},{place.penalty},,{agent.member},,{wrap_s})"
             for place in memberships
         ]
         enter.append(" same => n,Return()")
@@ -48,21 +49,15 @@ def agents(office: Office) -> str:
         leave.append(" same => n,Return()")
         counts = " + ".join(f"0${{QUEUE_WAITING_COUNT({token(place.queue)})}}" for place in memberships) or "0"
         waiting.append(f"exten => {code},1,Return($[{counts}])")
-        rest.append(f"exten => {code},1,Return({longest_wrap_up_s(office, agent)})")
+        rest.append(f"exten => {code},1,Return({longest_wrap_up_s(office, agent)}|{wrap_s})")
         heal.append(f" same => n,Gosub(ramal-heal,s,1({code},{token(memberships[0].queue) if memberships else ''}))")
     at.append("exten => _X.,1,Return()")
     leave.append("exten => _X!,1,Return()")
     waiting.append("exten => _X!,1,Return(0)")
-    rest.append("exten => _X!,1,Return(0)")
+    rest.append("exten => _X!,1,Return(0|0)")
     heal.append(" same => n,Return()")
     tables = (at, pins, enter, leave, waiting, rest, heal, *_after(office), _pauses(office), _settings(office))
     return "\n\n".join("\n".join(table) for table in (*tables, *_lamps(office.agents))) + "\n"
-
-
-def longest_wrap_up_s(office: Office, agent: Agent) -> int:
-    """Seconds an agent is left alone after a call that came through no queue."""
-    mine = {place.queue for place in agent.queues}
-    return max((queue.wrap_up_s for queue in office.queues if queue.name in mine), default=0)
 
 
 def _after(office: Office) -> tuple[list[str], list[str], list[str]]:
