@@ -21,7 +21,8 @@ def lifts(state: State, event: Event, at_ms: int) -> tuple[State, list[ChangePri
     state, commands = step(state, event, at_ms)
     changes = [command for command in commands if isinstance(command, ChangePriority)]
     notes = [command for command in commands if isinstance(command, NoteDecision)]
-    assert len(notes) == len(changes) and all(note.code == "aged" for note in notes)
+    assert len(notes) == len(changes)
+    assert all(note.code == "aged" for note in notes)
     return state, changes
 
 

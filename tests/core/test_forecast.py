@@ -1,5 +1,7 @@
 """The band of the wait: right about as often as it says, silent without evidence, better than app_queue's figure."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,14 +55,16 @@ def test_more_agents_shorten_and_more_callers_ahead_lengthen() -> None:
     two, four = bands(learned, 2), bands(learned, 4)
     assert len(two) == len(four) >= 4
     assert all(2 * b.low_s == pytest.approx(a.low_s) for a, b in zip(two, four, strict=True))
-    assert all(a.high_s <= b.high_s and a.low_s <= b.low_s for a, b in zip(two, two[1:], strict=False))
+    assert all(a.high_s <= b.high_s and a.low_s <= b.low_s for a, b in itertools.pairwise(two))
 
 
 def test_callers_who_gave_up_count_as_longer_waits() -> None:
     answered = Learned(100.0, 50, tuple((0, 0.1 * (n % 10 + 1), True) for n in range(200)))
     given_up = Learned(100.0, 50, tuple((0, 0.1 * (n % 10 + 1), n % 10 > 3) for n in range(200)))
     without, with_them = band(answered, 1, 0), band(given_up, 1, 0)
-    assert without is not None and with_them is not None and with_them.low_s > without.low_s
+    assert without is not None
+    assert with_them is not None
+    assert with_them.low_s > without.low_s
 
 
 def test_the_switch_holds_minutes_and_the_typical_wait() -> None:
@@ -82,6 +86,6 @@ def test_any_history_gives_bands_in_order(
 ) -> None:
     stays = [Stay(a, a + wait, answered, a + wait + talk) for a, wait, answered, talk in rows]
     known = bands(learn(stays, sorted(agents)), there)
-    for one, more in zip(known, known[1:], strict=False):
+    for one, more in itertools.pairwise(known):
         assert 0 <= one.low_s <= one.high_s <= more.high_s
         assert one.minutes[0] <= one.minutes[1]

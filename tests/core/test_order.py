@@ -77,7 +77,7 @@ def serve(callers: list[Caller], agents: int, age_every_s: int) -> dict[Caller, 
     while left:
         now_s = max(heapq.heappop(free), min(caller.joined_s for caller in left))
         here = [caller for caller in left if caller.joined_s <= now_s]
-        first = min(here, key=lambda caller: caller.key(now_s, age_every_s))  # noqa: B023
+        first = min(here, key=lambda caller: caller.key(now_s, age_every_s))
         left.remove(first)
         taken[first] = now_s
         heapq.heappush(free, now_s + first.handling_s)

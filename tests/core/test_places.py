@@ -61,8 +61,13 @@ def test_the_rest_after_a_talk_is_that_of_the_office_s_queue() -> None:
 
 def test_names_of_the_office_cannot_be_taken_for_app_queue_s() -> None:
     assert logical("sales--en") == logical("sales") == "sales"
-    assert personal("agent-7") and not personal("agent-x") and not personal("sales")
-    assert is_reserved("agent-7") and is_reserved("a--b") and is_reserved("a-") and not is_reserved("a-b")
+    assert personal("agent-7")
+    assert not personal("agent-x")
+    assert not personal("sales")
+    assert is_reserved("agent-7")
+    assert is_reserved("a--b")
+    assert is_reserved("a-")
+    assert not is_reserved("a-b")
 
 
 @given(offices())
@@ -71,7 +76,8 @@ def test_every_place_is_in_a_queue_that_exists_and_none_twice(office: Office) ->
     assert len(names) == len(set(names))
     for agent in office.agents:
         mine = [place.queue for place in places(office, agent)]
-        assert len(mine) == len(set(mine)) and set(mine) <= set(names)
+        assert len(mine) == len(set(mine))
+        assert set(mine) <= set(names)
         assert {logical(name) for name in mine if not personal(name)} == {
             place.queue for place in agent.queues if place.queue in {queue.name for queue in office.queues}
         }

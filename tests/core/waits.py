@@ -1,7 +1,7 @@
 """Generated days of one queue in virtual time, where the true wait of every caller is known, also of who gave up.
 
-First come, first served by n agents; arrivals are Poisson, handling log-normal, patience exponential; arrivals, handling
-and agents change in steps. Forecasts are made as the daemon makes them: once a minute, from what had happened until then.
+First come, first served by n agents; arrivals are Poisson, handling log-normal, patience exponential; arrivals,
+handling and agents change in steps. Forecasts are made as the daemon makes them: once a minute, from what had happened.
 """
 
 import heapq
@@ -126,8 +126,8 @@ def _until(came: list[Came], at_s: float) -> list[Stay]:
 
 
 class _Ewma:
-    """app_queue's own: ``holdtime`` = (3 * holdtime + this wait) / 4 in whole seconds at every answer; what it announces
-    is that, rounded to minutes, whatever the caller's place."""
+    """app_queue's own: ``holdtime`` = (3 * holdtime + this wait) / 4 in whole seconds at every answer; what it
+    announces is that, rounded to minutes, whatever the caller's place."""
 
     def __init__(self, came: list[Came]) -> None:
         answered = sorted((one.stay for one in came if one.stay.answered), key=lambda stay: stay.left_s)

@@ -68,7 +68,8 @@ def test_the_database_gives_what_the_days_themselves_give(db: sqlite3.Connection
     known = forecast(db, QUEUE, 3, NOW_MS)
     assert len(known) >= 5
     for one, other in zip(known[:5], straight[:5], strict=True):
-        assert one.low_s == pytest.approx(other.low_s, rel=0.05) and one.high_s == pytest.approx(other.high_s, rel=0.05)
+        assert one.low_s == pytest.approx(other.low_s, rel=0.05)
+        assert one.high_s == pytest.approx(other.high_s, rel=0.05)
 
 
 def test_a_queue_without_a_past_has_no_forecast(db: sqlite3.Connection) -> None:
@@ -108,7 +109,8 @@ def test_each_minute_asterisk_is_told_how_long_and_until_when(db: sqlite3.Connec
     until, _, rest = headers["Val"].partition("|")
     assert int(until) == NOW_MS // 1000 + VALID_S
     low, high, typical = (int(word) for word in rest.split(",")[0].split("-"))
-    assert low <= high and 0 < typical <= 60 * high
+    assert low <= high
+    assert 0 < typical <= 60 * high
     assert len(headers["Val"]) < 900  # AMI refuses longer lines than 1,024 bytes
 
     told.clear()

@@ -2,8 +2,8 @@
 
 Callers join with numbers of our choosing (QUEUE_PRIO); one agent, later two, serve both queues. Also measured here:
 while the first of a queue is being rung at another agent, callers of other queues are not held back; between two of its
-rings (``retry_s``, an announcement) they are. So nobody is held back for ever by a caller who cannot be taken. Equals of different queues who came
-within one second have no order there.
+rings (``retry_s``, an announcement) they are. So nobody is held back for ever by a caller who cannot be taken. Equals
+of different queues who came within one second have no order there.
 """
 
 import shutil

@@ -152,7 +152,8 @@ def test_a_vip_overtakes_and_a_number_lifts(office: TestBox) -> None:
         office.wait_for_callers()
         agents.dial_code(office, desk, "*46")
     assert levels == sorted(levels, reverse=True)
-    assert levels[0] - levels[2] == 3 and levels[1] - levels[2] == 2
+    assert levels[0] - levels[2] == 3
+    assert levels[1] - levels[2] == 2
     assert whys(office, vip)[0] == "vip"
 
 
@@ -238,7 +239,8 @@ def test_the_history_shows_one_stay_for_all_stages_and_says_why(office: TestBox)
     detail = office.detail(call["id"])
     stays = office.rows("SELECT queue, outcome FROM queue_stay WHERE call = ?", call["key"])
     assert [tuple(stay) for stay in stays] == [("sales", "abandoned")]
-    assert call["queue"] == "sales" and call["category"] == "abandoned"
+    assert call["queue"] == "sales"
+    assert call["category"] == "abandoned"
     assert 9000 < call["wait_ms"] < 14_000
     reasons = [step.detail["code"] for step in detail.steps if step.kind == "decision"]
     assert reasons == ["agent-first"]

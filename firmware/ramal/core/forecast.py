@@ -3,9 +3,9 @@
 Pure. Two things are learned from what happened, oldest first:
 
 - the *work* of handing out one caller, in agent-seconds: the time between two starts while somebody waited, times
-  the agents who were there. It holds talks, wrap-up, ringing, and what the agents do in other queues. A moving average;
-- how far real waits were from (callers ahead + 1) * work / agents, as a ratio. Callers who gave up count as "longer than
-  that" (Kaplan-Meier), neighbours in the number of callers ahead count most, and older waits ever less.
+  the agents who were there. It holds talks, wrap-up, ringing, what the agents do in other queues. A moving average;
+- how far real waits were from (callers ahead + 1) * work / agents, as a ratio. Callers who gave up count as "longer
+  than that" (Kaplan-Meier), neighbours in the number of callers ahead count most, and older waits ever less.
 
 So the band widens or moves by itself where the simple formula is wrong, and "about 4 to 7 minutes" is exceeded by about
 one caller in five. Too little evidence gives None: then nothing is said. Seconds since 1970 are floats here.
