@@ -153,3 +153,23 @@ def test_who_stays_after_a_key_waits_on_in_the_same_stay() -> None:
     )
     (stay,) = fold(journal).stays
     assert (stay.outcome, stay.wait_ms) == ("abandoned", 49_000)
+
+
+def test_an_agent_who_hangs_up_before_the_caller_is_connected_ended_the_call() -> None:
+    gone = '{"hangupsource":"%s"}'
+    journal = told(
+        *STAGES,
+        cel(20, "CHAN_START", unique=AGENT),
+        cel(22, "ANSWER", unique=AGENT),
+        cel(23, "BRIDGE_ENTER", unique=AGENT),
+        cel(23, "BRIDGE_EXIT", unique=AGENT),
+        cel(23, "HANGUP", gone % ""),
+        cel(23, "HANGUP", gone % PHONE, unique=AGENT),
+        cel(23, "LINKEDID_END"),
+        queue=(
+            *VISITS,
+            log(23, "sales", "CONNECT", "7", AGENT, "2", agent="7"),
+            log(23, "sales", "COMPLETECALLER", "7", "0", "1", agent="7"),
+        ),
+    )
+    assert fold(journal).hangup_by == "agent"

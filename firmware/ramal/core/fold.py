@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from ramal.core import callback_history
 from ramal.core.history import Call, Category, Direction, HangupBy, Outcome, Stay, Supervised, Take
 from ramal.core.journal import Journal, Queued, clean, hangup_source
+from ramal.core.legs import Talk, last_agent, parts, talks
 from ramal.core.menus import PATH_MAX, tally
 from ramal.core.story import NOT_LET_IN, Leg, Story, Visit, line_of, number_at, tell
 
 BLOCKED = (NOT_LET_IN - {"PREDICTED", "CALLBACK"}) | {"LEAVEEMPTY", "LEAVEUNAVAIL"}
-SERVICE = frozenset({"LOGIN", "LOGOUT", "PAUSE", "RESUME", "CODE_REFUSED", "SPY", "SUPERVISE"})
+SERVICE = frozenset({"LOGIN", "LOGOUT", "PAUSE", "RESUME", "CODE_REFUSED", "DND", "FORWARD", "SPY", "SUPERVISE"})
 SERVICE |= {"NOTICE", "STATUS", "WRAPUP", "WRAPUP_END", "DISPOSITION"}
 VERDICTS: dict[str, Outcome] = {
     "ABANDON": "abandoned",
@@ -26,7 +27,8 @@ VERDICTS: dict[str, Outcome] = {
 }
 NOTHING_SPOKEN = (["ERROR"], ["SKIP"])
 """Results of a message that was not recorded; the dialplan says MESSAGE before it records, perhaps again after."""
-MISSED = frozenset({"RINGNOANSWER"})
+MISSED = frozenset({"RINGNOANSWER", "AGENTDUMP"})
+"""AGENTDUMP: picked up, and hung up again while the queue was announced; the caller waits on."""
 BESIDE = frozenset({"STAGE", "WHY", "WAIT_SAID"})
 """Said on the way, without leading the caller anywhere."""
 SUPERVISED = frozenset({"listen", "whisper", "barge", "pause", "resume", "logout"})
@@ -42,10 +44,11 @@ def fold(journal: Journal) -> Call:
     direction = _direction(story)
     stays = callback_history.left(story, tuple(_stay(story, visit, ended_ms, cut) for visit in story.visits))
     main = story.main
-    talk_ms = _talk_ms(story, stays, ended_ms)
-    answering = _answering(story, stays)
+    spoken = talks(journal, story)
+    talk_ms = _talk_ms(story, spoken, stays, ended_ms)
+    answering = spoken[-1].leg if spoken else None
     facts = _facts(story, journal)
-    phone = answering.endpoint if answering else facts.phone
+    phone = answering.endpoint if answering and not line_of(answering) else facts.phone
     waited = [stay for stay in stays if stay.wait_ms is not None]
     queue = stays[-1].queue if stays else facts.closed_queue
     answered_stay = next((stay for stay in reversed(stays) if stay.outcome == "answered"), None)
@@ -61,7 +64,7 @@ def fold(journal: Journal) -> Call:
         caller_name=clean(facts.caller_name),
         menu=facts.menu,
         queue=queue,
-        agent=answered_stay.agent if answered_stay else (facts.agent or (answering.agent if answering else "")),
+        agent=_last_agent(spoken, answered_stay) or facts.agent,
         phone=phone,
         wait_ms=sum(stay.wait_ms or 0 for stay in waited) if waited else None,
         ring_ms=_ring_ms(answering, answered_stay),
@@ -70,6 +73,7 @@ def fold(journal: Journal) -> Call:
         has_message=facts.has_message,
         stays=stays,
         takes=tuple(_takes(story, stays, main, ended_ms)),
+        legs=parts(story, spoken),
         supervised=tuple(_supervised(story)),
         callbacks=tuple(callback_history.notes(story, stays)),
         disposition=_disposition(story, journal.call_id),
@@ -116,8 +120,13 @@ def _facts(story: Story, journal: Journal) -> _Facts:
                 facts.caller = fields[0]
             case "NUMBER":
                 facts.number = fields[-1]
-            case "INTERNAL" if not arrived:  # a caller transferred to a phone still called our number
-                facts.number = fields[-1]
+            case "INTERNAL" if not arrived and len(fields) > 1:  # who was handed on to a phone still called our number
+                facts.number = fields[1]
+            case "OUT" if not arrived and story.main is not None and event.unique_id == story.main.unique_id:
+                facts.number = fields[0]
+                facts.agent = fields[2] if len(fields) > 2 and fields[2] else facts.agent
+            case "WHY" if not arrived and fields[0] == "outside-refused" and len(fields) > 1:
+                facts.number = fields[1]
             case "MENU":
                 keys.append(fields[0])
             case "CLOSED" if len(fields) > 1:
@@ -151,6 +160,8 @@ def _direction(story: Story) -> Direction:
     if story.main is None or any(event.user == "ARRIVE" for event, _ in story.said) or line_of(story.main):
         return "in"
     if any(line_of(leg) for leg in story.legs.values()) or _names(story) & callback_history.CALLS_OUT:
+        return "out"
+    if any(event.user == "OUT" or fields[0] == "outside-refused" for event, fields in story.said):
         return "out"
     return "internal"
 
@@ -189,8 +200,9 @@ def _stay(story: Story, visit: Visit, ended_ms: int | None, cut: bool) -> Stay:
         outcome = "waiting" if ended_ms is None else ("system" if cut else "abandoned")
     if outcome == "waiting":
         left_ms = None
-    agent = connect.agent if connect else ""
     answering = _leg_for(story, visit, connect) if outcome == "answered" else None
+    picked_up = answering is not None and answering.unique_id in story.taken
+    agent = connect.agent if connect and not picked_up else ""
     position = next((line.data[-1] for line in visit.log if line.event == "ENTERQUEUE" and line.data), "")
     return Stay(
         queue=visit.queue,
@@ -238,17 +250,21 @@ def _visit_talk_ms(
     return number_at(complete.data, 1) * 1000 if complete is not None else None
 
 
-def _answering(story: Story, stays: tuple[Stay, ...]) -> Leg | None:
-    """The last channel that somebody spoke on with the caller."""
-    spoke = [leg for leg in story.legs.values() if leg is not story.main and leg.bridged]
-    return max(spoke, key=lambda leg: leg.bridged[-1][0], default=None)
+def _last_agent(spoken: list[Talk], stay: Stay | None) -> str:
+    """The last agent who spoke with the caller; queue_log's word where the channels are not known."""
+    return last_agent(spoken) or (stay.agent if stay is not None else "")
 
 
-def _talk_ms(story: Story, stays: tuple[Stay, ...], ended_ms: int | None) -> int | None:
+def _talk_ms(story: Story, spoken: list[Talk], stays: tuple[Stay, ...], ended_ms: int | None) -> int | None:
+    """The caller's whole talk with people: of a transferred call all legs, without the time it was parked."""
     main = story.main
     if main is not None and main.bridged:
         end_ms = main.ended_ms if main.ended_ms is not None else ended_ms
-        return None if end_ms is None else main.bridged_ms(0, end_ms)
+        if end_ms is None:
+            return None
+        if len(spoken) > 1 or story.parked:
+            return sum(max(0, (end_ms if talk.to_ms is None else talk.to_ms) - talk.from_ms) for talk in spoken)
+        return main.bridged_ms(0, end_ms)
     known = [stay.talk_ms for stay in stays if stay.talk_ms is not None]
     return sum(known) if known else None
 
@@ -352,9 +368,17 @@ def _hangup_by(story: Story, call: Call, cut: bool) -> HangupBy:
     final = story.visits[-1].log[-1].event if story.visits and story.visits[-1].log else ""
     own = [event.user for event, _ in story.said if main is None or event.unique_id == main.unique_id]
     last_said = next((user for user in reversed(own) if user not in BESIDE), "")
-    if last_said in ("", "QUEUE", "STAGE") and final in ("COMPLETECALLER", "COMPLETEAGENT", "ABANDON"):
-        return "agent" if final == "COMPLETEAGENT" else "caller"
     source = hangup_source(main.hangup_extra) if main is not None else ""
+    if last_said in ("", "QUEUE", "STAGE") and final in ("COMPLETECALLER", "COMPLETEAGENT", "ABANDON"):
+        # An agent who hangs up before the caller was connected: app_queue calls that the caller's doing.
+        dropped = final == "COMPLETECALLER" and main is not None and not source and _agent_dropped(story)
+        return "agent" if final == "COMPLETEAGENT" or dropped else "caller"
     if main is not None and source == main.channel:
         return "caller"
     return "agent" if source and any(leg.channel == source for leg in story.legs.values()) else "system"
+
+
+def _agent_dropped(story: Story) -> bool:
+    """Whether a phone that had answered hung up by itself."""
+    legs = (leg for leg in story.legs.values() if leg is not story.main and leg.answered_ms is not None)
+    return any(hangup_source(leg.hangup_extra) == leg.channel for leg in legs)
