@@ -79,8 +79,14 @@ StepKind = Literal[
     "ring_cancelled",  # agent, rang_ms
     "answered",  # queue or "", agent, phone, wait_ms
     "phone",  # phone: a phone is called directly
+    "parked",  # by: the phone
+    "retrieved",  # phone, place, agent
+    "picked_up",  # phone, agent: a call that rang elsewhere is taken
+    "came_back",  # phone, reason: a transfer or a parked call that nobody took
+    "do_not_disturb",  # phone, state
+    "forward",  # phone, number: "" = no more
     "phone_not_answered",  # phone, reason: BUSY, NOANSWER, CHANUNAVAIL, …
-    "transferred",  # to
+    "transferred",  # by, to, how: blindtransfer, attendedtransfer
     "voicemail",  # box
     "message",  # result
     "dialled",  # number: a call from the inside
@@ -149,6 +155,24 @@ class MenuTally:
     event: MenuEvent
     key: str
     n: int
+
+
+LegStart = Literal["answered", "transferred", "picked_up", "retrieved", "came_back"]
+LegEnd = Literal["", "hung_up", "transferred", "parked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One leg of a call: with whom the caller spoke, from when to when. ``agent`` and ``phone`` inside, ``number``
+    outside (E.164). ``to_ms`` None and ``ended`` "" while they speak. ``ended`` hung_up: by any side."""
+
+    agent: str
+    phone: str
+    number: str
+    from_ms: int
+    to_ms: int | None
+    began: LegStart
+    ended: LegEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +250,8 @@ class Call:
     stays: tuple[Stay, ...] = ()
     takes: tuple[Take, ...] = ()
     menus: tuple[MenuTally, ...] = ()
+    legs: tuple[Part, ...] = ()
+    """Of a call that was handed on, in order; a call with one leg has none here, for its own fields say it all."""
     supervised: tuple[Supervised, ...] = ()
     callbacks: tuple[CallbackNote, ...] = ()
     disposition: str = ""

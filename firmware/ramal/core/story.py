@@ -3,8 +3,10 @@
 Pure. Nothing is judged here; ``core.fold`` and ``core.timeline`` both start from the same story, so that they agree.
 """
 
+import re
 from dataclasses import dataclass, field
 
+from ramal.core.history import LegStart
 from ramal.core.journal import MEMBERSHIP, Cel, Journal, Queued, endpoint, user_fields
 from ramal.core.places import logical
 
@@ -52,6 +54,15 @@ class Visit:
 
 
 @dataclass(slots=True)
+class Taken:
+    """A call that rang elsewhere, or waited in a parking place, taken by this phone."""
+
+    how: LegStart
+    phone: str
+    agent: str
+
+
+@dataclass(slots=True)
 class Story:
     """One pass over the CEL events: what the dialplan said, in order, and the channels."""
 
@@ -64,6 +75,17 @@ class Story:
     visits: list[Visit] = field(default_factory=list)
     moves: list[Cel] = field(default_factory=list)
     """Transfers and pick-ups."""
+    parked: list[tuple[int, str]] = field(default_factory=list)
+    """When the caller was parked, and by which phone."""
+    taken: dict[str, Taken] = field(default_factory=dict)
+    """By channel."""
+    seats: dict[str, str] = field(default_factory=dict)
+    """Which agent sat at a phone that was called without a queue."""
+    dialed: dict[str, str] = field(default_factory=dict)
+    """The number outside that a channel of a line called."""
+    arrived: str = ""
+    """The channel that came from a line, when it is not the one the call is named after: a phone's consultation may be
+    older than the call it ends in."""
 
 
 def tell(journal: Journal) -> Story:
@@ -99,19 +121,28 @@ def tell(journal: Journal) -> Story:
                 leg.hangup_extra = event.extra
                 open_legs -= 1
         elif kind == "LINKEDID_END":
-            story.ended_ms = at_ms
+            if event.linked_id == journal.call_id:  # else of a consultation or a pick-up that became part of this call
+                story.ended_ms = at_ms
+        elif kind == "PARK_START":
+            story.parked.append((at_ms, _parker(event.extra)))
         elif kind in MOVES:
             story.moves.append(event)
     if story.ended_ms is None and story.first is not None and open_legs == 0:
         story.ended_ms = story.last_ms
-    story.main = story.legs.get(journal.call_id) or next(iter(story.legs.values()), None)
+    story.main = (
+        story.legs.get(story.arrived) or story.legs.get(journal.call_id) or next(iter(story.legs.values()), None)
+    )
     _attach(story, journal.queue)
+    if story.taken or story.seats or story.dialed:
+        _seat(story)
     return story
 
 
 def _said(story: Story, event: Cel, fields: list[str]) -> None:
     story.said.append((event, fields))
     name = event.user
+    if name in _OF_LEGS:
+        _about_legs(story, event, fields)
     if name in ("QUEUE", "PHONE", "VOICEMAIL") and story.visits and story.visits[-1].ended_ms is None:
         story.visits[-1].ended_ms = event.at_ms  # left without a QUEUE_END: transferred
     if name == "QUEUE" and not _goes_on(story, fields):
@@ -124,6 +155,48 @@ def _said(story: Story, event: Cel, fields: list[str]) -> None:
     elif name == "QUEUE_END" and story.visits:
         story.visits[-1].ended_ms = event.at_ms
         story.visits[-1].status = fields[1] if len(fields) > 1 else ""
+
+
+_OF_LEGS = frozenset({"ARRIVE", "PHONE", "INTERNAL", "BACK", "OUT", "PICKUP", "RETRIEVE"})
+_PARKER = re.compile(r'"parker_dial_string":\s*"[A-Za-z]+\\?/([^"]*)"')
+
+
+def _about_legs(story: Story, event: Cel, fields: list[str]) -> None:
+    """What an event of the dialplan says about who sits where."""
+    fields = [*fields, "", "", "", ""]
+    match event.user:
+        case "ARRIVE":
+            story.arrived = story.arrived or event.unique_id
+        case "PHONE":
+            story.seats[fields[0]] = fields[1]
+        case "INTERNAL":
+            story.seats[fields[1]] = fields[2]
+            story.seats[fields[0]] = fields[3]
+        case "BACK":
+            story.seats[fields[0]] = fields[2]
+        case "OUT":
+            story.dialed[fields[1]] = fields[0]
+        case "PICKUP":
+            story.taken[event.unique_id] = Taken("picked_up", fields[0], fields[1])
+        case "RETRIEVE":
+            story.taken[event.unique_id] = Taken("retrieved", fields[0], fields[2])
+
+
+def _parker(extra: str) -> str:
+    match = _PARKER.search(extra)
+    return match[1] if match else ""
+
+
+def _seat(story: Story) -> None:
+    """Name the agents of channels that no queue rang."""
+    for leg in story.legs.values():
+        taken = story.taken.get(leg.unique_id)
+        if taken is not None:
+            leg.agent = taken.agent  # queue_log names the member whose phone rang
+        elif leg is not story.main and not leg.agent:
+            leg.agent = story.seats.get(leg.endpoint, "")
+        if (line := line_of(leg)) and line in story.dialed:
+            story.dialed[leg.unique_id] = story.dialed[line]
 
 
 def _goes_on(story: Story, fields: list[str]) -> bool:
@@ -165,6 +238,8 @@ def _name_legs(story: Story, lines: tuple[Queued, ...]) -> None:
     """Which agent each phone's channel rang for: CONNECT names the channel, a missed ring is found by its length."""
     main = story.main or story.legs.get(next(iter(story.legs), ""))
     silent = [leg for leg in story.legs.values() if leg is not main and leg.answered_ms is None and leg.ended_ms]
+    picked_up = (leg for leg in story.legs.values() if leg is not main and leg.answered_ms is not None)
+    dumped = [leg for leg in picked_up if leg.ended_ms is not None and not leg.bridged and not line_of(leg)]
     for line in lines:
         if line.event == "CONNECT" and len(line.data) > 1 and line.data[1] in story.legs:
             leg = story.legs[line.data[1]]
@@ -174,6 +249,10 @@ def _name_legs(story: Story, lines: tuple[Queued, ...]) -> None:
             best = min(silent, key=lambda leg: _distance(leg, line.at_s, rang_ms))
             best.agent, best.rang = line.agent, line.event
             silent.remove(best)
+        elif line.event == "AGENTDUMP" and dumped:
+            best = min(dumped, key=lambda leg: abs((leg.ended_ms or 0) - line.at_s * 1000 - 500))
+            best.agent, best.rang = line.agent, line.event
+            dumped.remove(best)
 
 
 def _distance(leg: Leg, at_s: int, rang_ms: int) -> int:

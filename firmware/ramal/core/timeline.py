@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from ramal.core.fold import fold
 from ramal.core.history import Call, Stay, Step, StepKind
-from ramal.core.journal import Cel, Journal, clean, hangup_cause
+from ramal.core.journal import Cel, Journal, clean, endpoint, hangup_cause
 from ramal.core.story import NOT_LET_IN, Leg, Story, line_of, tell
 
 _SAID: dict[str, tuple[StepKind, tuple[str, ...]]] = {
@@ -25,6 +25,11 @@ _SAID: dict[str, tuple[StepKind, tuple[str, ...]]] = {
     "LANGUAGE": ("language", ("language",)),
     "NEED": ("need", ("skill",)),
     "PHONE": ("phone", ("phone",)),
+    "PICKUP": ("picked_up", ("phone", "agent", "from")),
+    "RETRIEVE": ("retrieved", ("phone", "place", "agent")),
+    "BACK": ("came_back", ("phone", "reason", "agent")),
+    "DND": ("do_not_disturb", ("phone", "state")),
+    "FORWARD": ("forward", ("phone", "number")),
     "PHONE_END": ("phone_not_answered", ("phone", "reason")),
     "VOICEMAIL": ("voicemail", ("box",)),
     "INTERNAL": ("dialled", ("phone", "number")),
@@ -50,6 +55,7 @@ _SAID: dict[str, tuple[StepKind, tuple[str, ...]]] = {
     "SPY": ("supervised", ("act", "by", "agent")),
     "SUPERVISE": ("supervised", ("act", "by", "agent")),
 }
+_TARGET = re.compile(r'"transfer_target_channel_name":\s*"([^"]*)"')
 _EXTENSION = re.compile(r'"extension":\s*"([^"]*)"')
 
 
@@ -87,12 +93,24 @@ def _said(story: Story) -> Iterator[Step]:
             kind, names = _SAID[event.user]
             detail: dict[str, str | int] = {name: clean(text) for name, text in zip(names, fields, strict=False)}
             yield Step(event.at_ms, kind, str(detail.get("agent", "")), detail)
+    yield from _moves(story)
+
+
+def _moves(story: Story) -> Iterator[Step]:
+    for at_ms, phone in story.parked:
+        yield Step(at_ms, "parked", phone, {"by": clean(phone)})
     for move in story.moves:
-        yield Step(move.at_ms, "transferred", "", {"to": _goal(move), "how": move.type.lower()})
+        if move.type == "PICKUP" or any(abs(move.at_ms - at_ms) < 1500 for at_ms, _ in story.parked):
+            continue  # told by what the dialplan said, and by the parking
+        by = endpoint(move.channel)
+        yield Step(move.at_ms, "transferred", by, {"by": by, "to": _goal(move), "how": move.type.lower()})
 
 
 def _goal(move: Cel) -> str:
+    """The extension dialed (blind), or whoever the caller was connected with (attended)."""
     match = _EXTENSION.search(move.extra)
+    if match is None and (target := _TARGET.search(move.extra)):
+        return clean(endpoint(target[1].replace("\\/", "/")))
     return clean(match[1]) if match else ""
 
 
@@ -111,6 +129,8 @@ def _rings(story: Story, call: Call) -> Iterator[Step]:
         elif leg.answered_ms is None and leg.ended_ms is not None and leg.rang in ("RINGNOANSWER", "RINGCANCELED"):
             kind: StepKind = "missed" if leg.rang == "RINGNOANSWER" else "ring_cancelled"
             yield Step(leg.ended_ms, kind, who, {**detail, "rang_ms": leg.ended_ms - leg.started_ms})
+        elif leg.rang == "AGENTDUMP" and leg.ended_ms is not None and leg.answered_ms is not None:
+            yield Step(leg.ended_ms, "missed", who, {**detail, "rang_ms": leg.answered_ms - leg.started_ms})
 
 
 def _answers(leg: Leg, stay: Stay) -> bool:

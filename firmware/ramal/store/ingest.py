@@ -28,7 +28,7 @@ from ramal.core.journal import (
     salvage,
     user_fields,
 )
-from ramal.store import tail
+from ramal.store import joined, tail
 from ramal.store.db import transaction
 from ramal.store.ledger import Entry, Ledger
 from ramal.store.tail import Chunk, Cursor
@@ -55,6 +55,8 @@ class _Batch:
     queue: list[tuple[bytes, Queued]] = field(default_factory=list)
     owner: dict[str, str] = field(default_factory=dict)
     """Channel -> call, for channels that did not begin their call."""
+    joined: dict[str, str] = field(default_factory=dict)
+    """Calls that this step found to be part of others."""
     events: int = 0
 
 
@@ -74,6 +76,7 @@ class Ingest:
         self._cel = log_dir / CEL_NAME
         self._queue = log_dir / QUEUE_NAME
         self._ledger = Ledger(connection)
+        self._merged = self._ledger.merged()
         self._restarts = [at for (at,) in connection.execute("SELECT at_ms FROM restart ORDER BY at_ms")]
 
     def step(self, max_bytes: int = STEP_BYTES) -> int:
@@ -94,6 +97,7 @@ class Ingest:
                 return self._write(cel, queue)
         except BaseException:
             self._restarts = [at for (at,) in self._db.execute("SELECT at_ms FROM restart ORDER BY at_ms")]
+            self._merged = self._ledger.merged()
             raise
 
     def behind_bytes(self) -> int:
@@ -126,6 +130,7 @@ class Ingest:
         cel_refused = self._group_cel(cel.data, batch)
         queue_refused = self._group_queue(queue, batch)
         restarted = self._note_queue_only(batch, queue, now_ms)
+        self._join(batch)
         entries = self._entries(batch)
         if restarted:
             running = self._db.execute("SELECT key FROM call WHERE ended_ms IS NULL").fetchall()
@@ -236,13 +241,36 @@ class Ingest:
                 )
         return restarted
 
+    def _join(self, batch: _Batch) -> None:
+        """Find the calls that Asterisk joined, and give their new lines to the one that lives on."""
+        known = [channel for channel in batch.owner if channel.encode() in batch.cel]
+        known += self._ledger.began_calls(batch.owner.keys() - set(known))
+        before = self._merged
+        self._merged = joined.joins(batch.cel, batch.owner, known, before)
+        batch.joined = {gone: into for gone, into in self._merged.items() if before.get(gone) != into}
+        for gone in [linked for linked in batch.cel if linked.decode() in self._merged] if self._merged else ():
+            into = self._merged[gone.decode()].encode()
+            batch.cel[into] = joined.in_order(batch.cel.get(into, []) + batch.cel.pop(gone))
+        if self._merged:
+            batch.owner = {channel: self._merged.get(call, call) for channel, call in batch.owner.items()}
+
     def _entries(self, batch: _Batch) -> list[Entry]:
         """Every call with new lines, old lines loaded, new ones appended."""
         new_cel = {linked.decode(): lines for linked, lines in batch.cel.items()}
         new_queue = self._place(batch, new_cel)
-        entries = self._ledger.open(new_cel.keys() | new_queue.keys())
+        entries = self._ledger.open(new_cel.keys() | new_queue.keys() | set(batch.joined.values()))
         for entry in entries:
             entry.add(new_cel.get(entry.id, ()), new_queue.get(entry.id, ()))
+        if batch.joined:
+            gone = self._ledger.open(batch.joined)
+            for entry in entries:
+                lost = [each.lines for each in gone if batch.joined[each.id] == entry.id]
+                if lost:
+                    cel = [line for each in lost for line in each.cel]
+                    entry.add(cel, [line for each in lost for line in each.queue])
+                    entry.lines.cel, entry.changed = joined.in_order(entry.lines.cel), True
+                    entry.lines.queue = sorted(entry.lines.queue, key=lambda line: line[:10])
+            self._ledger.absorb(gone, batch.joined)
         return entries
 
     def _place(self, batch: _Batch, new_cel: dict[str, list[bytes]]) -> dict[str, list[bytes]]:
@@ -262,6 +290,7 @@ class Ingest:
         return placed
 
     def _home(self, channel: str, batch: _Batch, new_cel: dict[str, list[bytes]]) -> str | None:
+        channel = self._merged.get(channel, channel)
         if channel in new_cel or self._ledger.has(channel):
             return channel
         return batch.owner.get(channel) or self._search(channel)

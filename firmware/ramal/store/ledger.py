@@ -30,6 +30,7 @@ _CHANGED = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS.split(", ")
 _PUT_CALL = f"INSERT INTO call ({COLUMNS}) VALUES ({', '.join('?' * 21)}) ON CONFLICT (key) DO UPDATE SET {_CHANGED}"
 _PUT_STAY = f"INSERT INTO queue_stay VALUES ({', '.join('?' * 12)})"
 _PUT_SUPERVISED = "INSERT INTO supervision VALUES (?, ?, ?, ?, ?, ?, ?)"
+_PUT_LEG = "INSERT INTO leg VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _PUT_TAKE = (
     "INSERT INTO recording (id, kind, path, started_ms, expected_ms, state) VALUES (?, ?, ?, ?, ?, 'writing')"
     " ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, path = excluded.path, started_ms = excluded.started_ms,"
@@ -78,6 +79,17 @@ class Ledger:
             return False
         row = self._db.execute("SELECT id FROM call WHERE key = ?", (key,)).fetchone()
         return row is not None and row[0] == call_id
+
+    def began_calls(self, channels: Iterable[str]) -> list[str]:
+        """Those of these channels that a call is named after."""
+        keys = {key: channel for channel in channels if (key := call_key(channel)) is not None}
+        found: list[str] = []
+        wanted = list(keys)
+        for begin in range(0, len(wanted), 500):
+            part = wanted[begin : begin + 500]
+            rows = self._db.execute(f"SELECT key, id FROM call WHERE key IN ({','.join('?' * len(part))})", part)
+            found += [keys[key] for key, call_id in rows if keys[key] == call_id]
+        return found
 
     def with_channel(self, channel: str, from_key: int, to_key: int) -> str | None:
         """The latest call begun in a span of keys in which a channel took part."""
@@ -136,6 +148,8 @@ class Ledger:
         )
         db.executemany("DELETE FROM queue_stay WHERE call = ?", known)
         db.executemany(_PUT_STAY, [row for entry, call in calls for row in _stay_rows(entry.key, call)])
+        db.executemany("DELETE FROM leg WHERE call = ?", known)
+        db.executemany(_PUT_LEG, [row for entry, call in calls if call.legs for row in _leg_rows(entry.key, call)])
         db.executemany("DELETE FROM supervision WHERE call = ?", known)
         db.executemany(_PUT_SUPERVISED, [row for entry, call in calls for row in _supervised_rows(entry.key, call)])
         db.executemany(_PUT_TAKE, [row for entry, call in calls for row in _take_rows(entry.key, call)])
@@ -152,6 +166,34 @@ class Ledger:
         menus.count(db, ((entry.key, entry.before is not None, call) for entry, call in calls))
         known_calls = [(entry.key, entry.before is not None, call) for entry, call in calls]
         returns.write(db, known_calls, callbacks.write(db, known_calls))
+
+    def merged(self) -> dict[str, str]:
+        """The latest calls that became part of another: the one's id to the other's."""
+        rows = self._db.execute("SELECT id, into_id FROM merged ORDER BY key DESC LIMIT 2000")
+        return {str(gone): str(into) for gone, into in rows}
+
+    def absorb(self, gone: Sequence[Entry], into: dict[str, str]) -> None:
+        """Take away calls that turned out to be part of others (``into``: id to id): a consultation that ended in a
+        transfer, a call picked up. Their lines must have been added to the others by now."""
+        db = self._db
+        known = [entry for entry in gone if entry.before is not None]
+        empty = [(entry, Call(entry.id, "internal", "service", 0, 0)) for entry in known]
+        self._index(empty)
+        self._count(empty)
+        as_calls = [(entry.key, True, call) for entry, call in empty]
+        menus.count(db, as_calls)
+        returns.write(db, as_calls, callbacks.write(db, as_calls))
+        nothing = [Before(call.direction, call.category, call.started_ms, ("", "")) for _, call in empty]
+        for slot, n in Counter((each.started_ms // HOUR_MS, each.direction, each.category) for each in nothing).items():
+            db.execute("UPDATE hour_count SET n = n - ? WHERE hour = ? AND direction = ? AND category = ?", (n, *slot))
+        db.execute("DELETE FROM hour_count WHERE n = 0")
+        for entry in known:
+            db.execute("DELETE FROM recording WHERE id >= ? AND id < ?", (entry.key * TAKES, (entry.key + 1) * TAKES))
+            db.execute("DELETE FROM call WHERE key = ?", (entry.key,))
+        for entry in gone:
+            home = call_key(into[entry.id])
+            db.execute("UPDATE decision SET call = ? WHERE call = ?", (home, entry.key))
+            db.execute("INSERT OR REPLACE INTO merged VALUES (?, ?, ?)", (entry.key, entry.id, into[entry.id]))
 
     def _index(self, calls: list[tuple[Entry, Call]]) -> None:
         gone, come = [], []
@@ -254,6 +296,11 @@ def _stay_rows(key: int, call: Call) -> Iterable[tuple[object, ...]]:
             stay.talk_ms,
             " ".join(stay.missed),
         )
+
+
+def _leg_rows(key: int, call: Call) -> Iterable[tuple[object, ...]]:
+    for n, leg in enumerate(call.legs):
+        yield key, n, leg.agent, leg.phone, leg.number, leg.from_ms, leg.to_ms, leg.began, leg.ended
 
 
 def _supervised_rows(key: int, call: Call) -> Iterable[tuple[object, ...]]:

@@ -227,6 +227,29 @@ SECOND = (
         PRIMARY KEY (hour, menu, event, key)
     ) STRICT, WITHOUT ROWID
     """,
+    # With whom the caller of a call that was handed on spoke, one after the other; calls with one leg have no rows.
+    """
+    CREATE TABLE leg (
+        call INTEGER NOT NULL REFERENCES call (key) ON DELETE CASCADE,
+        n INTEGER NOT NULL,
+        agent TEXT NOT NULL,
+        phone TEXT NOT NULL,
+        number TEXT NOT NULL,
+        from_ms INTEGER NOT NULL,
+        to_ms INTEGER,
+        began TEXT NOT NULL CHECK (began IN ('answered', 'transferred', 'picked_up', 'retrieved', 'came_back')),
+        ended TEXT NOT NULL CHECK (ended IN ('', 'hung_up', 'transferred', 'parked')),
+        PRIMARY KEY (call, n)
+    ) STRICT, WITHOUT ROWID
+    """,
+    # Calls of Asterisk's that became part of another one: lines that come late find their way.
+    """
+    CREATE TABLE merged (
+        key INTEGER PRIMARY KEY,
+        id TEXT NOT NULL,
+        into_id TEXT NOT NULL
+    ) STRICT
+    """,
     # Callbacks (core.callback_history): what each call's journal says, what became of each, and what people decided.
     """
     CREATE TABLE callback_note (

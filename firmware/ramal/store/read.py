@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ramal.core.callback_history import Callback as Callback
-from ramal.core.history import Category, Direction, Step, call_key, first_key
+from ramal.core.history import Category, Direction, Part, Step, call_key, first_key
 from ramal.core.timeline import timeline
 from ramal.store import callbacks, returns
 from ramal.store.agent_days import AgentDay as AgentDay
@@ -75,6 +75,8 @@ class CallDetail:
     steps: tuple[Step, ...]
     recordings: tuple[Recording, ...]
     listeners: tuple[Listening, ...] = ()
+    legs: tuple[Part, ...] = ()
+    """With whom the caller spoke, when the call was handed on; none for a call with one leg."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,11 @@ def call(db: sqlite3.Connection, call_id: str) -> CallDetail | None:
     )
     shown = call_row(row)
     heard_by = listeners(db, {event.channel for event in journal.cel}, shown.started_ms, shown.ended_ms)
-    return CallDetail(shown, steps, tuple(_recording(row, call_id) for row in rows), tuple(heard_by))
+    legs = db.execute(
+        "SELECT agent, phone, number, from_ms, to_ms, began, ended FROM leg WHERE call = ? ORDER BY n", (row[0],)
+    )
+    recordings = tuple(_recording(row, call_id) for row in rows)
+    return CallDetail(shown, steps, recordings, tuple(heard_by), tuple(Part(*leg) for leg in legs))
 
 
 def _with_decisions(db: sqlite3.Connection, key: int, steps: tuple[Step, ...]) -> tuple[Step, ...]:

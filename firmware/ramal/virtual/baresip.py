@@ -75,7 +75,17 @@ class Sink(Protocol):
 class Baresip:
     """A process of ``home`` (holding ``config`` and ``accounts``), told through 127.0.0.1:``control_port``."""
 
-    def __init__(self, peers: Peers, name: str, home: Path, control_port: int, ear: Sink, listener: Listener) -> None:
+    def __init__(
+        self,
+        peers: Peers,
+        name: str,
+        home: Path,
+        control_port: int,
+        ear: Sink,
+        listener: Listener,
+        options: tuple[str, ...] = (),
+    ) -> None:
+        self._options = options
         self._peers, self._name, self._home, self._ear, self._listener = peers, name, home, ear, listener
         self._control_port = control_port
         self._thread = threading.Thread(target=self._run, name=f"phone-{name}", daemon=True)
@@ -152,7 +162,7 @@ class Baresip:
     def _run(self) -> None:
         exit_code = -1
         try:
-            command = ("baresip", "-f", str(self._home))
+            command = ("baresip", *self._options, "-f", str(self._home))
             self._process = self._peers.start(
                 *command,
                 binds=[self._home],

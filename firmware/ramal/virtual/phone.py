@@ -5,6 +5,7 @@ thread and must only enqueue (it may call the phone's methods, but never ``start
 A phone has one call at a time; to a second caller it is busy (486), as a phone on a desk would be.
 """
 
+import re
 import threading
 import time
 from collections import deque
@@ -19,6 +20,7 @@ from ramal.provide.peer import Peers, peers
 from ramal.virtual import events, ports, setup
 from ramal.virtual.baresip import Baresip, PhoneError, PortTaken
 from ramal.virtual.calls import Call, CallState, DtmfMode, Manual, Policy
+from ramal.virtual.dialogs import Dialogs
 from ramal.virtual.ear import Ear
 from ramal.virtual.events import PhoneEvent
 from ramal.virtual.hearing import FIRST_BRIDGE, Hearing
@@ -39,6 +41,7 @@ class Phone:
     ``voice``: an 8 kHz mono 16 bit WAV that it says over and over in a call; None is silence.
     ``sip_port`` 0 takes a free one. ``heard_kept``: how many sounds of calls are kept; ``heard_limit_s``: the longest.
     ``voice_ms``: how much voice baresip is given at once; it is given more in time.
+    ``attends``: it can hold two calls and connect them (``connect``), at the price of a log of all its messages.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Phone:
         heard_kept: int = 20,
         heard_limit_s: int = 600,
         voice_ms: int = VOICE_MS,
+        attends: bool = False,
         use: Peers | None = None,
     ) -> None:
         self.home, self.name, self.account = home.absolute(), name, account
@@ -66,7 +70,8 @@ class Phone:
         self.running = False
         self.calls: Mapping[str, Call] = {}
         self._voice_from, self._dtmf, self._on_event, self._policy = voice, dtmf, on_event, policy
-        self._rtp_ports, self._max_calls = rtp_ports, max_calls
+        self._rtp_ports, self._max_calls = rtp_ports, max(max_calls, 2 if attends else 1)
+        self._dialogs = Dialogs() if attends else None
         self._fixed_port, self._heard_kept, self._heard_limit_s = sip_port, heard_kept, heard_limit_s
         self._peers = use
         self._line = setup.account_line(account, FIRST_BRIDGE, dtmf == "info")
@@ -193,6 +198,18 @@ class Phone:
         """Hand the call on, blind (REFER)."""
         self._say("transfer", uri if uri.startswith("sip:") else f"sip:{uri}@{self.account.host}:{self.account.port}")
 
+    def connect(self) -> None:
+        """Connect the other sides of its two calls (attended transfer). PhoneError when it has not two that stand."""
+        calls = [call for call in self.calls.values() if call.state in ("answered", "held")]
+        if len(calls) != 2 or self._dialogs is None:
+            raise PhoneError(f"Phone {self.name} has {len(calls)} calls that stand; connecting takes two, and attends.")
+        # baresip sends REFER within the call that began first; it names the other one.
+        other = calls[1]
+        replaces = self._dialogs.replaces(other.call_id, other.outgoing)
+        number = re.match(r"<?sips?:([^@;>]*)@", other.peer_uri)
+        where = f"{number[1] if number else ''}@{self.account.host}:{self.account.port}"
+        self._say("transfer", f"<sip:{where}?{replaces}>")
+
     # The phone's thread (``start`` too, before that thread is there).
 
     def told(self, message: dict[str, Any]) -> None:
@@ -239,6 +256,8 @@ class Phone:
 
     def said(self, words: str) -> None:
         """A line of baresip's log (``Listener``)."""
+        if self._dialogs is not None:
+            self._dialogs.read(words)
         if self._hearing is not None:
             self._hearing.said(words)
 
@@ -281,7 +300,8 @@ class Phone:
         (self.home / "accounts").write_text("# told by the control socket: this file takes 512 bytes a line\n")
         ear = Ear(self.home / setup.EAR, self._heard_limit_s)
         self._hearing = Hearing(ear, configure, self._say, self._after)
-        self._baresip = Baresip(self._peers or peers(), self.name, self.home, control_port, ear, self)
+        options = ("-s",) if self._dialogs is not None else ()
+        self._baresip = Baresip(self._peers or peers(), self.name, self.home, control_port, ear, self, options)
         self._account_made = threading.Event()
         self._baresip.start(timeout_s)
         self._account_made.wait(timeout_s)
