@@ -297,6 +297,19 @@ def test_the_agent_hears_the_queue_before_the_caller_unless_it_is_quiet(office: 
     assert heard(office, ana, QUIET, "+5511922220004") < -60
 
 
+def test_an_agent_who_hangs_up_during_the_whisper_does_not_lose_the_caller(
+    office: TestBox, ana: Phone, rui: Phone
+) -> None:
+    ana.policy = rui.policy = agents.ANSWER
+    office.call(Caller(SALES, "+5511922220007", stay_ms=9000))
+    until(lambda: any(call.state == "answered" for call in ana.calls.values()), 15, "the agent hears the queue's title")
+    ana.hangup()
+    log = office.home.asterisk_log / "queue_log"
+    until(lambda: "|CONNECT|" in log.read_text().partition("|AGENTDUMP|")[2], 15, "the same caller is answered")
+    office.wait_for_callers()
+    ana.policy = rui.policy = agents.IGNORE
+
+
 # -- hostile callers ---------------------------------------------------------------------------------------------------
 
 HOSTILE = {
@@ -382,6 +395,10 @@ def test_afterwards_the_history_knows_every_caller_by_one_number(office: TestBox
     steps = [(step.kind, step.detail.get("reason")) for step in office.detail(blocked["id"]).steps]
     assert ("refused", "blocked") in steps
     assert calls(office, "+5511933330001")[0]["caller_name"].startswith("Silva, João; {EXTEN}")
+    dumped = calls(office, "+5511922220007")[0]
+    assert (dumped["category"], dumped["missed"]) == ("answered", "7")
+    kinds = [step.kind for step in office.detail(dumped["id"]).steps if step.who in ("7", "8")]
+    assert kinds == ["ringing", "missed", "ringing", "answered"]
     assert not [row for row in calls(office, "anonymous") if row["caller_name"] not in ("", "anonymous")]
 
 

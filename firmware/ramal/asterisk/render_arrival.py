@@ -3,7 +3,6 @@
 import phonenumbers
 
 from ramal.asterisk.goto import prompt
-from ramal.asterisk.prompts import FOLDER
 from ramal.asterisk.tokens import display, token
 from ramal.core.numbering import Cut, office_area, rules
 from ramal.core.office import Line, Office
@@ -77,15 +76,11 @@ def _cut(cut: Cut) -> str:
 
 
 def _whisper(office: Office) -> str:
-    """What an agent hears before the caller, for queues that want it."""
+    """The prompt that an agent hears before the caller, for queues that want it."""
     rows = ["[ramal-whisper]"]
     for queue in office.queues:
         if queue.whisper:
-            rows += [
-                f"exten => {token(queue.name)},1,Playback({prompt(title_of(queue), office)})",
-                f" same => n,Gosub(ramal-whisper-name,s,1({FOLDER[office.language]}))",
-                " same => n,Return()",
-            ]
+            rows.append(f"exten => {token(queue.name)},1,Return({prompt(title_of(queue), office)})")
     return "\n".join(rows) + "\n"
 
 
