@@ -4,11 +4,12 @@ Law: a refusal is always a sentence in the page's language where its code is kno
 request's thread; waits at most ``ASK_S``.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import current_app, g
 
-from ramal.control.client import Control, DaemonDown, Refused
+from ramal.control.client import Control, DaemonDown, Refused, send_contacts
 from ramal_web.i18n import gettext
 
 ASK_S = 6.0
@@ -24,9 +25,18 @@ class NotDone(Exception):
 
 def ask(do: str, /, **given: Any) -> dict[str, Any]:
     """The daemon's answer; ``who`` is added. Raises NotDone."""
+    return _asked(lambda control: control.ask(do, ASK_S, who=g.user.name, **given))
+
+
+def send_file(csv: str, file: str) -> dict[str, Any]:
+    """A file of contacts, as ``ramal.control.client.send_contacts``. Raises NotDone, with the lines that are wrong."""
+    return _asked(lambda control: send_contacts(control, csv, file, g.user.name))
+
+
+def _asked(question: Callable[[Control], dict[str, Any]]) -> dict[str, Any]:
     control: Control = current_app.extensions["ramal.control"]
     try:
-        return control.ask(do, ASK_S, who=g.user.name, **given)
+        return question(control)
     except DaemonDown as error:
         raise NotDone(
             gettext("Nothing was changed: Ramal's control program does not answer. Calls go on; try again soon."), 503

@@ -12,8 +12,8 @@ LOOK = {
     "caller": "turn",
     "contact": "person",
     "contacts": "person",
-    "return": "back",
-    "returns": "back",
+    "missed": "back",
+    "callback": "back",
     "night": "moon",
     "office": "pen",
 }
@@ -43,6 +43,13 @@ def say(what: str) -> str:
         "spy.barge": gettext("Asked to join an agent's call"),
         "caller.move": gettext("Moved a caller to another queue"),
         "caller.first": gettext("Put a caller first"),
+        "contact.saved": gettext("Saved a contact"),
+        "contact.deleted": gettext("Deleted a contact"),
+        "contacts.imported": gettext("Imported contacts"),
+        "missed.called": gettext("Called a missed caller back"),
+        "missed.dismissed": gettext("Dismissed a missed caller"),
+        "callback.cancelled": gettext("Cancelled a call back"),
+        "night.set": gettext("Switched opening hours"),
     }.get(what, label(what))
 
 

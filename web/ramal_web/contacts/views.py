@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from ramal.core.contacts import CONTACTS_MAX, FIELDS, NAME_MAX, NOTE_MAX, Contact, ContactsRefused
 from ramal.store import read
-from ramal_web.asking import NotDone, ask
+from ramal_web.asking import NotDone, ask, send_file
 from ramal_web.history import history, office
 from ramal_web.i18n import gettext, ngettext
 from ramal_web.security import only, takes
@@ -23,8 +23,6 @@ KINDS = ("", "vip", "blocked")
 SEARCH_MAX = 100
 PAGE_ROWS = 50
 FILE_MAX = 9 << 20
-PART = 150_000
-"""Characters of a file in one request: at six bytes each they fit the control socket's line."""
 Page = str | BaseResponse | tuple[str, int]
 
 
@@ -114,11 +112,7 @@ def take() -> Page:
     file = given.filename[-80:]
     try:
         text = read.decoded(given.read(FILE_MAX), file)
-        token: dict[str, str] = {}
-        for begin in range(0, len(text) or 1, PART):
-            more = begin + PART < len(text)
-            answer = ask("contact.import", file=file, csv=text[begin : begin + PART], more=more, **token)
-            token = {"import": str(answer["import"])} if more else {}
+        answer = send_file(text, file)
     except ContactsRefused as refused:
         problems = tuple({"line": problem.line, "what": problem.what} for problem in refused.problems)
         return _import_page(_wrong_lines(len(problems)), problems, 422)

@@ -103,7 +103,7 @@ def _person(code: str) -> Person:
 
 
 def _act(do: Callable[[], object], code: str, sentence: str) -> Response:
-    to = url_for("desk.agent", code=code)
+    to = url_for("desk.agent", code=code) if code in office().agents else "/"
     try:
         do()
     except NotDone as problem:
