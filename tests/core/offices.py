@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from importlib import resources
 from operator import methodcaller
+from typing import get_args
 
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ from ramal.core.office import (
     Option,
     PauseReason,
     Phone,
+    PhoneModel,
     Queue,
     Saying,
     Skill,
@@ -160,7 +162,7 @@ def offices(draw: st.DrawFn) -> Office:
             )
             for name in number_names
         ),
-        phones=tuple(Phone(name, draw(secrets), draw(texts), draw(st.booleans())) for name in extension_names),
+        phones=tuple(draw(phones(place, name)) for place, name in enumerate(extension_names)),
         pauses=tuple(
             PauseReason(name, key, draw(full_texts), draw(st.booleans()), draw(st.integers(0, 1440)))
             for key, name in zip("0123456789", draw(st.lists(names, unique_by=bare, max_size=3)), strict=False)
@@ -191,6 +193,14 @@ def offices(draw: st.DrawFn) -> Office:
             for name in menu_names
         ),
     )
+
+
+@st.composite
+def phones(draw: st.DrawFn, place: int, name: str) -> Phone:
+    """A phone; ``place`` keeps the hardware addresses of several apart."""
+    model = draw(st.sampled_from(["", *get_args(PhoneModel)]))
+    mac = f"{draw(st.integers(0, 0x7F)) * 2:02X}{draw(st.integers(0, 2**32 - 1)):08X}{place + 1:02X}" if model else ""
+    return Phone(name, draw(secrets), draw(texts), draw(st.booleans()), mac, model)
 
 
 @st.composite

@@ -128,6 +128,7 @@ closed = "number:+551133330000"
 MENU = "[[menu]]\nname='m'\ntext='Olá'\noptions="
 CALLS = "[[number]]\nnumber='+551133330000'\nto='hangup'\n"
 PHONE = "[[phone]]\nextension='201'\n"
+MAC = PHONE + "mac='00:15:65:aa:bb:cc'\nmodel='snom'\n"
 PAUSE = "[[pause]]\ncode='lunch'\nkey='1'\ntitle='Almoço'\n"
 SHOP = "[[hours]]\nname='a'\nopen='mon 08:00-12:00'\n"
 QUEUES = '[[queue]]\nname = "sales"\n[[queue]]\nname = "support"\n'
@@ -215,6 +216,14 @@ QUEUES = '[[queue]]\nname = "sales"\n[[queue]]\nname = "support"\n'
         (HEAD + MENU + "{1={to='hangup', priority=6}}", 6, "it must be from 0 to 5"),
         (HEAD + MENU + "{1='back'}\notherwise='repeat'", 7, "cannot be “repeat”: only a key of a menu"),
         (HEAD + MENU + "{1={to='hangup', need='english'}}", 6, "No agent has the skill “english”"),
+        # phones that fetch their settings
+        (HEAD + PHONE + "model='yealink'\nmac='00156'", 6, "“00156” is not the MAC address of a phone"),
+        (HEAD + PHONE + "model='yealink'\nmac='011565AABBCC'", 6, "is not the MAC address of a phone"),
+        (HEAD + PHONE + "model='yealink'\nmac=1565", 6, "must be text in quotes"),
+        (HEAD + PHONE + "model='yeelink'\nmac='001565AABBCC'", 5, "did you mean “yealink”"),
+        (HEAD + PHONE + "mac='001565AABBCC'", 5, "“mac” does nothing without “model”"),
+        (HEAD + PHONE + "model='snom'", 5, "“model” does nothing without “mac”"),
+        (HEAD + MAC + MAC.replace("201", "202").replace(":", "-"), 9, "“001565AABBCC” stands twice: it is the phone of"),
         # agents and what they can do
         (HEAD + CALLS + "need='englsh'\n" + AGENT + "skills=['english']", 6, "did you mean “english”"),
         (HEAD + AGENT + "skills=[{skill='en', level=0}]", 7, "it must be from 1 to 9"),

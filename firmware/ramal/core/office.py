@@ -17,6 +17,7 @@ Transport = Literal["udp", "tcp", "tls"]
 DtmfMode = Literal["auto", "rfc4733", "info", "inband"]
 Callback = Literal["no", "agent-first", "customer-first"]
 DialOut = Literal["no", "national", "international"]
+PhoneModel = Literal["yealink", "grandstream-grp", "grandstream-gxp", "fanvil", "snom"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +121,17 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """A desk phone. ``virtual`` ones are played by the box itself, for trying and for tests."""
+    """A desk phone. ``virtual`` ones are played by the box itself, for trying and for tests.
+
+    With ``mac`` (12 digits 0-9 A-F, as on its label) and ``model`` the phone fetches its settings from the box.
+    """
 
     extension: str
     secret: str
     name: str = ""
     virtual: bool = False
+    mac: str = ""
+    model: PhoneModel | Literal[""] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ def check(rows: Rows, ledger: Ledger) -> None:
     _same_addresses(rows["line"], ledger)
     for row in rows["hours"]:
         _hours(row, ledger)
+    _macs(rows["phone"], ledger)
     for row, path, key, target in _destinations(rows):
         if target.kind in _TARGETS:
             _there(
@@ -114,6 +115,19 @@ def _same_addresses(rows: list[Row], ledger: Ledger) -> None:
                     ledger.add(path, "same-address", example, value=str(network), other=name)
                     break
         seen += [(network, str(row.identity)) for _, network in own]
+
+
+def _macs(rows: list[Row], ledger: Ledger) -> None:
+    seen: dict[str, Row] = {}
+    for row in rows:
+        for key, needs in (("mac", "model"), ("model", "mac")):
+            if row.values.get(key) and needs not in row.given:
+                ledger.add((*row.path, key), "queue-needs", PHONE.setting(needs).example, key=key, needs=needs)
+        mac = row.values.get("mac")
+        first = seen.setdefault(mac, row) if mac else row
+        if first is not row:
+            line = ledger.where.line((*first.path, "mac"))
+            ledger.add((*row.path, "mac"), "twice", PHONE.setting("mac").example, value=mac, a_thing="the phone", line=line)
 
 
 def _hours(row: Row, ledger: Ledger) -> None:

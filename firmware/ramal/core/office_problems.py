@@ -66,6 +66,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "pin": ("The PIN must be 4 to 8 digits.", ""),
     "secret": ("The secret is too weak: {reason}.", ""),
     "secret-letters": ("The secret may hold only letters, digits and signs of a plain keyboard, no space.", ""),
+    "mac": ("“{value}” is not the MAC address of a phone: 12 digits 0-9 and A-F, as on its label.", ""),
     "number": ("“{value}” is not a telephone number in international form{hint}.", ""),
     "destination": ("“{key}” leads nowhere: {reason}.", ""),
     "country": ("“{value}” is not a country’s code of two capital letters.", ""),

@@ -22,6 +22,7 @@ from ramal.core.office import (
     Office,
     PauseReason,
     Phone,
+    PhoneModel,
     Queue,
     Strategy,
     Transport,
@@ -174,6 +175,8 @@ PHONE = Table(
         Setting("name", take.text(60), 'name = "Balcão"'),
         Setting("secret", take.phone_secret, 'secret = "k3hT9wQzL2vM"  # or leave it out: one is made'),
         Setting("virtual", take.boolean, "virtual = true"),
+        Setting("mac", take.mac, 'mac = "001565AABBCC"'),
+        Setting("model", take.choice(*get_args(PhoneModel)), 'model = "yealink"'),
     ),
 )
 

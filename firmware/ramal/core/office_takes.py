@@ -34,6 +34,7 @@ _CODE = re.compile(r"[1-9][0-9]{0,5}\Z")
 _PIN = re.compile(r"[0-9]{4,8}\Z")
 _KEY = re.compile(r"[0-9*#]\Z")
 _DIGIT = re.compile(r"[0-9]\Z")
+_MAC = re.compile(r"[0-9A-F]{12}\Z")
 _HOST = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\Z"
 )
@@ -239,6 +240,16 @@ def phone_secret(value: Any, spot: Spot) -> Any:
         return spot.wrong("secret", reason="at least 8 characters are needed")
     if len(set(taken)) < 4:
         return spot.wrong("secret", reason="it repeats the same few characters")
+    return taken
+
+
+def mac(value: Any, spot: Spot) -> Any:
+    """The hardware address of one device, written in any of the usual ways; taken as 12 capital digits."""
+    if not isinstance(value, str):
+        return spot.wrong("type", wanted="text in quotes", got=describe(value))
+    taken = re.sub(r"[:. -]", "", value).upper()
+    if not _MAC.match(taken) or int(taken[:2], 16) & 1 or not int(taken, 16):
+        return spot.wrong("mac", value=value)
     return taken
 
 
