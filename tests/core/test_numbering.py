@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ramal.core.numbering import area_of, bare, national, normalise, rules
+from ramal.core.ring_name import caller_of
 
 MARIA = "+5511987654321"
 AREAS = ("11", "12", "19", "21", "24", "27", "28", "31", "38", "41", "47", "49", "51", "53", "54", "55", "61", "68")
@@ -54,8 +55,11 @@ def test_the_spellings_named_in_the_issue_meet(spelling: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "+", "190", "0800 123 4567", "08001234567", "4004-1234", "anonymous", "joao11987654321", "*43", "119#87654321"]
-    + ["+5511", "+55119876543210", "11 98765 43211 22", "9" * 60, "+" + "9" * 30, "+1+5511987654321", "１１987654321"],
+    [
+        *("", "+", "190", "0800 123 4567", "08001234567", "4004-1234", "anonymous", "joao11987654321", "*43"),
+        *("119#87654321", "+5511", "+55119876543210", "11 98765 43211 22", "9" * 60, "+" + "9" * 30),
+        *("+1+5511987654321", "１１987654321"),
+    ],
 )
 def test_what_is_no_public_number_has_no_normal_form(text: str) -> None:
     assert normalise(text, "BR", "11") == ""
@@ -130,3 +134,9 @@ def test_separators_do_not_count_and_letters_do() -> None:
     assert bare(" +55 (11) 98765-4321") == MARIA
     assert bare("11/98765.4321") == "11987654321"
     assert bare("11a") == ""
+
+
+def test_the_callers_own_name_is_found_in_what_phones_are_shown() -> None:
+    assert caller_of("Maria Souza · Vendas · Vendido", "+5511987654321") == "Maria Souza"
+    assert caller_of("+5511987654321 · Vendas", "+5511987654321") == ""
+    assert caller_of("Maria", "+5511987654321") == "Maria"

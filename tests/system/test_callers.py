@@ -275,7 +275,7 @@ def test_the_desk_phone_shows_name_queue_and_last_outcome(office: TestBox, ana: 
     assert shown(office, ana, Caller(QUIET, MARIA, stay_ms=3000)) == "Maria Souza · Suporte"
     stranger = Caller(SALES, "+5511922220001", '"Pedro"', stay_ms=3000)
     assert shown(office, ana, stranger) == "Pedro · Vendas"
-    assert shown(office, ana, Caller(SALES, "+5511922220002", stay_ms=3000)) == "Vendas"
+    assert shown(office, ana, Caller(SALES, "+5511922220002", stay_ms=3000)) == "+5511922220002 · Vendas"
     assert shown(office, ana, Caller(SALES, withheld(VIP), stay_ms=3000)) == "anonymous · Vendas"
     assert shown(office, ana, Caller(SALES, ODD, stay_ms=3000)) == "Zé das Couves de São João da Boa Vista e · Vendas"
 

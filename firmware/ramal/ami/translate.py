@@ -13,6 +13,7 @@ from ramal.ami.codec import Header, Message
 from ramal.ami.errors import AmiRefused
 from ramal.core import commands, events
 from ramal.core.ids import AgentCode, CallId, Extension, QueueName
+from ramal.core.ring_name import caller_of
 
 _AGENT = re.compile(r"agent-([0-9]{1,6})\Z")
 _PHONE = re.compile(r"PJSIP/([0-9]{2,6})\Z")
@@ -265,7 +266,8 @@ def _name(message: Message) -> str:
     """The caller's name as it was sent, but for control characters and line breaks: these are spaces from here on."""
     name = message.get("CallerIDName")
     # Everywhere but in QueueStatus, Asterisk writes names like a C string: O'Neil is O\'Neil.
-    return _shown(name if message.event == "QueueEntry" else _ESCAPED.sub(_unescaped, name))
+    shown = _shown(name if message.event == "QueueEntry" else _ESCAPED.sub(_unescaped, name))
+    return caller_of(shown, _number(message))  # what phones are shown has more in it
 
 
 def _shown(value: str) -> str:

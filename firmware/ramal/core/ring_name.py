@@ -9,3 +9,10 @@ NAME_MAX, TITLE_MAX, OUTCOME_MAX = 40, 20, 16
 def title_of(queue: Queue) -> str:
     """What people call the queue."""
     return queue.title.strip() or queue.name
+
+
+def caller_of(shown: str, number: str) -> str:
+    """The caller's own name out of what a desk phone is shown (``Maria Souza · Vendas · Vendido``); "" when it was only
+    the number."""
+    name = shown.partition(" · ")[0].strip()
+    return "" if name == number else name
