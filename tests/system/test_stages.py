@@ -45,7 +45,7 @@ def whys(office: TestBox, caller: str) -> list[str]:
     """The reasoned lines and stages the dialplan wrote about a caller, in order."""
     lines = (office.home.asterisk_log / "cel-custom" / "ramal.csv").read_text(errors="replace").splitlines()
     mine = [line for line in lines if f",%2B{caller[1:]}," in line]
-    found = [re.search(r",(WHY|STAGE|WAIT_SAID|VOICEMAIL),%7B%22extra%22%3A%22([^,]*)%22%7D", line) for line in mine]
+    found = [re.search(r",(WHY|STAGE|VOICEMAIL),%7B%22extra%22%3A%22([^,]*)%22%7D", line) for line in mine]
     return [match[2].replace("%7C", "|").replace("%2F", "/") for match in found if match]
 
 
@@ -206,7 +206,12 @@ def test_the_wait_is_said_as_a_band_of_minutes_and_silence_when_it_is_stale(offi
         office.call(Caller(OTHER, callers[3], stay_ms=2000))
         office.wait_for_callers()
         agents.dial_code(office, desk, "*46")
-    assert [whys(office, caller)[0] for caller in callers] == ["4|7", "0|3", "0|1", "plain|all"]
+    assert [whys(office, caller)[0] for caller in callers] == [
+        "wait-said|4|7",
+        "wait-said|0|3",
+        "wait-said|0|1",
+        "plain|all",
+    ]
 
 
 def test_the_daemon_lifts_who_waits_once_also_after_it_died(office: TestBox) -> None:

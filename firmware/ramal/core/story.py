@@ -145,10 +145,8 @@ def _said(story: Story, event: Cel, fields: list[str]) -> None:
         _about_legs(story, event, fields)
     if name in ("QUEUE", "PHONE", "VOICEMAIL") and story.visits and story.visits[-1].ended_ms is None:
         story.visits[-1].ended_ms = event.at_ms  # left without a QUEUE_END: transferred
-    if name == "QUEUE" and not _goes_on(story, fields):
-        story.visits.append(Visit(fields[0], event.at_ms, fields[1] if len(fields) > 1 else ""))
     if name == "QUEUE":
-        story.visits[-1].parts += fields[2:3]
+        story.visits.append(Visit(fields[0], event.at_ms, fields[1] if len(fields) > 1 else ""))
     elif name == "STAGE" and story.visits:
         story.visits[-1].parts.append(fields[0])
         story.visits[-1].ended_ms, story.visits[-1].status = None, ""
@@ -197,14 +195,6 @@ def _seat(story: Story) -> None:
             leg.agent = story.seats.get(leg.endpoint, "")
         if (line := line_of(leg)) and line in story.dialed:
             story.dialed[leg.unique_id] = story.dialed[line]
-
-
-def _goes_on(story: Story, fields: list[str]) -> bool:
-    """Whether a QUEUE that names its part goes on with the stay before: the same queue, asked in another way."""
-    if not story.visits or len(fields) < 4 or not story.visits[-1].parts or story.visits[-1].queue != fields[0]:
-        return False
-    story.visits[-1].ended_ms, story.visits[-1].status = None, ""
-    return True
 
 
 def _attach(story: Story, lines: tuple[Queued, ...]) -> None:
