@@ -300,7 +300,7 @@ def test_contacts_are_added_found_changed_blocked_and_deleted(floor: Floor, page
 def test_a_file_of_contacts_is_brought_in_or_its_wrong_lines_are_told(floor: Floor, page: Page, tmp_path: Path) -> None:
     wrong, right = tmp_path / "wrong.csv", tmp_path / "right.csv"
     wrong.write_text("number,name\n+5511987650001,Ana\nxyz,Zé\n+5511987650001,Bia\n")
-    right.write_text("number;name;vip\n" + "".join(f"+55119876{n:05};Pessoa {n:05};no\n" for n in range(10_000)))
+    right.write_text("number;name;vip\n" + "".join(f"+55119876{n:05};Pessoa {n:05};no\n" for n in range(500)))
     sign_in(page, floor.page.url)
     page.goto(floor.page.url + "/contacts/import")
     page.set_input_files("#file", wrong)
@@ -309,15 +309,15 @@ def test_a_file_of_contacts_is_brought_in_or_its_wrong_lines_are_told(floor: Flo
     expect(page.locator("#problems")).to_contain_text("xyz")
     page.set_input_files("#file", right)
     page.click("button:has-text('Import')")
-    expect(page.locator(".told-good")).to_contain_text("10000 contacts added", timeout=60_000)
+    expect(page.locator(".told-good")).to_contain_text("500 contacts added", timeout=30_000)
     expect(page.locator(".contact")).to_have_count(50)
-    expect(page.locator(".pager")).to_contain_text("Page 1 of 200")
+    expect(page.locator(".pager")).to_contain_text("Page 1 of 10")
     page.click("text=Next")
     expect(page.locator(".contact").first).to_contain_text("Pessoa 00050")
     with page.expect_download() as got:
         page.click("text=Export")
     lines = Path(got.value.path()).read_text(encoding="utf-8-sig").splitlines()
-    assert len(lines) == 10_001
+    assert len(lines) == 501
 
 
 def test_ten_thousand_missed_callers_are_shown_page_by_page(floor: Floor) -> None:
@@ -342,6 +342,19 @@ def test_ten_thousand_missed_callers_are_shown_page_by_page(floor: Floor) -> Non
             break
         path = link.replace("&amp;", "&")
     assert len(seen) == 10_002
+
+
+def test_ten_thousand_contacts_are_shown_page_by_page(floor: Floor) -> None:
+    db = open_writer(floor.home.db)
+    try:
+        rows = ((f"+5531{n:09}", f"Pessoa {n}", 0, 0, "", "", "", "", f"pessoa {n}", 1) for n in range(10_000))
+        db.executemany(f"INSERT INTO contact VALUES ({', '.join('?' * 10)})", rows)
+    finally:
+        db.close()
+    client = signed_in(floor, "owner")
+    for path, first in (("/contacts", 50), ("/contacts?page=199", 50), ("/contacts?search=pessoa+9999", 1)):
+        assert client.get(path).get_data(as_text=True).count('class="contact"') == first, path
+    assert "No contact matches." in client.get("/contacts?page=200").get_data(as_text=True)
 
 
 def test_opening_hours_are_switched_by_hand(floor: Floor, page: Page) -> None:

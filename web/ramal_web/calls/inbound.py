@@ -24,6 +24,12 @@ LOOK = {
     "callback_calling": ("phone", "warn"),
     "callback_over": ("back", "info"),
     "returning": ("phone", "info"),
+    "parked": ("pause", "info"),
+    "retrieved": ("back", "good"),
+    "picked_up": ("check", "good"),
+    "came_back": ("back", "warn"),
+    "do_not_disturb": ("moon", "quiet"),
+    "forward": ("turn", "quiet"),
     "decision": ("why", "quiet"),
     "supervised": ("ear", "info"),
 }
@@ -40,7 +46,7 @@ class Names(Protocol):
 
 def said(step: Step, names: Names) -> str:
     """The step as a sentence; "" when it is none of these."""
-    return _agent(step, names) or _callback(step, names) or _supervised(step, names)
+    return _agent(step, names) or _callback(step, names) or _phone(step, names) or _supervised(step, names)
 
 
 def _agent(step: Step, names: Names) -> str:
@@ -66,6 +72,37 @@ def _agent(step: Step, names: Names) -> str:
         case "status":
             return gettext("%(name)s heard how things stand.", name=name)
     return ""
+
+
+def _phone(step: Step, names: Names) -> str:
+    who = _caller(step, names)
+    match step.kind:
+        case "parked":
+            return gettext("Parked by phone %(phone)s.", phone=names.phone(_text(step.detail, "by") or step.who))
+        case "retrieved":
+            return gettext("Taken out of parking by %(name)s.", name=who)
+        case "picked_up":
+            return gettext("Picked up by %(name)s from another phone.", name=who)
+        case "came_back":
+            return gettext("Came back to phone %(phone)s: nobody took it.", phone=names.phone(_phone_of(step)))
+        case "do_not_disturb":
+            if _text(step.detail, "state") in ("off", "0", ""):
+                return gettext("Phone %(phone)s rings again.", phone=names.phone(_phone_of(step)))
+            return gettext("Phone %(phone)s asked not to be disturbed.", phone=names.phone(_phone_of(step)))
+        case "forward":
+            to = _text(step.detail, "number")
+            if not to:
+                return gettext("Phone %(phone)s no longer forwards its calls.", phone=names.phone(_phone_of(step)))
+            return gettext(
+                "Phone %(phone)s forwards its calls to %(number)s.",
+                phone=names.phone(_phone_of(step)),
+                number=number(to),
+            )
+    return ""
+
+
+def _phone_of(step: Step) -> str:
+    return _text(step.detail, "phone") or step.who
 
 
 def _night(step: Step) -> str:

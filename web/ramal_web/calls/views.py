@@ -50,6 +50,7 @@ def one(call_id: str) -> str:
         steps=detail.steps,
         recordings=detail.recordings,
         listeners=detail.listeners,
+        legs=detail.legs,
         contact=history().contact(detail.call.caller),
         noted=_noted(detail.steps, say),
         say=say,

@@ -188,6 +188,11 @@ def act(what: str, by: str, agent: str) -> str:
     return inbound.act(what, by, agent)
 
 
+def leg_end(code: str) -> str:
+    """How somebody's part of a call ended; "" when the call ended there."""
+    return {"transferred": gettext("handed on"), "parked": gettext("parked")}.get(code, "")
+
+
 def hangup(by: str) -> str:
     """Who ended a call."""
     return {
