@@ -36,6 +36,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "ramal.errors": frozenset(),
     "ramal.core": frozenset({"ramal.errors"}),
     "ramal.provide": frozenset({"ramal.errors"}),
+    "ramal.provision": frozenset({"ramal.core", "ramal.errors"}),
     **dict.fromkeys(
         ("ramal.ami", "ramal.asterisk", "ramal.store", "ramal.control", "ramal.virtual"),
         frozenset({"ramal.core", "ramal.errors", "ramal.provide"}),
@@ -43,7 +44,10 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "ramal.engine": frozenset({"ramal.core", "ramal.errors", "ramal.notify"}),
     "ramal.notify": frozenset({"ramal.errors"}),
     "ramal.ops": frozenset(
-        {"ramal.core", "ramal.errors", "ramal.control", "ramal.store", "ramal.ami", "ramal.asterisk", "ramal.box.home"}
+        {
+            *("ramal.core", "ramal.errors", "ramal.control", "ramal.store", "ramal.ami", "ramal.asterisk"),
+            *("ramal.box.home", "ramal.provision"),
+        }
     ),
     # Only names of files: the page's process must find the database and the daemon's socket.
     "ramal.box.home": frozenset({"ramal.errors"}),

@@ -41,7 +41,7 @@ from ramal.engine import TICK_S, Engine, clock_ms
 from ramal.errors import RamalError
 from ramal.in_force import InForce, Means
 from ramal.notify import Notifier
-from ramal.ops import agents, contacts, forecast, night, returns, supervise
+from ramal.ops import agents, contacts, forecast, night, phones, returns, supervise, wall
 from ramal.ops import means as ops
 from ramal.ops.means import Subject
 from ramal.ops.rounds import Rounds
@@ -66,6 +66,8 @@ SUBJECTS: tuple[Callable[[ops.Means], Subject], ...] = (
     returns.subject,
     forecast.subject,
     agents.subject,
+    wall.subject,
+    phones.subject,
 )
 """What the page and the command line can ask for, beside what stands here."""
 

@@ -102,6 +102,10 @@ def _parser() -> argparse.ArgumentParser:
     night = command("night", _night, "show whether the hours are open, or switch them until they turn by themselves")
     night.add_argument("state", nargs="?", default="", metavar="open|closed|auto", choices=("open", "closed", "auto"))
     night.add_argument("hours", nargs="?", default="", help="the name of one set of hours (else all)")
+    phones = command("phones", _phones, "show the desk phones, or let one fetch its settings")
+    phones.add_argument("act", nargs="?", default="list", choices=("list", "provision", "password"))
+    phones.add_argument("extension", nargs="?", default="", help="the phone that may fetch")
+    phones.add_argument("--minutes", type=int, default=30, metavar="N", help="for so long (else 30; 0 ends it)")
     command("rebuild", _rebuild, "compute the history anew from the kept journal lines")
     return parser
 
@@ -241,3 +245,9 @@ def _night(home: Home, arguments: argparse.Namespace) -> int:
 
 def _contacts(home: Home, arguments: argparse.Namespace) -> int:
     return int(importlib.import_module("ramal.contacts").run(home, arguments.act, arguments.value))
+
+
+def _phones(home: Home, arguments: argparse.Namespace) -> int:
+    from ramal import phones
+
+    return phones.run(home, arguments.act, arguments.extension, arguments.minutes)

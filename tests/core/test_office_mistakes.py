@@ -223,7 +223,7 @@ QUEUES = '[[queue]]\nname = "sales"\n[[queue]]\nname = "support"\n'
         (HEAD + PHONE + "model='yeelink'\nmac='001565AABBCC'", 5, "did you mean “yealink”"),
         (HEAD + PHONE + "mac='001565AABBCC'", 5, "“mac” does nothing without “model”"),
         (HEAD + PHONE + "model='snom'", 5, "“model” does nothing without “mac”"),
-        (HEAD + MAC + MAC.replace("201", "202").replace(":", "-"), 9, "“001565AABBCC” stands twice: it is the phone of"),
+        (HEAD + MAC + MAC.replace("201", "202").replace(":", "-"), 9, "“001565AABBCC” stands twice: it is the"),
         # agents and what they can do
         (HEAD + CALLS + "need='englsh'\n" + AGENT + "skills=['english']", 6, "did you mean “english”"),
         (HEAD + AGENT + "skills=[{skill='en', level=0}]", 7, "it must be from 1 to 9"),

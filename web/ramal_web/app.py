@@ -27,8 +27,10 @@ from ramal_web import (
     live,
     menus,
     night,
+    provision,
     returns,
     security,
+    wall,
 )
 from ramal_web.calls.heard import Heard
 from ramal_web.i18n import gettext
@@ -36,6 +38,7 @@ from ramal_web.live.feed import Feed
 from ramal_web.live.reasons import Reasons
 from ramal_web.settings import WebSettings
 from ramal_web.throttle import Throttle
+from ramal_web.wall.figures import Figures
 
 log = logging.getLogger("ramal.web")
 
@@ -63,12 +66,13 @@ def create_app(settings: WebSettings) -> Flask:
     app.extensions["ramal.throttle"] = Throttle()
     app.extensions["ramal.heard"] = Heard()
     app.extensions["ramal.reasons"] = Reasons()
+    app.extensions["ramal.figures"] = Figures(settings.db)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     history.install(app)
     security.install(app)
     languages.install(app)
     formats.install(app)
-    for area in (auth, live, desk, calls, returns, contacts, menus, night, audit, drill, health):
+    for area in (auth, live, desk, calls, returns, contacts, menus, night, wall, audit, drill, health, provision):
         app.register_blueprint(area.blueprint)
     app.jinja_env.globals["asset"] = _asset(app)
     app.jinja_env.globals["theme"] = _theme

@@ -4,7 +4,7 @@ Law: no other module builds a path inside the home, and nothing is written outsi
 Asterisk's packages). Layout::
 
     settings.toml            ports and addresses, for people to edit
-    secrets/                 ami, web-session, one-time-password: random, 0600
+    secrets/                 ami, web-session, phones, one-time-password: random, 0640
     db/ramal.db              settings, history
     recordings/2026/11/22/   talks and messages, named by call
     prompts/                 spoken texts, per language
@@ -155,6 +155,10 @@ class Home:
         """This box's random AMI password."""
         return (self.root / "secrets" / "ami").read_text().strip()
 
+    def phones_secret(self) -> bytes:
+        """This box's random key, from which the tokens and the admin password of its desk phones come."""
+        return (self.root / "secrets" / "phones").read_bytes().strip()
+
     def prepare(self) -> None:
         """Create the folders and the secrets that are not there yet. RamalError when that cannot be."""
         for mark in str(self.root):
@@ -187,7 +191,7 @@ class Home:
                 )
             vault = self.root / "secrets"
             vault.mkdir(mode=0o750, exist_ok=True)
-            for name in ("ami", "web-session"):
+            for name in ("ami", "web-session", "phones"):
                 if not (vault / name).exists():
                     _write_secret(vault / name, secrets.token_urlsafe(32))
         except OSError as error:

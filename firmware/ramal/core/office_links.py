@@ -126,8 +126,8 @@ def _macs(rows: list[Row], ledger: Ledger) -> None:
         mac = row.values.get("mac")
         first = seen.setdefault(mac, row) if mac else row
         if first is not row:
-            line = ledger.where.line((*first.path, "mac"))
-            ledger.add((*row.path, "mac"), "twice", PHONE.setting("mac").example, value=mac, a_thing="the phone", line=line)
+            words = {"value": mac, "a_thing": "the phone", "line": ledger.where.line((*first.path, "mac"))}
+            ledger.add((*row.path, "mac"), "twice", PHONE.setting("mac").example, **words)
 
 
 def _hours(row: Row, ledger: Ledger) -> None:

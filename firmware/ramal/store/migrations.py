@@ -361,6 +361,56 @@ SECOND = (
     ) STRICT, WITHOUT ROWID
     """,
     "CREATE INDEX return_attempt_number ON return_attempt (number, at_ms)",
+    # Screens on a wall that show the board without a password: what their address proves, as SHA-256.
+    """
+    CREATE TABLE wall_screen (
+        id INTEGER PRIMARY KEY,
+        digest BLOB NOT NULL UNIQUE,
+        name TEXT NOT NULL,
+        made_ms INTEGER NOT NULL,
+        made_by TEXT NOT NULL
+    ) STRICT
+    """,
+    # Alarms (core.alarm) that are raised, and what is to be told about them. told_ms: 0 = nobody was told.
+    """
+    CREATE TABLE alarm_state (
+        name TEXT PRIMARY KEY,
+        raised_ms INTEGER NOT NULL,
+        told_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE notice (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        made_ms INTEGER NOT NULL,
+        alarm TEXT NOT NULL,
+        way TEXT NOT NULL CHECK (way IN ('mail', 'webhook')),
+        target TEXT NOT NULL,
+        body TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('waiting', 'sent', 'given_up')),
+        tries INTEGER NOT NULL,
+        next_ms INTEGER NOT NULL,
+        ended_ms INTEGER,
+        error TEXT NOT NULL,
+        CHECK ((ended_ms IS NULL) = (state = 'waiting'))
+    ) STRICT
+    """,
+    "CREATE INDEX notice_waiting ON notice (id) WHERE state = 'waiting'",
+    # Who may fetch the settings of a desk phone, and who did last. fresh: never fetched since its hardware address is
+    # known (known_ms); open_until_ms: a person allowed it until then.
+    """
+    CREATE TABLE phone_file (
+        phone TEXT PRIMARY KEY,
+        mac TEXT NOT NULL,
+        known_ms INTEGER NOT NULL,
+        fresh INTEGER NOT NULL CHECK (fresh IN (0, 1)),
+        open_until_ms INTEGER NOT NULL,
+        fetched_ms INTEGER,
+        address TEXT NOT NULL,
+        agent TEXT NOT NULL,
+        refused_ms INTEGER
+    ) STRICT, WITHOUT ROWID
+    """,
 )
 
 
