@@ -143,6 +143,10 @@ class History:
         """How many callers nobody has spoken with yet."""
         return read.missed_open(self._db)
 
+    def callback_of(self, call_id: str) -> Callback | None:
+        """The callback that was asked for in a call."""
+        return read.callback_of(self._db, call_id)
+
     def pending_callbacks(self) -> list[Callback]:
         """Callbacks that are not over, the longest waiting first."""
         return read.pending_callbacks(self._db)

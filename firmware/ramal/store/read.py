@@ -26,6 +26,8 @@ from ramal.store.contacts_csv import write_contacts as write_contacts
 from ramal.store.db import DatabaseUnusable as DatabaseUnusable
 from ramal.store.db import open_reader as open_reader
 from ramal.store.decisions import of_call
+from ramal.store.kpi import behind as behind
+from ramal.store.kpi import offers as offers
 from ramal.store.ledger import HOUR_MS, TAKES, journal_of, last_sign
 from ramal.store.listing import CALL as CALL
 from ramal.store.listing import CallRow as CallRow
@@ -36,6 +38,9 @@ from ramal.store.menus import MenuFigures as MenuFigures
 from ramal.store.menus import menus as menus
 from ramal.store.packing import unpack
 from ramal.store.returns import Missed as Missed
+from ramal.store.screens import Screen as Screen
+from ramal.store.screens import screen_of as screen_of
+from ramal.store.screens import screens as screens
 from ramal.store.settings import SettingsUnreadable as SettingsUnreadable
 from ramal.store.settings import load as load
 from ramal.store.supervision import AuditPage as AuditPage
@@ -176,6 +181,11 @@ def missed_calls(
 def missed_open(db: sqlite3.Connection) -> int:
     """How many callers nobody has spoken with yet."""
     return returns.waiting(db)
+
+
+def callback_of(db: sqlite3.Connection, call_id: str) -> Callback | None:
+    """The callback that was asked for in a call."""
+    return callbacks.get(db, call_id)
 
 
 def pending_callbacks(db: sqlite3.Connection) -> list[Callback]:

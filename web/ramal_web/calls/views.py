@@ -51,6 +51,7 @@ def one(call_id: str) -> str:
         recordings=detail.recordings,
         listeners=detail.listeners,
         legs=detail.legs,
+        callback=history().callback_of(detail.call.id),
         contact=history().contact(detail.call.caller),
         noted=_noted(detail.steps, say),
         say=say,

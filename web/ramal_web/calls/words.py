@@ -188,6 +188,18 @@ def act(what: str, by: str, agent: str) -> str:
     return inbound.act(what, by, agent)
 
 
+def callback_state(code: str) -> str:
+    """What became of a callback."""
+    return {
+        "waiting": gettext("waits for its turn"),
+        "calling": gettext("being called now"),
+        "not_allowed": gettext("not at this hour"),
+        "done": gettext("done: they spoke"),
+        "expired": gettext("given up"),
+        "cancelled": gettext("cancelled"),
+    }.get(code, label(code))
+
+
 def leg_end(code: str) -> str:
     """How somebody's part of a call ended; "" when the call ended there."""
     return {"transferred": gettext("handed on"), "parked": gettext("parked")}.get(code, "")
