@@ -369,11 +369,12 @@ def test_a_restart_of_asterisk_ends_what_had_to_end_and_the_lamps_are_right(here
     here.desks["201"].policy = agents.REJECT
     here.box.call(caller(SALES, 1500))
     until(lambda: here.paused("7") == "rejected", 5, "left alone")
-    since_s = int(here.kept("ramal-pause", "7").split("|")[1])
-    here.box.wait_for_callers()
     here.do("timer0_dd-7_4_ramal-pause-long_7")
     here.do("timer0_ee-7_3600_ramal-pause-long_7")
-    until(lambda: time.time() > since_s + 2.5, 5, "Asterisk has its memory on the disk")
+    until(lambda: here.kept("ramal-timer", "ee-7"), 5, "both wait")
+    written_s = time.time()
+    here.box.wait_for_callers()
+    until(lambda: time.time() > written_s + 2.5, 5, "Asterisk has its memory on the disk")
     here.box.kill_asterisk()
     here.box.start()
     assert here.kept("ramal-agent", "7") == "201"
