@@ -57,6 +57,15 @@ def file(name: str, token: str = "") -> Response:
     return Response(str(told["body"]), mimetype=str(told["type"]))
 
 
+@blueprint.get("/provision/")
+@blueprint.get("/provision/<path:rest>")
+@public
+@passive
+def nothing(rest: str = "") -> Response:
+    """Or a phone would be led to the sign-in of people."""
+    return _say("There is no such file.", 404)
+
+
 def _local(address: str) -> str | None:
     """The address in its short form when it is one of a local network, else None."""
     try:
