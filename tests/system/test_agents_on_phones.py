@@ -369,8 +369,8 @@ def test_a_restart_of_asterisk_ends_what_had_to_end_and_the_lamps_are_right(here
     here.desks["201"].policy = agents.REJECT
     here.box.call(caller(SALES, 1500))
     until(lambda: here.paused("7") == "rejected", 5, "left alone")
-    here.do("timer0_dd-7_4_ramal-pause-long_7")
-    here.do("timer0_ee-7_3600_ramal-pause-long_7")
+    here.do("timer0_dd-7_4_ramal-wrap-over_7")
+    here.do("timer0_ee-7_3600_ramal-wrap-over_7")
     until(lambda: here.kept("ramal-timer", "ee-7"), 5, "both wait")
     written_s = time.time()
     here.box.wait_for_callers()
