@@ -179,6 +179,7 @@ def features_conf() -> str:
     return """[general]
 transferdigittimeout = 5
 featuredigittimeout = 700
+pickupexten = none
 
 [featuremap]
 """

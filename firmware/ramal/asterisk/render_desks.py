@@ -39,7 +39,7 @@ def phones(office: Office) -> str:
     if office.parking:
         park = token(office.parking)
         internal.append(f"exten => {park},1,Park(default)")
-        transfer.append(f"exten => {park},1,Park(default)")
+        transfer.append(f"exten => {park},1,Goto(ramal-hand-to-parking,s,1)")
         for place in _places(office):
             internal.append(f"exten => {place},1,Goto(ramal-parked,{place},1)")
             hints.append(f"exten => {place},hint,park:{place}@ramal-parking")
