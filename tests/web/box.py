@@ -53,11 +53,11 @@ class Daemon:
         self.refuse: dict[str, str] = {}
         self.silent: set[str] = set()
         self.drill: dict[str, Any] = {"state": "running", "steps": [], "call": None}
+        self.names: tuple[str, ...] = ("ping", "live", "drill.start", "drill.status", "user.set_password", "audit")
         self._server: Server | None = None
 
     def start(self) -> None:
-        names = ("ping", "live", "drill.start", "drill.status", "user.set_password", "audit")
-        self._server = Server(self.home.control_sock, dict.fromkeys(names, self._answer))
+        self._server = Server(self.home.control_sock, dict.fromkeys(self.names, self._answer))
         self._server.start()
 
     def stop(self) -> None:

@@ -58,5 +58,8 @@ def refused(code: str, sentence: str) -> str:
         "not-waiting": gettext("This caller does not wait any more: somebody answered, or they hung up."),
         "no-queue": gettext("This office has no such queue. Nothing was done."),
         "same-queue": gettext("The caller waits in that queue already."),
+        "no-screen": gettext("There is no such screen any more. Nothing was changed."),
+        "screens-full": gettext("There are too many screens already. Take one away first."),
+        "screen-name": gettext("Give the screen a name, such as where it hangs."),
         "no-reason": gettext("This office has no such reason for a break. Nothing was done."),
     }.get(code, sentence)

@@ -15,6 +15,7 @@ LOOK = {
     "missed": "back",
     "callback": "back",
     "night": "moon",
+    "wall": "now",
     "office": "pen",
 }
 
@@ -49,7 +50,13 @@ def say(what: str) -> str:
         "missed.called": gettext("Called a missed caller back"),
         "missed.dismissed": gettext("Dismissed a missed caller"),
         "callback.cancelled": gettext("Cancelled a call back"),
+        "phone.fetched": gettext("A desk phone fetched its settings"),
+        "phone.refused": gettext("A desk phone was not let in"),
+        "phone.opened": gettext("Let a desk phone fetch its settings"),
+        "phone.closed": gettext("Closed a desk phone's settings"),
         "night.set": gettext("Switched opening hours"),
+        "wall.made": gettext("Opened the wallboard for a screen"),
+        "wall.revoked": gettext("Closed a screen's wallboard"),
     }.get(what, label(what))
 
 
