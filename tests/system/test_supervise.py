@@ -90,6 +90,7 @@ def talk(office: TestBox, folder: Path, user: str) -> Iterator[tuple[Phone, Phon
         yield caller, desk
         caller.hangup()
         until(lambda: not desk.calls, 10, "the agent's phone is free")
+        agents.dial_code(office, desk, "*46")
 
 
 def dial_with_pin(office: TestBox, desk: Phone, code: str, pin: str = PIN, who: str = "") -> None:
@@ -155,9 +156,11 @@ def test_nobody_there_and_nobody_talking_are_said(office: TestBox) -> None:
         for code in ("*557", "*5599999", "*587"):
             dial_with_pin(office, boss, code)
             until(lambda: not boss.calls, 15, f"{code} ended")
-        with agents.logged_in(office, "201"):
+        with agents.logged_in(office, "201") as desk:
             dial_with_pin(office, boss, "*567")
             until(lambda: not boss.calls, 15, "nobody talks")
+            desk.policy = agents.IGNORE
+            agents.dial_code(office, desk, "*46")
         agents.dial_code(office, boss, "*46")
 
 
