@@ -57,7 +57,7 @@ def fold(journal: Journal) -> Call:
         direction=direction,
         category=None,
         started_ms=story.first.at_ms if story.first else journal.queue[0].at_s * 1000,
-        ended_ms=ended_ms,
+        ended_ms=_gone_ms(story, direction, ended_ms),
         line=facts.line,
         number=clean(facts.number),
         caller=clean(facts.caller),
@@ -154,6 +154,14 @@ def _facts(story: Story, journal: Journal) -> _Facts:
         facts.caller = "|".join(entered.data[1:-1]) if entered else ""
     facts.menu = " ".join(keys[-PATH_MAX:])
     return facts
+
+
+def _gone_ms(story: Story, direction: Direction, ended_ms: int | None) -> int | None:
+    """A received call ends when its caller is gone, though the agent may stay on the line to say what it was."""
+    main = story.main
+    if ended_ms is None or direction != "in" or main is None or main.ended_ms is None:
+        return ended_ms
+    return main.ended_ms
 
 
 def _direction(story: Story) -> Direction:
