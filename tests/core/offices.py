@@ -12,12 +12,14 @@ from ramal.core import hours as opening
 from ramal.core.destination import BACK, HANGUP, REPEAT, Destination
 from ramal.core.office import (
     Agent,
+    Alarm,
     Callback,
     DayPlan,
     Disposition,
     Holiday,
     Hours,
     Line,
+    Mail,
     Membership,
     Menu,
     Number,
@@ -105,6 +107,7 @@ def offices(draw: st.DrawFn) -> Office:
     others = [other for other in LANGUAGES if other != language]
     more = draw(st.lists(st.sampled_from(others), unique=True))
     tongues = st.sampled_from(["", language, *more])
+    mail = tuple(draw(st.lists(mail_servers(), max_size=1)))
     callbacks = {name: draw(st.sampled_from(["no", "agent-first", "customer-first"])) for name in queue_names}
     ends = [HANGUP, *(Destination("voicemail", name) for name in queue_names)]
     ends += [Destination("phone", name) for name in extension_names]
@@ -168,6 +171,11 @@ def offices(draw: st.DrawFn) -> Office:
             for key, name in zip("0123456789", draw(st.lists(names, unique_by=bare, max_size=3)), strict=False)
         ),
         agents=agents,
+        mail=mail,
+        alarms=tuple(
+            draw(alarms(name, queue_names, hours_names, bool(mail)))
+            for name in draw(st.lists(names, unique_by=bare, max_size=2))
+        ),
         queues=tuple(
             draw(queues(name, after("queue", name), callbacks[name], hours_names, queue_extensions[place : place + 1]))
             for place, name in enumerate(queue_names)
@@ -201,6 +209,34 @@ def phones(draw: st.DrawFn, place: int, name: str) -> Phone:
     model = draw(st.sampled_from(["", *get_args(PhoneModel)]))
     mac = f"{draw(st.integers(0, 0x7F)) * 2:02X}{draw(st.integers(0, 2**32 - 1)):08X}{place + 1:02X}" if model else ""
     return Phone(name, draw(secrets), draw(texts), draw(st.booleans()), mac, model)
+
+
+@st.composite
+def alarms(draw: st.DrawFn, name: str, queue_names: list[str], hours_names: list[str], with_mail: bool) -> Alarm:
+    measure = draw(st.sampled_from(["longest-wait", "callers-waiting", "service-level", "no-agent"]))
+    webhook = draw(st.sampled_from(["", "https://example.com/a?b=c", "http://10.0.0.9:8080"]))
+    return Alarm(
+        name=name,
+        measure=measure,
+        queue=draw(st.sampled_from(["", *queue_names])),
+        limit=draw(st.integers(1, 100)),
+        window_min=draw(st.integers(1, 1440)),
+        min_calls=draw(st.integers(1, 1000)),
+        hours=draw(st.sampled_from(["", *hours_names])),
+        holds_s=draw(st.integers(0, 3600)),
+        mail=draw(st.sampled_from([(), ("boss@example.com", "a.b+c@x.example")])) if with_mail else (),
+        webhook=webhook,
+        webhook_secret=draw(st.just("") | secrets) if webhook else "",
+        resolved=draw(st.booleans()),
+        quiet_min=draw(st.integers(0, 1440)),
+    )
+
+
+@st.composite
+def mail_servers(draw: st.DrawFn) -> Mail:
+    security, username = draw(st.sampled_from(["starttls", "tls", "none"])), draw(texts)
+    password = draw(texts) if security != "none" and username else ""
+    return Mail("smtp.example.com", "office@example.com", draw(st.integers(1, 65535)), security, username, password)
 
 
 @st.composite

@@ -17,6 +17,8 @@ Transport = Literal["udp", "tcp", "tls"]
 DtmfMode = Literal["auto", "rfc4733", "info", "inband"]
 Callback = Literal["no", "agent-first", "customer-first"]
 DialOut = Literal["no", "national", "international"]
+Measure = Literal["longest-wait", "callers-waiting", "service-level", "no-agent"]
+MailSecurity = Literal["starttls", "tls", "none"]
 PhoneModel = Literal["yealink", "grandstream-grp", "grandstream-gxp", "fanvil", "snom"]
 
 
@@ -280,6 +282,45 @@ class Menu:
 
 
 @dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something that somebody must be told of. ``queue`` empty = all queues.
+
+    ``measure``: ``longest-wait``: somebody waits for more than ``limit`` seconds; ``callers-waiting``: more than
+    ``limit`` callers wait; ``service-level``: of the calls of the last ``window_min`` minutes, at least ``min_calls``,
+    fewer than ``limit`` percent were answered in time (F6, core.kpi); ``no-agent``: nobody is logged in during
+    ``hours`` (empty = the queue's, and these empty = always). It must hold for ``holds_s`` seconds to be raised, and
+    be over for as long to be cleared. ``mail``: addresses; ``webhook``: an address that gets JSON, signed with
+    ``webhook_secret``. ``resolved``: the end is told too. Within ``quiet_min`` minutes nothing is raised again.
+    """
+
+    name: str
+    measure: Measure
+    queue: str = ""
+    limit: int = 0
+    window_min: int = 30
+    min_calls: int = 5
+    hours: str = ""
+    holds_s: int = 0
+    mail: tuple[str, ...] = ()
+    webhook: str = ""
+    webhook_secret: str = ""
+    resolved: bool = True
+    quiet_min: int = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """The office's way to send mail: a server that takes it from us. ``sender`` is the address it comes from."""
+
+    host: str
+    sender: str
+    port: int = 587
+    security: MailSecurity = "starttls"
+    username: str = ""
+    password: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Office:
     """Everything one box is configured with.
 
@@ -305,6 +346,9 @@ class Office:
     hours: tuple[Hours, ...] = ()
     holidays: tuple[Holiday, ...] = ()
     pauses: tuple[PauseReason, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+    mail: tuple[Mail, ...] = ()
+    """One at most."""
     city: str = ""
     languages: tuple[Language, ...] = ()
     dial_out: DialOut = "no"

@@ -6,7 +6,7 @@ from ramal.core.hours import spell, spell_day
 from ramal.core.office import DayPlan, Disposition, Membership, Office, Option, Saying, Skill, Span
 from ramal.core.office_tables import LISTS, OFFICE, Table
 
-_HIDDEN = frozenset({"secret", "pin"})
+_HIDDEN = frozenset({"secret", "pin", "password", "webhook", "webhook_secret"})
 
 
 def diff(old: Office | None, new: Office) -> tuple[str, ...]:

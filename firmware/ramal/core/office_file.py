@@ -87,7 +87,9 @@ def read(
 def write(office: Office) -> str:
     """``office`` as TOML, canonical: a header, then every table in one order."""
     parts = [HEADER, _table("[office]", OFFICE, office)]
-    parts += [_table(f"[[{table.key}]]", table, thing) for table in LISTS for thing in getattr(office, table.attr)]
+    for table in LISTS:
+        head = f"[{table.key}]" if table.high == 1 else f"[[{table.key}]]"
+        parts += [_table(head, table, thing) for thing in getattr(office, table.attr)]
     return "\n".join(parts)
 
 
@@ -136,6 +138,8 @@ def _take(tree: dict[str, Any], ledger: Ledger) -> Rows:
     country = rows["office"][0].values.get("country", "BR")
     for table in LISTS:
         items = tree.get(table.key, [])
+        alone = table.high == 1 and isinstance(items, dict)
+        items = [items] if alone else items
         if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
             ledger.add((table.key,), "not-a-list", table=table.key)
             rows[table.key] = [unreadable(table)]
@@ -144,7 +148,8 @@ def _take(tree: dict[str, Any], ledger: Ledger) -> Rows:
             rows[table.key] = [unreadable(table)]
         else:
             rows[table.key] = [
-                _row(table, item, (table.key, place), ledger, country) for place, item in enumerate(items)
+                _row(table, item, (table.key,) if alone else (table.key, place), ledger, country)
+                for place, item in enumerate(items)
             ]
     return rows
 

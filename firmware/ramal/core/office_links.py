@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ramal.core.destination import Destination, Kind
+from ramal.core import office_alarms
 from ramal.core.office_needs import lacks
 from ramal.core.office_problems import Ledger
 from ramal.core.office_rows import ANY, Row, Rows
@@ -55,6 +56,10 @@ def check(rows: Rows, ledger: Ledger) -> None:
             if membership is not BAD:
                 example = AGENT.setting("queues").example
                 _there(rows, QUEUE, membership.queue, ledger, (*row.path, "queues", place), example, "queue")
+    for row in rows["alarm"]:
+        _named(rows, QUEUE, row, "queue", ledger)
+        _named(rows, HOURS, row, "hours", ledger)
+    office_alarms.check(rows, ledger)
     lacks(rows, list(_destinations(rows)), ledger)
     _loops(rows, ledger)
 

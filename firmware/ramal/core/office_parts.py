@@ -16,9 +16,21 @@ _KEY = re.compile(r"[0-9*#]\Z")
 _DATE = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}\Z")
 _EVERY_YEAR = re.compile(r"[0-9]{2}-[0-9]{2}\Z")
 
+_MAIL = re.compile(r"(?=.{3,254}\Z)[A-Za-z0-9._%+=-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\Z")
+_WEB = re.compile(r"(?=.{8,500}\Z)https?://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[!$-;=?-Z_a-z~]*)?\Z")
+
 word = shaped("name", destination.NAME)
 """A name that only has to be a word: of a skill, of a disposition."""
 language = choice(*get_args(Language))
+
+
+mail_address = shaped("mail", _MAIL)
+_web_address = shaped("web", _WEB)
+
+
+def web_address(value: Any, spot: Spot) -> Any:
+    """Where JSON is sent to, or nothing."""
+    return value if value == "" else _web_address(value, spot)
 
 
 def tongue(value: Any, spot: Spot) -> Any:

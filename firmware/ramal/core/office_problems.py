@@ -87,7 +87,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "skill": ("A skill of an agent is a name, or a table with “skill” and “level”.", ""),
     "only-in-options": ("“{key}” cannot be “{value}”: only a key of a menu leads there.", ""),
     "member": ("A queue of an agent is a name, or a table with “queue” and “penalty”.", ""),
+    "mail": ("“{value}” is not a mail address.", ""),
+    "web": ("“{value}” is not an address on the web; user names and spaces cannot be in it.", ""),
     # between values
+    "no-mail": ("“{name}” sends mail, and this office has no mail server.", "[mail]"),
+    "mail-plain": ("The password would go over the network for everybody to read.", 'security = "starttls"'),
+    "alarm-limit": ("An alarm of “{measure}” needs a limit{bounds}.", ""),
     "twice": ("“{value}” stands twice: it is {a_thing} of line {line} already.", ""),
     "hyphens": ("“{value}” differs from “{other}”, {a_thing} of line {line}, in hyphens only.", ""),
     "twice-here": ("“{value}” stands twice in “{key}”.", ""),

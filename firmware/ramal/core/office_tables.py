@@ -10,6 +10,7 @@ from ramal.core import office_parts as part
 from ramal.core import office_takes as take
 from ramal.core.office import (
     Agent,
+    Alarm,
     Callback,
     DialOut,
     DtmfMode,
@@ -17,6 +18,9 @@ from ramal.core.office import (
     Hours,
     Line,
     LineKind,
+    Mail,
+    MailSecurity,
+    Measure,
     Menu,
     Number,
     Office,
@@ -285,5 +289,46 @@ MENU = Table(
     ),
 )
 
-LISTS = (LINE, HOLIDAY, HOURS, NUMBER, PHONE, PAUSE, AGENT, QUEUE, MENU)
-"""Every ``[[table]]``, in the order of a written file."""
+ALARM = Table(
+    "alarm",
+    "alarms",
+    Alarm,
+    "name",
+    "the alarm",
+    100,
+    (
+        Setting("name", take.name, 'name = "sales-late"', required=True),
+        Setting("measure", take.choice(*get_args(Measure)), 'measure = "longest-wait"', required=True),
+        Setting("queue", take.reference, 'queue = "sales"'),
+        Setting("limit", take.integer(0, 14_400), "limit = 60"),
+        Setting("window_min", take.integer(1, 1440), "window_min = 30"),
+        Setting("min_calls", take.integer(1, 1000), "min_calls = 5"),
+        Setting("hours", take.reference, 'hours = "shop"'),
+        Setting("holds_s", take.integer(0, 3600), "holds_s = 30"),
+        Setting("mail", take.every(part.mail_address, 20), 'mail = ["boss@example.com"]'),
+        Setting("webhook", part.web_address, 'webhook = "https://example.com/alarm"'),
+        Setting("webhook_secret", take.provider_secret, 'webhook_secret = "a-long-word-both-sides-know"'),
+        Setting("resolved", take.boolean, "resolved = false"),
+        Setting("quiet_min", take.integer(0, 1440), "quiet_min = 15"),
+    ),
+)
+
+MAIL = Table(
+    "mail",
+    "mail",
+    Mail,
+    "host",
+    "the mail server",
+    1,
+    (
+        Setting("host", take.host, 'host = "smtp.example.com"', required=True),
+        Setting("port", take.integer(1, 65535), "port = 587"),
+        Setting("security", take.choice(*get_args(MailSecurity)), 'security = "starttls"'),
+        Setting("username", take.text(128), 'username = "office@example.com"'),
+        Setting("password", take.text(128), 'password = "the password of your provider"'),
+        Setting("sender", part.mail_address, 'sender = "office@example.com"', required=True),
+    ),
+)
+
+LISTS = (LINE, HOLIDAY, HOURS, NUMBER, PHONE, PAUSE, AGENT, QUEUE, MENU, ALARM, MAIL)
+"""Every ``[[table]]``, in the order of a written file. What there is once at most is written ``[table]``."""

@@ -26,8 +26,10 @@ FRESH_S = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One queue's day. ``level``: the service level by the definition ``variant``, with T = ``within_s``; ``callbacks``:
-    callers who wait to be called back; ``cut``: there were more calls than are counted."""
+    """One queue's day. ``level``: the service level by the definition ``variant``, with T = ``within_s``.
+
+    ``callbacks``: callers who wait to be called back; ``cut``: there were more calls than are counted.
+    """
 
     received: int
     answered: int
