@@ -141,7 +141,7 @@ def test_a_transfer_to_where_phones_may_not_call_comes_back(office: Desks) -> No
             hears(caller, "201")
             before = set(first.calls)
             first.transfer("+442079460000")
-            until(lambda: set(first.calls) - before and "answered" in states(first), 20, "it is back")
+            until(lambda: not before & set(first.calls) and states(first) == ["answered"], 20, "it is back")
             hears(caller, "201")
         office.over()
         assert office.provider.asked == []
@@ -159,7 +159,8 @@ def test_a_transfer_to_who_is_busy_comes_back_to_who_sent_it(office: Desks, poli
             hears(caller, "201")
             before = set(first.calls)
             first.transfer("203")
-            until(lambda: set(first.calls) - before and "answered" in states(first), 20, "it is back")
+            until(lambda: not before & set(first.calls) and states(first) == ["answered"], 20, "it is back")
+            hears(first, "caller")
         office.over()
         call = office.call(user)
         assert [leg[1] for leg in office.legs(call)] == ["201", "201"]
@@ -170,7 +171,9 @@ def test_a_transfer_to_who_is_busy_comes_back_to_who_sent_it(office: Desks, poli
 @pytest.mark.parametrize("code", ["*45", "*78", "*43", "999999"])
 def test_nobody_from_outside_is_sent_to_a_code_of_a_phone(office: Desks, code: str) -> None:
     user = f"+55119000002{len(code)}{code[-1]}"
-    with office.phone("201", ANSWER, login=True) as first:
+    with office.phone("201") as first:  # baresip keeps a call whose transfer was refused in its list for ever
+        agents.dial_code(office.box, first, "*45")
+        first.policy = ANSWER
         with office.caller(user) as caller:
             talks(first)
             hears(caller, "201")

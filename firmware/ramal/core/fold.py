@@ -123,7 +123,8 @@ def _facts(story: Story, journal: Journal) -> _Facts:
             case "INTERNAL" if not arrived and len(fields) > 1:  # who was handed on to a phone still called our number
                 facts.number = fields[1]
             case "OUT" if not arrived and story.main is not None and event.unique_id == story.main.unique_id:
-                facts.number = fields[0]
+                facts.number, facts.phone = fields[0], story.main.endpoint
+                facts.line = fields[1] if len(fields) > 1 else facts.line
                 facts.agent = fields[2] if len(fields) > 2 and fields[2] else facts.agent
             case "WHY" if not arrived and fields[0] == "outside-refused" and len(fields) > 1:
                 facts.number = fields[1]
