@@ -35,7 +35,7 @@ def with_phone(model: str = "yealink", mac: str = MAC) -> str:
 def daemon(start: Start) -> DaemonProcess:
     begun = start().up()
     begun.ask("apply", toml=with_phone(), file="o.toml")
-    until(lambda: phone(begun)["open"], 10, "the phone is known")
+    until(lambda: phone(begun)["open"], 30, "the phone is known")
     return begun
 
 
@@ -171,8 +171,38 @@ def test_only_addresses_of_a_local_network_are_heard(home: Home, address: str, h
     assert answer.status_code == (503 if heard else 403)
 
 
+@pytest.mark.parametrize(
+    ("host", "heard"),
+    [
+        ("10.0.0.5:8080", True),
+        ("[fd12::7]:8080", True),
+        ("ramal", True),
+        ("ramal.local:8080", True),
+        ("box.lan", True),
+        ("rebound.example.com", False),
+        ("10.0.0.5.nip.example", False),
+        ("local", True),
+        ("evil-local.com", False),
+    ],
+)
+def test_a_web_site_that_calls_itself_by_the_boxs_address_reads_nothing(home: Home, host: str, heard: bool) -> None:
+    client = create_app(of_home(home)).test_client()
+    answer = client.get(FILE, environ_base={"REMOTE_ADDR": "10.0.0.9"}, headers={"Host": host})
+    assert answer.status_code == (503 if heard else 403)
+
+
+def test_a_phone_is_not_fresh_again_because_the_daemon_started_anew(
+    page: Served, daemon: DaemonProcess, start: Start
+) -> None:
+    assert get(page, FILE)[0] == 200
+    daemon.kill()
+    again = start().up()
+    until(lambda: phone(again)["fetched_ms"], 10, "the office is read")
+    assert get(page, FILE)[0] == 403
+
+
 def test_a_host_that_is_none_is_not_put_into_a_file(page: Served) -> None:
-    assert get(page, FILE, Host="evil.example/provision/x?")[0] in (400, 404)
+    assert get(page, FILE, Host="evil/provision/x?")[0] in (400, 403, 404)
     assert get(page, FILE, Host="[::1]:8080")[1].count("= ::1\n") == 2
 
 

@@ -56,8 +56,14 @@ def test_knowing_the_same_phones_again_opens_nothing_and_another_device_is_fresh
     know(db, {"201": "000413922D24", "202": MAC}, NOW + 3)
     assert not admit(db, visit(), NOW + 4)  # the device is at 202 now
     assert admit(db, visit(mac="000413922D24"), NOW + 4)
-    know(db, {}, NOW + 5)
-    assert records(db) == {}
+
+
+def test_a_phone_that_is_gone_for_a_while_is_not_fresh_again(db: sqlite3.Connection) -> None:
+    assert admit(db, visit(), NOW)
+    know(db, {}, NOW + 1)  # the daemon starts, and has not read the office yet
+    know(db, {"201": MAC}, NOW + 2)
+    assert not admit(db, visit(), NOW + 3)
+    assert list(records(db)) == ["201"]
 
 
 def test_closing_takes_the_first_time_away_too(db: sqlite3.Connection) -> None:

@@ -47,9 +47,12 @@ class Visit:
 
 
 def know(connection: sqlite3.Connection, phones: Mapping[str, str], now_ms: int) -> None:
-    """Make the phones with a hardware address (extension → address) the known ones; a new address is fresh."""
+    """Know the phones with a hardware address (extension → address); a new address is fresh.
+
+    A phone that is not among them stays known: it must not be fresh again because the office was not read yet.
+    """
     for row in records(connection).values():
-        if phones.get(row.phone) != row.mac:
+        if phones.get(row.phone, row.mac) != row.mac:
             connection.execute("DELETE FROM phone_file WHERE phone = ?", (row.phone,))
     connection.executemany(
         "INSERT INTO phone_file VALUES (?, ?, ?, 1, 0, NULL, '', '', NULL) ON CONFLICT (phone) DO NOTHING",

@@ -9,6 +9,7 @@ import ipaddress
 import math
 import re
 import time
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, current_app, request
 
@@ -20,6 +21,8 @@ blueprint = Blueprint("provision", __name__)
 ASK_S = 6.0
 _NAME = re.compile(r"(?:cfg)?[0-9A-Fa-f]{12}\.(?:cfg|xml)\Z")
 """Files of one phone. Phones ask for a dozen others first, of their model or of older firmware: there are none."""
+HOME_NAMES = (".local", ".lan", ".home.arpa", ".internal")
+"""Endings of names that mean something in one network only."""
 _TOKEN = re.compile(r"[0-9a-f]{32}\Z")
 
 
@@ -36,6 +39,8 @@ def file(name: str, token: str = "") -> Response:
     address = _local(request.remote_addr or "")
     if address is None:
         return _say("Settings of phones are for this office's own network only.", 403)
+    if not _at_home(request.host):
+        return _say("Ask by the box's address, or by its name in this network.", 403)
     if request.method != "GET" or not _NAME.match(name) or (token and not _TOKEN.match(token)):
         return _say("There is no such file.", 404)
     allowance: Allowance = current_app.extensions["ramal.phones"]
@@ -75,6 +80,19 @@ def _local(address: str) -> str | None:
     if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
         parsed = parsed.ipv4_mapped
     return str(parsed) if parsed.is_private or parsed.is_link_local else None
+
+
+def _at_home(host: str) -> bool:
+    """Whether the request was made to an address, or to a name that no stranger can own: a web site that makes its own
+    name mean the box's address (DNS rebinding) could read the file with an office's browser."""
+    try:
+        name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return False
+    try:
+        return bool(ipaddress.ip_address(name))
+    except ValueError:
+        return bool(name) and ("." not in name or name.endswith(HOME_NAMES))
 
 
 def _say(sentence: str, status: int, again_s: int = 0) -> Response:
