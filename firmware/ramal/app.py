@@ -41,7 +41,7 @@ from ramal.engine import TICK_S, Engine, clock_ms
 from ramal.errors import RamalError
 from ramal.in_force import InForce, Means
 from ramal.notify import Notifier
-from ramal.ops import agents, contacts, forecast, night, phones, returns, supervise, wall
+from ramal.ops import agents, alarms, contacts, forecast, night, phones, returns, supervise, wall
 from ramal.ops import means as ops
 from ramal.ops.means import Subject
 from ramal.ops.rounds import Rounds
@@ -67,6 +67,7 @@ SUBJECTS: tuple[Callable[[ops.Means], Subject], ...] = (
     forecast.subject,
     agents.subject,
     wall.subject,
+    alarms.subject,
     phones.subject,
 )
 """What the page and the command line can ask for, beside what stands here."""
@@ -198,6 +199,7 @@ class Daemon:
             slow_look_s=pace.slow_look_s,
         )
         self.durable = Durable(home.db, home.root)
+        self._tick_s = pace.tick_s
         self.subjects: tuple[Subject, ...] = tuple(subject(self._means()) for subject in SUBJECTS)
         self.rounds = Rounds(self.subjects, pace.round_s)
         self.drills: Drills | None = None
@@ -215,6 +217,9 @@ class Daemon:
             for part in (self.steering, self.finisher, self.durable, self.chronicle, self.rounds, self.link):
                 part.start()
                 stack.callback(part.stop)
+            for subject in self.subjects:
+                subject.start()
+                stack.callback(subject.stop)
             stack.callback(self.work.stop, 5.0)
             if self.drills is not None:
                 stack.callback(self.drills.stop)
@@ -290,6 +295,7 @@ class Daemon:
             office=lambda: self.engine.state.office,
             state=lambda: self.engine.state,
             clock_ms=clock_ms,
+            tick_s=self._tick_s,
         )
 
     def _read(self, job: Callable[[sqlite3.Connection], Any]) -> Any:

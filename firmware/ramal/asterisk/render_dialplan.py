@@ -9,6 +9,7 @@ from importlib import resources
 from ramal.asterisk.machine import Box
 from ramal.asterisk.prompts import FOLDER
 from ramal.asterisk.render_agents import agents
+from ramal.asterisk.render_alarms import alarms
 from ramal.asterisk.render_arrival import caller_globals, callers, line
 from ramal.asterisk.render_callback import callbacks
 from ramal.asterisk.render_desks import phones
@@ -60,6 +61,7 @@ RAMAL_LANGUAGE = {FOLDER[office.language]}
         hours(office),
         agents(office),
         supervisors(office.agents),
+        *([alarms(office)] if office.alarms else []),
         f"#tryinclude {box.custom}/extensions.conf\n",
     ]
     return "\n".join(parts)

@@ -8,8 +8,8 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Any
 
-from ramal.core.destination import Destination, Kind
 from ramal.core import office_alarms
+from ramal.core.destination import Destination, Kind
 from ramal.core.office_needs import lacks
 from ramal.core.office_problems import Ledger
 from ramal.core.office_rows import ANY, Row, Rows

@@ -24,6 +24,9 @@ DAEMON_RESTARTING = "daemon-restarting"
 OFFICE_EMPTY = "office-empty"
 """No office was applied yet."""
 
+ALARM = "alarm:"
+"""The beginning of an alarm's code (core.alarm), its name behind it; args: measure, queue, value, limit."""
+
 CODES = (
     ASTERISK_DOWN,
     DISK_LOW,

@@ -53,6 +53,8 @@ class Means:
     office: Callable[[], Office]
     state: Callable[[], State]
     clock_ms: Callable[[], int]
+    tick_s: float = 10.0
+    """How often something that must not be missed is looked at."""
 
 
 def _nothing() -> None: ...
@@ -65,5 +67,8 @@ class Subject:
 
     name: str
     handlers: Mapping[str, Handler] = field(default_factory=dict)
+    start: Callable[[], None] = _nothing
+    """Begin what needs a thread of its own; ``stop`` ends it. On the main thread."""
+    stop: Callable[[], None] = _nothing
     at_up: Callable[[], None] = _nothing
     now_and_then: Callable[[], None] = _nothing

@@ -376,6 +376,7 @@ SECOND = (
     CREATE TABLE alarm_state (
         name TEXT PRIMARY KEY,
         raised_ms INTEGER NOT NULL,
+        told INTEGER NOT NULL CHECK (told IN (0, 1)),
         told_ms INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID
     """,

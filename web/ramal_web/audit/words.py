@@ -16,6 +16,7 @@ LOOK = {
     "callback": "back",
     "night": "moon",
     "wall": "now",
+    "alarm": "warn",
     "office": "pen",
 }
 
@@ -55,6 +56,7 @@ def say(what: str) -> str:
         "phone.opened": gettext("Let a desk phone fetch its settings"),
         "phone.closed": gettext("Closed a desk phone's settings"),
         "night.set": gettext("Switched opening hours"),
+        "alarm.tested": gettext("Tested an alarm"),
         "wall.made": gettext("Opened the wallboard for a screen"),
         "wall.revoked": gettext("Closed a screen's wallboard"),
     }.get(what, label(what))

@@ -3,6 +3,10 @@
 A colour never stands alone: every state and every category has a word and a shape of its own.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
+from ramal.core.warnings import ALARM
 from ramal_web.i18n import gettext, ngettext
 from ramal_web.live.picture import Today, Warning
 
@@ -142,4 +146,23 @@ def warning(warned: Warning) -> str:
             return gettext("No office is set up yet, so calls have nowhere to go. Apply an office file.")
         case "asterisk-down":
             return gettext("The telephone system does not answer.")
+        case code if code.startswith(ALARM):
+            return _alarm(code.removeprefix(ALARM), args)
     return gettext("Something is amiss: %(code)s. The log says more.", code=warned.code)
+
+
+def _alarm(name: str, args: Mapping[str, Any]) -> str:
+    """An alarm that is raised, with what it watches as it is now."""
+    value, limit = int(args.get("value", 0)), int(args.get("limit", 0))
+    match args.get("measure"):
+        case "longest-wait":
+            return gettext("Alarm “%(name)s”: somebody waits for more than %(limit)s s.", name=name, limit=limit)
+        case "callers-waiting":
+            return gettext(
+                "Alarm “%(name)s”: %(value)s callers wait, more than %(limit)s.", name=name, value=value, limit=limit
+            )
+        case "service-level":
+            return gettext("Alarm “%(name)s”: the service level is below %(limit)s percent.", name=name, limit=limit)
+        case "no-agent":
+            return gettext("Alarm “%(name)s”: no agent is signed in.", name=name)
+    return gettext("Alarm “%(name)s”.", name=name)
