@@ -273,7 +273,8 @@ def test_a_parked_call_is_taken_back_on_another_phone(office: Desks) -> None:
             assert "Idle" in _hint(office, "701")
         office.over()
         call = office.call(user)
-        assert office.legs(call) == [("7", "201", "", "answered", "parked"), ("", "203", "", "retrieved", "hung_up")]
+        legs = [("7", "201", "", "answered", "parked"), ("", "203", "", "retrieved", "hung_up")]
+        assert office.legs(call) == legs
         assert {"parked", "retrieved"} <= set(office.kinds(call))
         assert office.records(call, "201", "203") == [True, True]
         only_this_call(office, user)
