@@ -28,7 +28,8 @@ class Asked:
 
 @dataclass(slots=True)
 class Provider:
-    """``manner``: ``answer``, ``ring`` (for ever), ``silent`` (to calls), ``dead`` (to all), or a status to refuse with (``503``, ``486``, ``404``).
+    """``manner``: ``answer``, ``ring`` (for ever), ``silent`` (to calls), ``dead`` (to all), or a status to refuse with
+    (``503``, ``486``, ``404``).
 
     ``ring_s``: how long it rings before it answers. ``hz``: the tone it plays.
     """

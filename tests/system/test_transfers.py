@@ -87,7 +87,7 @@ def test_an_attended_transfer_is_one_call_and_the_consultation_is_inside_it(offi
             ("8", "202", "", "transferred", "hung_up"),
         ]
         assert {"transferred", "dialled"} <= set(office.kinds(call))
-        # Not "202": after an attended transfer Asterisk 22.10 loses what the caller hears one time in two (asterisk#507),
+        # Not "202": after an attended transfer Asterisk loses what the caller hears one time in two (asterisk#507),
         # and no dialplan runs there that could begin the recording anew. The caller's side is always kept.
         assert office.records(call, "201", "caller") == [True, True]
         only_this_call(office, user)
