@@ -53,6 +53,8 @@ class Outbox:
             self._woken.clear()
 
     def _round(self) -> None:
+        if not self._means.office().name:
+            return  # not loaded yet: without it there is no mail server, and no secret to sign with
         now_ms = self._means.clock_ms()
         for notice in self._means.read(lambda db: notices.due(db, now_ms)):
             if self._stopping:
