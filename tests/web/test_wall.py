@@ -289,6 +289,14 @@ def test_the_board_follows_what_happens_and_is_not_drawn_again_when_nothing_does
     assert not faults
 
 
+def test_an_alarm_is_said_on_every_page_and_on_the_board(box: Box, client: FlaskClient) -> None:
+    args = {"measure": "longest-wait", "queue": "vendas", "limit": 60, "value": 75}
+    box.daemon.live["warnings"] = [{"code": "alarm:late", "since_ms": now_ms(), "text_args": args}]
+    signed_in(client)
+    for path in ("/", "/calls", "/wall"):
+        assert "Alarm “late”: somebody waits for more than 60 s." in client.get(path).get_data(as_text=True), path
+
+
 def test_the_owner_makes_a_screen_in_the_browser_and_fills_it(
     box: Box, served: Served, page: Page, faults: list[str], tmp_path: Path
 ) -> None:

@@ -39,6 +39,7 @@ def subject(means: Means) -> Subject:
         start=watch.start,
         stop=watch.stop,
         at_up=watch.up,
+        now_and_then=watch.up,
     )
 
 
@@ -66,7 +67,7 @@ class Watch:
         self._outbox.stop()
 
     def up(self) -> None:
-        """Asterisk came up or has a new office: its lamps may be anything."""
+        """Asterisk came up, has a new office, or some time has passed: its lamps may be anything and are set again."""
         self._came_up.set()
 
     def listed(self) -> Answer:
