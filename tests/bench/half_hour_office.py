@@ -120,6 +120,9 @@ def wants(dice: random.Random, number: int, talk_ms: int) -> tuple[str, Caller]:
     def caller(to: str, **more: Any) -> Caller:
         return Caller(to, who, **more)
 
+    if drawn < 0.06:
+        keys = ((5000, "5"), (5600, "5"), (12_000, "1"))
+        return "callback", caller(SALES, keys=keys, stay_ms=16_000 + talk_ms)
     if drawn < 0.40:
         return "direct", caller(SALES, stay_ms=12_000 + talk_ms)
     if drawn < 0.58:
