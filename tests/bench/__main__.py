@@ -1,6 +1,7 @@
-"""``make bench``: both benches, their tables on the terminal and their figures in build/bench/*.json.
+"""``make bench``: the benches, their tables on the terminal and their figures in build/bench/*.json.
 
-``BENCH="--quick"`` takes under two minutes; ``--calls`` or ``--ingest`` run one of the two.
+``BENCH="--quick"`` takes a few minutes; ``--calls``, ``--ingest``, ``--steer``, ``--forecast`` and ``--half-hour`` run
+only those. The half hour is real (30 minutes) and runs only when it is asked for.
 """
 
 import argparse
@@ -22,8 +23,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="small and short: does everything work?")
     parser.add_argument("--calls", action="store_true", help="only Ramal against bare Asterisk")
     parser.add_argument("--ingest", action="store_true", help="only the journals' ingest and the pages")
+    parser.add_argument("--steer", action="store_true", help="only the steering core")
+    parser.add_argument("--forecast", action="store_true", help="only the wait that is told, against Asterisk's")
+    parser.add_argument(
+        "--half-hour", action="store_true", help="a real half hour of calls, the daemon killed five times"
+    )
     given = parser.parse_args(arguments)
-    everything = given.calls == given.ingest
+    everything = not (given.calls or given.ingest or given.steer or given.forecast or given.half_hour)
     OUT.mkdir(parents=True, exist_ok=True)
     code = 0
     if given.calls or everything:
@@ -40,6 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         file = OUT / f"ingest{'-quick' if given.quick else ''}.json"
         words = [sys.executable, "-m", "tests.bench.bench_ingest", str(calls), "--json", str(file)]
         code = subprocess.run(words, check=False).returncode or code  # a process of its own: it reports its peak memory
+    for name, wanted in (("steer", given.steer), ("forecast", given.forecast), ("half_hour", given.half_hour)):
+        if wanted or (everything and name != "half_hour"):
+            print(f"\n# {name.replace('_', ' ').capitalize()}", flush=True)
+            words = [sys.executable, "-m", f"tests.bench.{name if name == 'half_hour' else f'bench_{name}'}"]
+            words += ["--minutes", "2", "--kills", "1"] if given.quick and name == "half_hour" else []
+            words += ["--json", str(OUT / f"{name}.json")] if name != "forecast" else []
+            code = subprocess.run(words, check=False).returncode or code
     return code
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from ramal.core import narrate
+from ramal.core.commands import ChangePriority, Originate
 from ramal.core.events import (
     AgentAnswered,
     AgentDone,
@@ -14,8 +15,10 @@ from ramal.core.events import (
     AgentRang,
     AmiDown,
     AmiUp,
+    CallbackHeld,
     CallerJoined,
     CallerLeft,
+    CallerRanked,
     CommandRefused,
     ConditionSeen,
     Event,
@@ -40,6 +43,8 @@ PHONES = st.sampled_from(["201", "202", "203", "999"])
 CALLS = st.sampled_from(["c1", "c2", "c3", "c4"])
 TEXT = st.sampled_from(["", "+5511999990000", "O'Neil\u2028\r\nX: y", "<script>"])
 TIMES = st.integers(0, T0 + 1_000_000)
+PRIOS = st.integers(0, 1_999_999_999)
+SECONDS = st.integers(0, T0 // 1000 + 1_000)
 MEMBERS = st.builds(
     Member, QUEUES, AGENTS, PHONES, st.integers(-1, 9), st.booleans(), st.booleans(), TEXT, st.integers(0, 9),
     TIMES, TIMES, TIMES,
@@ -57,6 +62,8 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
     ),
     st.builds(AmiDown, TEXT),
     st.builds(CallerJoined, WAITING),
+    st.builds(CallerRanked, QUEUES, CALLS, CALLS, QUEUES, PRIOS, PRIOS, SECONDS, SECONDS),
+    st.builds(CallbackHeld, CALLS, QUEUES, TEXT, PRIOS, SECONDS, st.integers(0, 3)),
     st.builds(CallerLeft, QUEUES, CALLS, CALLS, st.booleans()),
     st.builds(MemberSeen, MEMBERS),
     st.builds(MemberRemoved, QUEUES, AGENTS, st.one_of(st.just(""), PHONES)),
@@ -89,6 +96,13 @@ class AnyOrder(RuleBasedStateMachine):
         narrate.lines(before, event, self.state, self.now_ms)
         if not self.state.asterisk.up:
             assert not commands, "nothing can be said to a lost Asterisk"
+        for command in commands:
+            if isinstance(command, ChangePriority):
+                assert 0 <= command.priority < 2**31, "app_queue keeps it in an int"
+        flying = [held for held in self.state.held.values() if held.called_ms]
+        free = sum(one.at(self.now_ms).state == "free" for one in self.state.standings.values())
+        asked = sum(isinstance(command, Originate) for command in commands)
+        assert asked == 0 or len(flying) <= free, "more customers called than agents are free"
         again, _ = step(self.state, event, self.now_ms)
         assert again == self.state, "the same event twice is the same event once"
         for agent, standing in self.state.standings.items():
