@@ -103,7 +103,7 @@ def test_the_command_shows_every_menu_and_key_of_the_office_also_those_nobody_us
     told = menu_figures.figures(home, 7, START_S)
     (menu,) = told["menus"]
     assert (menu["menu"], menu["entered"]) == ("principal", 0)
-    assert [key["key"] for key in menu["keys"]] == ["1", "2", "9"]
+    assert [key["key"] for key in menu["keys"]] == ["1", "2", "3", "9"]
     assert "principal" in menu_figures.text(told)
 
 

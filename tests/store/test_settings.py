@@ -39,7 +39,7 @@ def test_an_empty_database_has_no_office(connection: sqlite3.Connection) -> None
 def test_only_what_changed_is_written(connection: sqlite3.Connection) -> None:
     office = demo()
     everything = save(connection, office)
-    assert everything == 1 + 1 + 1 + 1 + 3 + 3 + 2 + 1
+    assert everything == 1 + 1 + 1 + 1 + 3 + 2 + 3 + 2 + 1  # two pauses, three agents, two queues …
     queue, other = office.queues
     changed = replace(office, queues=(replace(queue, max_wait_s=99), other), agents=office.agents[:2])
     assert save(connection, changed) == 2
