@@ -114,7 +114,7 @@ class Watch:
         if not state.office.name:
             return
         if self._known is None:
-            self._known = self._means.read(notices.known)
+            self._known = self._means.write_soon(notices.known).result()
             self._means.write(lambda db: notices.prune(db, now_ms)).result()
         if self._came_up.is_set():
             self._came_up.clear()

@@ -24,6 +24,8 @@ class Outbox:
         self._means = means
         self._woken = threading.Event()
         self._stopping = False
+        self._empty = False
+        """Nothing waits, so nothing has to be looked at until somebody says so."""
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
 
     def start(self) -> None:
@@ -49,17 +51,21 @@ class Outbox:
                 log.warning("notices wait: %s", error)
             except Exception:
                 log.exception("sending notices stumbled; it is tried again")
-            self._woken.wait(self._means.tick_s)
+            self._woken.wait(None if self._empty else self._means.tick_s)
             self._woken.clear()
 
     def _round(self) -> None:
         if not self._means.office().name:
             return  # not loaded yet: without it there is no mail server, and no secret to sign with
+        self._empty = False
         now_ms = self._means.clock_ms()
-        for notice in self._means.read(lambda db: notices.due(db, now_ms)):
+        # On the writer's connection: a reader's own, opened every tick, costs descriptors and time for nothing.
+        found = self._means.write_soon(lambda db: (notices.due(db, now_ms), notices.waiting(db))).result()
+        for notice in found[0]:
             if self._stopping:
                 return
             self._send(notice)
+        self._empty = not found[1]
 
     def _send(self, notice: Notice) -> None:
         try:

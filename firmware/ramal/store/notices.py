@@ -61,8 +61,7 @@ def add(
 ) -> int:
     """Have ``body`` told; how many notices were made."""
     text = json.dumps(dict(body), ensure_ascii=False, separators=(",", ":"))
-    (waiting,) = db.execute("SELECT count(*) FROM notice WHERE state = 'waiting'").fetchone()
-    rows = [(at_ms, alarm, way, target, text, at_ms) for way, target in ways][: max(0, WAITING_MAX - waiting)]
+    rows = [(at_ms, alarm, way, target, text, at_ms) for way, target in ways][: max(0, WAITING_MAX - waiting(db))]
     db.executemany(
         "INSERT INTO notice (made_ms, alarm, way, target, body, state, tries, next_ms, error)"
         " VALUES (?, ?, ?, ?, ?, 'waiting', 0, ?, '')",
@@ -82,6 +81,11 @@ def due(db: sqlite3.Connection, now_ms: int) -> list[Notice]:
         Notice(id, made_ms, alarm, way, target, json.loads(body), tries)
         for id, made_ms, alarm, way, target, body, tries in rows
     ]
+
+
+def waiting(db: sqlite3.Connection) -> int:
+    """How many wait to be taken."""
+    return int(db.execute("SELECT count(*) FROM notice WHERE state = 'waiting'").fetchone()[0])
 
 
 def sent(db: sqlite3.Connection, notice: int, at_ms: int) -> None:
