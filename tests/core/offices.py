@@ -136,6 +136,7 @@ def offices(draw: st.DrawFn) -> Office:
         dial_out=draw(st.sampled_from(["no", "national", "international"])),
         parking=draw(st.sampled_from(["", "700", "800"])),
         parking_slots=draw(st.integers(1, 99)),
+        parking_s=draw(st.integers(5, 3600)),
         misses=draw(st.integers(0, 50)),
         misses_min=draw(st.integers(1, 1440)),
         miss_pause_min=draw(st.integers(0, 1440)),

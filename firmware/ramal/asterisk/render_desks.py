@@ -4,9 +4,6 @@ from ramal.asterisk.render_outside import outside_shapes
 from ramal.asterisk.tokens import token
 from ramal.core.office import Office
 
-PARK_S = 120
-"""So long a parked call waits before it rings where it was parked."""
-
 
 def phones(office: Office) -> str:
     """[dest-phone], [phone], [transfer] (where a phone may send the other side) and [hints]."""
@@ -34,7 +31,7 @@ def phones(office: Office) -> str:
     for agent in office.agents:
         transfer.append(f"exten => *2{token(agent.code)},1,Goto(ramal-hand-to-agent,{token(agent.code)},1)")
     transfer += [
-        f"exten => {shape},1,Goto(ramal-hand-outside,${{EXTEN}},1)" for shape in outside_shapes(office.country)
+        f"exten => {shape},1,Goto(ramal-hand-outside,${{FILTER(+0-9,${{EXTEN}})}},1)" for shape in outside_shapes(office.country)
     ]
     if office.parking:
         park = token(office.parking)
@@ -62,7 +59,7 @@ def parking_conf(office: Office) -> str:
 context = ramal-parking
 parkpos = {places.start}-{places.stop - 1}
 findslot = first
-parkingtime = {PARK_S}
+parkingtime = {office.parking_s}
 comebacktoorigin = no
 comebackcontext = ramal-park-over
 parkedmusicclass = default

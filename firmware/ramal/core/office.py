@@ -325,11 +325,12 @@ class Office:
     """Everything one box is configured with.
 
     ``languages``: spoken besides ``language``. ``dial_out``: what phones may call over the lines; emergency numbers
-    always pass. ``parking``: the extension that parks a call (slots follow it); empty = none. ``misses`` unanswered
-    calls within ``misses_min`` minutes pause an agent (0 = never), for ``miss_pause_min`` minutes (0 = until the agent
-    takes it back). ``reject_s``: how long an agent who rejected a call is left alone. ``wrap_extend_s``: what ``*50``
-    adds. ``blocked_message``: blocked callers hear a sentence, else nothing. ``vip_priority`` and
-    ``repeat_priority``: levels.
+    always pass. ``parking``: the extension that parks a call (slots follow it); empty = none. ``parking_s``: so
+    long a parked call waits before it rings where it was parked. ``misses`` unanswered calls within ``misses_min``
+    minutes pause an agent (0 = never), for ``miss_pause_min`` minutes (0 = until the agent takes it back).
+    ``reject_s``: how long an agent who rejected a call is left alone. ``wrap_extend_s``: what ``*50`` adds.
+    ``blocked_message``: blocked callers hear a sentence, else nothing. ``vip_priority`` and ``repeat_priority``:
+    levels.
     """
 
     name: str
@@ -354,6 +355,7 @@ class Office:
     dial_out: DialOut = "no"
     parking: str = "700"
     parking_slots: int = 9
+    parking_s: int = 120
     misses: int = 3
     misses_min: int = 10
     miss_pause_min: int = 0

@@ -82,6 +82,7 @@ OFFICE = Table(
         Setting("dial_out", take.choice(*get_args(DialOut)), 'dial_out = "national"'),
         Setting("parking", take.no_extension, 'parking = "700"'),
         Setting("parking_slots", take.integer(1, 99), "parking_slots = 9"),
+        Setting("parking_s", take.integer(5, 3600), "parking_s = 120"),
         Setting("misses", take.integer(0, 50), "misses = 3"),
         Setting("misses_min", take.integer(1, 1440), "misses_min = 10"),
         Setting("miss_pause_min", take.integer(0, 1440), "miss_pause_min = 5"),
