@@ -41,8 +41,9 @@ from ramal.engine import TICK_S, Engine, clock_ms
 from ramal.errors import RamalError
 from ramal.in_force import InForce, Means
 from ramal.notify import Notifier
-from ramal.ops import agents, alarms, contacts, forecast, night, phones, returns, supervise, wall
+from ramal.ops import agents, alarms, contacts, forecast, mine, night, phones, returns, supervise, wall
 from ramal.ops import means as ops
+from ramal.ops import users as page_users
 from ramal.ops.means import Subject
 from ramal.ops.rounds import Rounds
 from ramal.starts import Starts
@@ -69,6 +70,8 @@ SUBJECTS: tuple[Callable[[ops.Means], Subject], ...] = (
     wall.subject,
     alarms.subject,
     phones.subject,
+    mine.subject,
+    page_users.subject,
 )
 """What the page and the command line can ask for, beside what stands here."""
 

@@ -106,6 +106,11 @@ def _parser() -> argparse.ArgumentParser:
     phones.add_argument("act", nargs="?", default="list", choices=("list", "provision", "password"))
     phones.add_argument("extension", nargs="?", default="", help="the phone that may fetch")
     phones.add_argument("--minutes", type=int, default=30, metavar="N", help="for so long (else 30; 0 ends it)")
+    users = command("users", _users, "who may use the page: add, list, remove, give a new one-time password")
+    users.add_argument("act", nargs="?", default="list", choices=("list", "add", "remove", "password"))
+    users.add_argument("name", nargs="?", default="", help="the name to sign in with")
+    users.add_argument("--role", default="agent", choices=("owner", "supervisor", "agent"))
+    users.add_argument("--agent", default="", metavar="CODE", help="the agent of the office this person is")
     command("rebuild", _rebuild, "compute the history anew from the kept journal lines")
     return parser
 
@@ -251,3 +256,9 @@ def _phones(home: Home, arguments: argparse.Namespace) -> int:
     from ramal import phones
 
     return phones.run(home, arguments.act, arguments.extension, arguments.minutes)
+
+
+def _users(home: Home, arguments: argparse.Namespace) -> int:
+    from ramal import people
+
+    return people.run(home, arguments.act, arguments.name, arguments.role, arguments.agent)

@@ -155,9 +155,14 @@ def _chosen(choice: str | None, before: Office | None, say: Say) -> Office | Non
     return office_file.read(text, str(choice), new_secret, before)
 
 
-def _new_owner(home: Home, connection: sqlite3.Connection) -> str:
+def one_time_password() -> tuple[str, str]:
+    """A password to be told to a person and changed at the first sign-in, and its argon2 hash."""
     password = "-".join("".join(secrets.choice(_PASSWORD_LETTERS) for _ in range(4)) for _ in range(3))
-    digest = _HASHER.hash(password)
+    return password, _HASHER.hash(password)
+
+
+def _new_owner(home: Home, connection: sqlite3.Connection) -> str:
+    password, digest = one_time_password()
     home.keep_one_time_password(password)
     connection.execute(
         "INSERT INTO user (name, role, password_hash, must_change, created_ms, epoch) VALUES (?, ?, ?, 1, ?, 1)",

@@ -119,4 +119,5 @@ def _agent(state: State, agent: Agent, standing: Standing) -> dict[str, Any]:
         else [place.queue for place in agent.queues],
         "caller": other.caller if other else "",
         "call": other.call if other else standing.call,
+        "queue": logical(other.queue) if other else "",
     }

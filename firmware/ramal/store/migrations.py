@@ -412,6 +412,32 @@ SECOND = (
         refused_ms INTEGER
     ) STRICT, WITHOUT ROWID
     """,
+    # A page user of the role agent is one of the office's agents: that agent's code.
+    "ALTER TABLE user ADD COLUMN agent TEXT NOT NULL DEFAULT ''",
+    # What people wrote about a call, one note each. Not a foreign key: a note may be kept before the call's first
+    # journal line is read, and stays when the history is computed anew.
+    """
+    CREATE TABLE call_note (
+        call INTEGER NOT NULL,
+        who TEXT NOT NULL,
+        at_ms INTEGER NOT NULL,
+        text TEXT NOT NULL CHECK (length(text) BETWEEN 1 AND 1000),
+        PRIMARY KEY (call, who)
+    ) STRICT, WITHOUT ROWID
+    """,
+    # A call by a press on the page is here before the phone rings, so that it is never made twice.
+    """
+    CREATE TABLE dial_attempt (
+        attempt TEXT PRIMARY KEY,
+        at_ms INTEGER NOT NULL,
+        who TEXT NOT NULL,
+        phone TEXT NOT NULL,
+        number TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    # Who calls is shown with their last calls while the phone rings.
+    "CREATE INDEX call_caller ON call (caller) WHERE direction = 'in' AND caller <> ''",
+    "CREATE INDEX call_called ON call (number) WHERE direction = 'out'",
 )
 
 

@@ -16,6 +16,11 @@ from ramal.core.timeline import timeline
 from ramal.store import callbacks, returns
 from ramal.store.agent_days import AgentDay as AgentDay
 from ramal.store.agent_days import agents_today as agents_today
+from ramal.store.callers import Before as Before
+from ramal.store.callers import calls_before as calls_before
+from ramal.store.callers import calls_since as calls_since
+from ramal.store.callers import last_of_agent as last_of_agent
+from ramal.store.callers import outside_today as outside_today
 from ramal.store.contacts import ContactPage as ContactPage
 from ramal.store.contacts import contact as contact
 from ramal.store.contacts import every_contact as every_contact
@@ -36,6 +41,8 @@ from ramal.store.listing import call_row
 from ramal.store.listing import calls as calls
 from ramal.store.menus import MenuFigures as MenuFigures
 from ramal.store.menus import menus as menus
+from ramal.store.notes import Note as Note
+from ramal.store.notes import notes_of as notes_of
 from ramal.store.packing import unpack
 from ramal.store.returns import Missed as Missed
 from ramal.store.screens import Screen as Screen
@@ -52,7 +59,7 @@ from ramal.store.supervision import listeners
 KEY_SLACK_MS = 5000
 """A call's own begin is its first event; its key is the second its channel was made in, which is a moment earlier."""
 _RECORDING = "id, kind, path, started_ms, duration_ms, bytes, sha256, state"
-_USER = "name, role, password_hash, must_change, created_ms, epoch"
+_USER = "name, role, password_hash, must_change, created_ms, epoch, agent"
 
 RecordingState = Literal["writing", "ready", "short", "missing", "damaged"]
 
@@ -94,6 +101,8 @@ class User:
     must_change: bool
     created_ms: int
     epoch: int
+    agent: str = ""
+    """The code of the office's agent this person is; "" for who takes no calls."""
 
 
 def call(db: sqlite3.Connection, call_id: str) -> CallDetail | None:
@@ -210,5 +219,5 @@ def _recording(row: Sequence[Any], call_id: str) -> Recording:
 
 
 def _user(row: Sequence[Any]) -> User:
-    name, role, password_hash, must_change, created_ms, epoch = row
-    return User(name, role, password_hash, bool(must_change), created_ms, epoch)
+    name, role, password_hash, must_change, created_ms, epoch, agent = row
+    return User(name, role, password_hash, bool(must_change), created_ms, epoch, agent)
