@@ -16,12 +16,15 @@ from tests.system.box import TestBox
 from tests.until import until
 
 _TEST = """[test]
-; out0_<agent>, set0_<agent>_<phone>, miss0_<agent>_<epoch>, timer0_<name>_<seconds>_<context>_<exten>
+; out0_<agent>, set0_<agent>_<phone>, pause0_<agent>_<phone>_<reason>_<seconds>, miss0_<agent>_<epoch>,
+; timer0_<name>_<seconds>_<context>_<exten>
 exten => _outX!,1,Set(agent=${CUT(EXTEN,_,2)})
  same => n,Gosub(ramal-logout,s,1(${DB(ramal-agent/${agent})},${agent}))
  same => n,Set(was=${DB_DELETE(ramal-calls/${agent})}${DB_DELETE(ramal-last-call/${agent})})
  same => n,Hangup()
 exten => _setX!,1,Gosub(ramal-login,s,1(${CUT(EXTEN,_,3)},${CUT(EXTEN,_,2)}))
+ same => n,Hangup()
+exten => _pauseX!,1,Gosub(ramal-pause,s,1(${CUT(EXTEN,_,3)},${CUT(EXTEN,_,2)},${CUT(EXTEN,_,4)},${CUT(EXTEN,_,5)}))
  same => n,Hangup()
 exten => _missX!,1,Gosub(ramal-missed,s,1(${CUT(EXTEN,_,2)},${CUT(EXTEN,_,3)}))
  same => n,Set(DB(test/missed)=${CUT(EXTEN,_,3)} ${GOSUB_RETVAL} ${DB(ramal-miss/${CUT(EXTEN,_,2)})})

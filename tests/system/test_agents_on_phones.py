@@ -244,6 +244,36 @@ def test_misses_become_a_pause_with_a_lamp_and_a_spoken_notice(here: Floor) -> N
         assert here.paused("7") == ""
 
 
+def test_logging_in_again_ends_every_pause_and_the_counting_of_misses(here: Floor) -> None:
+    heard = here.box.home.asterisk_log / "full"
+    here.seat("7", "201")
+    for reason, seconds in (("missed", 600), ("rejected", 600), ("unreachable", 35), ("lunch", 0)):
+        here.box.command("database put ramal-miss 7 1795000000")
+        here.do(f"pause0_7_201_{reason}_{seconds}")
+        until(lambda reason=reason: here.paused("7") == here.paused("7", "long") == reason, 5, f"paused: {reason}")
+        before = len(heard.read_text())
+        dial(here, "201", "*45")
+        assert (here.paused("7"), here.paused("7", "long")) == ("", ""), reason
+        assert (here.kept("ramal-pause", "7"), here.kept("ramal-miss", "7")) == ("", ""), reason
+        assert here.kept("ramal-timer", "pause-7") == ""
+        assert here.lamp("missed-7") == here.lamp("pause-7") == "NOT_INUSE"
+        assert re.findall(r"Playing '[^']*?([\w-]+)\.", heard.read_text()[before:]) == ["logged-in", "resumed"]
+    before = len(heard.read_text())
+    resumed = sum("UNPAUSE" in line for line in here.log())
+    dial(here, "201", "*45")
+    assert re.findall(r"Playing '[^']*?([\w-]+)\.", heard.read_text()[before:]) == ["logged-in"]
+    assert sum("UNPAUSE" in line for line in here.log()) == resumed, "who was not paused does not come back"
+
+
+def test_a_pause_only_the_queues_know_ends_by_logging_in_too(here: Floor) -> None:
+    here.seat("7", "201")
+    here.box.command("queue pause member PJSIP/201")
+    until(lambda: "paused" in agents.members(here.box, "sales"), 5, "paused behind the dialplan's back")
+    dial(here, "201", "*45")
+    assert "paused" not in agents.members(here.box, "sales")
+    assert "paused" not in agents.members(here.box, "long")
+
+
 def test_a_caller_who_leaves_while_it_rings_is_nobodys_miss(here: Floor) -> None:
     here.seat("7", "201")
     here.box.call(caller(SALES, 1200))

@@ -1,7 +1,7 @@
 """Who may sit where: agents, their codes, PINs and queues; pauses, dispositions, lamps. Pure.
 
 ``dialplan/agent.conf`` is what happens; these contexts are what it looks up, each by ``Gosub(<context>,<key>,1)`` and
-``GOSUB_RETVAL``.
+``GOSUB_RETVAL``. ``ramal-agent-in`` gives one queue the agent is in, to be asked about its pause.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ def agents(office: Office) -> str:
             f" same => n,AddQueueMember({token(place.queue)},PJSIP/${{ARG1}},{place.penalty},,{agent.member},,{wrap_s})"
             for place in memberships
         ]
-        enter.append(" same => n,Return()")
+        enter.append(f" same => n,Return({token(memberships[0].queue) if memberships else ''})")
         leave.append(f"exten => {code},1,NoOp()")
         leave += [f" same => n,RemoveQueueMember({token(place.queue)},PJSIP/${{ARG1}})" for place in memberships]
         leave.append(" same => n,Return()")
