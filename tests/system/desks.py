@@ -2,12 +2,12 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ramal.core import sound
-from ramal.virtual.phone import Account, Manual, Phone, Policy
+from ramal.virtual.phone import Account, Manual, Phone, PhoneEvent, Policy
 from tests.system import agents, box
 from tests.system.box import TestBox
 from tests.system.provider import Provider
@@ -42,12 +42,19 @@ class Desks:
         return path
 
     @contextlib.contextmanager
-    def phone(self, extension: str, policy: Policy = Manual, login: bool = False) -> Iterator[Phone]:
+    def phone(
+        self,
+        extension: str,
+        policy: Policy = Manual,
+        login: bool = False,
+        on_event: Callable[[PhoneEvent], None] = lambda event: None,
+    ) -> Iterator[Phone]:
         """A phone of the office that can hold two calls."""
         user, secret = box.agents_phone(self.box, extension)
         account = Account(user, secret, port=self.box.settings.sip_port)
         home = self.box.home.virtual / extension
-        with Phone(home, extension, account, voice=self.voice(extension), attends=True) as desk:
+        voice = self.voice(extension)
+        with Phone(home, extension, account, voice=voice, attends=True, on_event=on_event) as desk:
             desk.wait_registered(15)
             until(lambda: "Avail" in self.box.command(f"pjsip show aor {extension}"), 10, f"{extension} reachable")
             if login:
@@ -127,9 +134,11 @@ def hears(phone: Phone, name: str) -> None:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *, daemon: bool, office: str = "") -> Iterator[Desks]:
+def running(folder: Path, *, daemon: bool, office: str = "", settings: str = "") -> Iterator[Desks]:
+    """``office``: more tables of the office file; ``settings``: more lines of its first one."""
     provider = Provider("127.0.0.2")
-    text = box.office().replace('language = "pt-BR"', 'language = "pt-BR"\ndial_out = "national"', 1)
+    head = f'language = "pt-BR"\ndial_out = "national"\n{settings}'
+    text = box.office().replace('language = "pt-BR"', head, 1)
     text = text.replace('title = "Vendas"', 'title = "Vendas"\nextension = "600"\nwhisper = false')
     text = text.replace('title = "Curta"', 'title = "Curta"\nextension = "601"\nwhisper = false')
     text = text.replace('penalty = 5 }]', 'penalty = 5 }, "short"]')
