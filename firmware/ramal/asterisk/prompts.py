@@ -180,6 +180,11 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "en": "A call to this number is already noted and its place is kept. Goodbye.",
         "es": "Ya anotamos una llamada a este número y su lugar está guardado. Hasta luego.",
     },
+    "callback-full": {
+        "pt-BR": "Não podemos anotar mais pedidos agora. O seu lugar na fila continua guardado.",
+        "en": "We cannot note any more calls back now. You keep your place in the queue.",
+        "es": "No podemos anotar más llamadas ahora. Usted conserva su lugar en la cola.",
+    },
     "callback-agent": {
         "pt-BR": "Retorno ao cliente. Número com final",
         "en": "Callback. The number ends in",

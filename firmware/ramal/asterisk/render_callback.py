@@ -1,11 +1,14 @@
 """What differs from queue to queue when callers are called back, and which numbers may be. Pure.
 
 ``callback.conf`` does the work; here stand the keys that leave a queue, each queue's rules, and the country's numbers:
-only national ones are ever called back, for the caller may type any.
+only national ones are ever called back, for the caller may type any, and none of our own and no costly one.
+A queue keeps at most half as many callbacks as it has places (``max_waiting``), so that they alone never fill it, and
+takes at most ``max_waiting`` in an hour.
 """
 
 import phonenumbers
 
+from ramal.asterisk.render_outside import costly
 from ramal.asterisk.tokens import token
 from ramal.core.office import Office, Queue
 
@@ -71,6 +74,8 @@ def _rules(office: Office) -> str:
             f" same => n,Set(RAMAL_QUEUE_LEVELS={queue.priority})",
             f" same => n,Set(RAMAL_RETRY_MIN={queue.callback_retry_min})",
             f" same => n,Set(RAMAL_CALLBACK_RECORD={'yes' if queue.record else 'no'})",
+            f" same => n,Set(RAMAL_CALLBACK_MOST={max(1, queue.max_waiting // 2)})",
+            f" same => n,Set(RAMAL_CALLBACK_HOUR={queue.max_waiting})",
             " same => n,Return()",
         ]
     rows += [
@@ -81,6 +86,8 @@ def _rules(office: Office) -> str:
         " same => n,Set(RAMAL_QUEUE_LEVELS=0)",
         " same => n,Set(RAMAL_RETRY_MIN=1)",
         " same => n,Set(RAMAL_CALLBACK_RECORD=no)",
+        " same => n,Set(RAMAL_CALLBACK_MOST=0)",
+        " same => n,Set(RAMAL_CALLBACK_HOUR=0)",
         " same => n,Return()",
     ]
     return "\n".join(rows) + "\n"
@@ -108,7 +115,18 @@ def _numbers(country: str) -> str:
     else:
         rules = [(f"_c+{code}XXXXXX.", len(code) + 2, f"+{code}"), ("_c0ZXXXXX.", 2, f"+{code}")]
     rows = ["[ramal-callback-number]"]
-    rows += [f"exten => {pattern},1,Return({prefix}${{EXTEN:{drop}}})" for pattern, drop, prefix in rules]
+    for pattern, drop, prefix in rules:
+        rows += [f"exten => {pattern},1,Set(LOCAL(whole)={prefix}${{EXTEN:{drop}}})", " same => n,Goto(whole,1)"]
+    rows += ["exten => whole,1,GotoIf($[${DIALPLAN_EXISTS(ramal-ours,${whole},1)}]?no)"]
+    costs = costly(country, "premium_rate", "shared_cost")
+    if costs:
+        match = f'$["${{whole}}" =~ "^([+]{code}({costs}))$"]'
+        rows.append(f" same => n,GotoIf(${{LEN({match})}}?no)")
+    rows += [
+        " same => n,Gosub(ramal-dial-rule,${whole},1)",
+        ' same => n,Return(${IF($["${GOSUB_RETVAL}"="national"]?${whole})})',
+        " same => n(no),Return()",
+    ]
     rows += ["exten => _c!,1,Return()", "", "[ramal-callback-said]"]
     rows += [
         f"exten => _c+{code}X.,1,Gosub(ramal-callback-files,s,1(${{EXTEN:{len(code) + 2}}}))",

@@ -46,10 +46,37 @@ def outside(office: Office) -> str:
                 *("", "[ramal-dial-rule]", *_rules(office.country)),
                 *("", "[phone]", *_from_phones(office.country)),
                 *("", "[ramal-dial-out]", f"exten => s,1,Return({office.dial_out})"),
+                *("", "[ramal-ours]", *(f"exten => {token(number)},1,NoOp()" for number in ours(office))),
             ]
         )
         + "\n"
     )
+
+
+def ours(office: Office) -> tuple[str, ...]:
+    """The numbers that lead back to this box: a call to one of them over a line would come in again."""
+    shown = [number for line in office.lines for number in line.caller_ids]
+    return tuple(dict.fromkeys([number.number for number in office.numbers] + shown))
+
+
+def costly(country: str, *kinds: str) -> str:
+    """What follows the country's code in numbers of these kinds of its plan (``premium_rate``, ``shared_cost``), as a
+    POSIX pattern; "" when the plan has none. Not for ``+1`` of other countries: they are international."""
+    plan = phonenumbers.PhoneMetadata.metadata_for_region(country, None)
+    found = [getattr(plan, kind) for kind in kinds] if plan else []
+    patterns = [str(each.national_number_pattern) for each in found if each and each.national_number_pattern]
+    return "|".join(patterns).replace("(?:", "(").replace("\\d", "[0-9]")
+
+
+def kind_of(number: str, country: str) -> str:
+    """``national``, ``international`` or ``premium``: what ``ramal-dial-rule`` says of an E.164 number."""
+    code = str(phonenumbers.country_code_for_region(country))
+    if number.startswith((*_COSTLY, *_COSTLY_AT_HOME.get(country, ()))):
+        return "premium"
+    if not number.startswith(f"+{code}") or number[1 + len(code) :][:3] in _areas_of_others(country, int(code)):
+        return "international"
+    costs = costly(country, "premium_rate")
+    return "premium" if costs and re.fullmatch(costs, number[1 + len(code) :]) else "national"
 
 
 def _drives(line: Line) -> bool:
@@ -97,7 +124,7 @@ def outside_shapes(country: str) -> tuple[str, ...]:
 
 def _from_phones(country: str) -> Iterator[str]:
     for shape in outside_shapes(country):
-        yield f"exten => {shape},1,Gosub(ramal-dial,s,1(${{EXTEN}},${{RAMAL_PHONE}}))"
+        yield f"exten => {shape},1,Gosub(ramal-dial,s,1(${{FILTER(+0-9,${{EXTEN}})}},${{RAMAL_PHONE}}))"
         yield " same => n,Gosub(ramal-hang-up,s,1)"
 
 
@@ -107,7 +134,13 @@ def _rules(country: str) -> Iterator[str]:
     for number in emergency_numbers(country):
         yield f"exten => {number},1,Return(emergency)"
     code = phonenumbers.country_code_for_region(country)
-    yield f"exten => _+{code}XXX.,1,Return(national)"
+    costs = costly(country, "premium_rate")
+    yield f"exten => _+{code}XXX.,1,NoOp()"
+    if costs:
+        match = f'$["${{EXTEN}}" =~ "^([+]{code}({costs}))$"]'
+        yield f" same => n,GotoIf(${{LEN({match})}}?costly)"
+    yield " same => n,Return(national)"
+    yield " same => n(costly),Return(premium)"
     for area in _areas_of_others(country, code):
         yield f"exten => _+{code}{area}X.,1,Return(international)"
     for prefix in _COSTLY_AT_HOME.get(country, ()):

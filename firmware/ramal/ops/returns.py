@@ -15,10 +15,9 @@ from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import phonenumbers
-
 from ramal.ami.errors import AmiRefused
 from ramal.ami.translate import action
+from ramal.asterisk.render_outside import kind_of, ours
 from ramal.control.protocol import Request
 from ramal.control.server import Answer
 from ramal.core.callback_history import Callback
@@ -209,8 +208,12 @@ class _Desk:
 
     def _may_call(self, number: str) -> None:
         office = self.means.office()
-        home = phonenumbers.country_code_for_region(office.country)
-        if not number.startswith(f"+{home}") and office.dial_out != "international":
+        if number in ours(office):
+            raise RamalError(f"{number} is a number of this office. Nobody was called.")
+        kind = kind_of(number, office.country)
+        if kind == "premium":
+            raise RamalError(f"{number} costs more than a call back may. Nobody was called.")
+        if kind == "international" and office.dial_out != "international":
             raise RamalError(f"{number} is abroad, and this office does not call abroad. Nobody was called.")
 
     # -- Asterisk ------------------------------------------------------------------------------------------------------

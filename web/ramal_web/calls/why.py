@@ -15,6 +15,7 @@ CODES = (
     *("predicted-too-long", "no-agent", "too-long", "closed", "vip", "repeat-caller", "blocked", "callback-offered"),
     *(
         "callback-declined",
+        "callback-refused",
         "line-failed",
         "outside-refused",
         "preferred-queue",
@@ -112,6 +113,10 @@ def _leaving(code: str, names: Names, step: Step, given: tuple[str, str, str]) -
             return gettext("A call back was offered, because a long wait was expected in “%(queue)s”.", queue=queue)
         case "callback-declined":
             return gettext("The caller did not want to be called back and waited.")
+        case "callback-refused" if b == "phone":
+            return gettext("A phone of the house cannot ask to be called back.")
+        case "callback-refused":
+            return gettext("“%(queue)s” could note no more calls back, so the caller waited.", queue=queue)
     return ""
 
 
