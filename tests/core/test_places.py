@@ -37,7 +37,7 @@ def test_an_agent_has_its_queues_the_needs_it_can_meet_and_its_own() -> None:
         Place("back--en", 20),
         Place("agent-7", 0),
     )
-    assert places(OFFICE, RUI) == (Place("back", 1), Place("back--x-ray", 1))  # nobody is sticky in back
+    assert places(OFFICE, RUI) == (Place("back", 1), Place("back--x-ray", 1), Place("agent-8", 0))
 
 
 def test_only_needs_that_are_asked_for_and_can_be_met_have_a_queue() -> None:
@@ -50,12 +50,13 @@ def test_only_needs_that_are_asked_for_and_can_be_met_have_a_queue() -> None:
         "back--x-ray",
         "back--en",
         "agent-7",
+        "agent-8",
     ]
 
 
 def test_the_rest_after_a_talk_is_that_of_the_office_s_queue() -> None:
     assert wrap_up_s(OFFICE, "sales--en") == wrap_up_s(OFFICE, "sales") == 7
-    assert wrap_up_s(OFFICE, "agent-7") == 7  # of the queues that let it ring first; back does not
+    assert wrap_up_s(OFFICE, "agent-7") == 30  # the longest of its queues
     assert wrap_up_s(OFFICE, "agent-99") == wrap_up_s(OFFICE, "strange") == 0
 
 

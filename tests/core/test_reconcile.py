@@ -98,7 +98,10 @@ def test_an_agent_who_is_not_logged_in_stays_so() -> None:
 
 def test_a_logged_in_agent_joins_the_new_queue_with_the_pause_in_force() -> None:
     commands = plan(OFFICE, [member("7", paused=True, pause_reason="lunch")])
-    assert commands == (AddMember("support", "7", "201", 1, True, "lunch"),)
+    assert commands == (
+        AddMember("support", "7", "201", 1, True, "lunch"),
+        AddMember("agent-7", "7", "201", 0, True, "lunch"),
+    )
 
 
 def test_an_agent_who_no_longer_exists_is_taken_out_everywhere() -> None:
@@ -112,7 +115,9 @@ def test_the_newest_log_in_wins_the_phone_and_the_agent() -> None:
     assert plan(OFFICE, [*old, *new]) == (
         RemoveMember("sales", "202"),
         RemoveMember("sales", "203"),
+        AddMember("agent-9", "9", "202", 0),
         AddMember("sales", "7", "201", 0),
+        AddMember("agent-7", "7", "201", 0),
     )
 
 

@@ -3,12 +3,16 @@
 Everything is started the way ``ramal up`` starts it, with the product's own code; only the keeper is the test.
 """
 
+import atexit
 import contextlib
+import functools
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +22,7 @@ from ramal.box import asterisk, prepare
 from ramal.box.children import Program, start_program
 from ramal.box.home import Home, Settings
 from ramal.control.client import Control, DaemonDown
-from ramal.core import office_file
+from ramal.core import office_file, sound
 from ramal.core.office import Office
 from ramal.provide import Peers, RunningPeer, peers
 from ramal.store import read
@@ -130,6 +134,14 @@ class TestBox:
         self.callers.append((caller, process))
         return process
 
+    def end_call(self, number: str) -> None:
+        """The box hangs up on a caller's number as it was sent, who then has seen enough."""
+        shown = self.command("core show channels concise").splitlines()
+        mine = [line.partition("!")[0] for line in shown if line.startswith("PJSIP/line-") and f"!{number}!" in line]
+        assert mine, f"{number} is not here: {shown}"
+        for channel in mine:
+            self.command(f"channel request hangup {channel}")
+
     def wait_for_callers(self, timeout_s: float = 90.0) -> None:
         """Until every caller has ended, each as its scenario says, and no channel is left."""
         for caller, process in self.callers:
@@ -175,8 +187,9 @@ class TestBox:
             self.asterisk.close()
 
 
-def make(folder: Path, office_text: str, **changes: Any) -> TestBox:
-    """A box in ``folder`` (short: unix sockets) with the office of ``office_text``; nothing runs yet."""
+def make(folder: Path, office_text: str, *, terse: bool = False, **changes: Any) -> TestBox:
+    """A box in ``folder`` (short: unix sockets) with the office of ``office_text``; nothing runs yet. A terse one says
+    of every sentence only the beginning, for tests that do not listen."""
     home = Home(folder / "home")
     home.prepare()
     first, last = free_range(200)
@@ -190,14 +203,46 @@ def make(folder: Path, office_text: str, **changes: Any) -> TestBox:
     file.write_text(office_text, encoding="utf-8")
     office = prepare.office(home, str(file), _silent)
     asterisk.lay_data(home, programs)
+    _link_spoken(_spoken(), home.prompts)
     prepare.generation(home, settings, programs, office, _silent)
+    _link_spoken(home.prompts, _spoken())
+    if terse:
+        _cut_spoken(home.prompts)
     return TestBox(home, settings, office, programs)
 
 
+@functools.cache
+def _spoken() -> Path:
+    """What was spoken for the boxes before this one, so that a run of the tests speaks a sentence once."""
+    folder = Path(tempfile.mkdtemp(prefix="ramal-spoken-", dir="/tmp"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _link_spoken(source: Path, target: Path) -> None:
+    for file in (*source.rglob("*.wav"), source / ".made"):
+        copy = target / file.relative_to(source)
+        if file.is_file() and not file.is_symlink():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.unlink(missing_ok=True)
+            os.link(file, copy)
+
+
+def _cut_spoken(folder: Path, most_ms: int = 300) -> None:
+    for file in folder.rglob("*.wav"):
+        if file.is_file() and not file.is_symlink():
+            wave = sound.read_wave(file.read_bytes())
+            cut = file.with_suffix(".cut")
+            cut.write_bytes(sound.wav_bytes(wave.mono[: wave.rate_hz * most_ms // 1000], wave.rate_hz))
+            os.replace(cut, file)
+
+
 @contextlib.contextmanager
-def running(folder: Path, office_text: str, *, daemon: bool = True, **changes: Any) -> Iterator[TestBox]:
+def running(
+    folder: Path, office_text: str, *, daemon: bool = True, terse: bool = False, **changes: Any
+) -> Iterator[TestBox]:
     """A running box, taken away at the end whatever happens."""
-    box = make(folder, office_text, **changes)
+    box = make(folder, office_text, terse=terse, **changes)
     try:
         box.start()
         if daemon:

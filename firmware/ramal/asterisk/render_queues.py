@@ -72,7 +72,7 @@ def _own(name: str, office: Office) -> str:
         f"[{token(name)}]",
         "strategy = ringall",
         "musicclass = default",
-        f"timeout = {max(queue.sticky_s for queue in queues)}",
+        f"timeout = {max(queue.sticky_s or queue.ring_s for queue in queues)}",
         "retry = 1",
         "timeoutpriority = app",
         "timeoutrestart = no",

@@ -38,6 +38,7 @@ def _queue(queue: Queue, office: Office) -> list[str]:
         queue.max_predicted_s,
         "yes" if queue.announce_wait else "no",
         offer_s,
+        queue.ring_s,
     )
     no_agent = queue.no_agent or queue.overflow
     return [

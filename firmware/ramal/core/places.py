@@ -2,8 +2,9 @@
 
 Pure. A queue of the office is one queue of app_queue of the same name and one more for each need some of its agents
 can meet (``sales--en``), where a caller waits for them alone before the whole queue is asked (``widen_after_s``). An
-agent of a queue that lets the known agent ring first (``sticky_s``) has a queue of its own, ``agent-7``. Used by the
-renderer, by reconciling and by the live view, so that they agree; names with ``--`` are refused in the office file.
+agent of any queue has one of its own, ``agent-7``: there those wait who know this agent (``sticky_s``, or a contact that
+names the agent, which may be any at any time). Used by the renderer, by reconciling and by the live view, so that they
+agree; names with ``--`` are refused in the office file.
 """
 
 import re
@@ -120,7 +121,7 @@ def asterisk_queues(office: Office) -> tuple[AsteriskQueue, ...]:
 
 def own_queues(office: Office, agent: Agent) -> tuple[Queue, ...]:
     """The queues whose callers may wait for this agent alone."""
-    return tuple(queue for queue in office.queues if queue.sticky_s and _penalty(agent, queue.name) is not None)
+    return tuple(queue for queue in office.queues if _penalty(agent, queue.name) is not None)
 
 
 def wrap_up_s(office: Office, asterisk_queue: str) -> int:
