@@ -125,7 +125,7 @@ authlimit = 20
 secret = {box.ami_secret}
 deny = 0.0.0.0/0.0.0.0
 permit = 127.0.0.1/255.255.255.255
-read = system,call,agent,user
+read = system,agent,user
 write = system,call,agent,originate,reporting
 writetimeout = 10000
 {filters}
