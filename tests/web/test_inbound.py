@@ -82,7 +82,7 @@ def member(agent: str, phone: str) -> tuple[tuple[str, str], ...]:
 class Floor:
     """A box whose daemon is real and whose Asterisk is played; ``page`` is its page's process."""
 
-    def __init__(self, folder: Path, calls: list[Script]) -> None:
+    def __init__(self, folder: Path, calls: list[Script], office: str = OFFICE) -> None:
         self.peer = AmiPeer()
         self.box = Box(folder / "home")
         self.home = self.box.home
@@ -103,7 +103,7 @@ class Floor:
         (self.home.asterisk_log / "cel-custom" / "ramal.csv").write_bytes(cel)
         (self.home.asterisk_log / "queue_log").write_bytes(queue_log)
         self.daemon = DaemonProcess(self.home).up()
-        self.daemon.ask("apply", toml=OFFICE, file="o.toml")
+        self.daemon.ask("apply", toml=office, file="o.toml")
         until(lambda: len(self.daemon.live()["agents"]) == 2, 10, "the office in force")
         self.page = Served(self.box)
 

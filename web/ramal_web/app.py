@@ -26,6 +26,7 @@ from ramal_web import (
     languages,
     live,
     menus,
+    mine,
     night,
     provision,
     returns,
@@ -72,7 +73,7 @@ def create_app(settings: WebSettings) -> Flask:
     security.install(app)
     languages.install(app)
     formats.install(app)
-    for area in (auth, live, desk, calls, returns, contacts, menus, night, wall, audit, drill, health, provision):
+    for area in (auth, live, mine, desk, calls, returns, contacts, menus, night, wall, audit, drill, health, provision):
         app.register_blueprint(area.blueprint)
     app.jinja_env.globals["asset"] = _asset(app)
     app.jinja_env.globals["theme"] = _theme

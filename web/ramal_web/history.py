@@ -16,7 +16,7 @@ from flask import Flask, current_app, g
 
 from ramal.core.contacts import Contact
 from ramal.core.destination import Destination
-from ramal.core.history import Category, Direction
+from ramal.core.history import Category, Direction, call_key
 from ramal.core.office import Office
 from ramal.store import read
 from ramal.store.read import (
@@ -150,6 +150,31 @@ class History:
     def pending_callbacks(self) -> list[Callback]:
         """Callbacks that are not over, the longest waiting first."""
         return read.pending_callbacks(self._db)
+
+    def calls_before(self, number: str, call_id: str) -> list[read.Before]:
+        """The last calls from and to a number, with their notes."""
+        return read.calls_before(self._db, number, call_id)
+
+    def calls_since(self, number: str, since_ms: int) -> int:
+        """How often a number called since then."""
+        return read.calls_since(self._db, number, since_ms)
+
+    def last_of_agent(self, agent: str) -> read.CallRow | None:
+        """The last call this agent spoke in."""
+        return read.last_of_agent(self._db, agent)
+
+    def outside_today(self, agent: str, since_ms: int) -> tuple[int, int]:
+        """Calls of an agent to the outside: how many, how long."""
+        return read.outside_today(self._db, agent, since_ms)
+
+    def agents_today(self, since_ms: int, now_ms: int) -> tuple[read.AgentDay, ...]:
+        """What each agent did; see ``store.agent_days``."""
+        return read.agents_today(self._db, since_ms, now_ms)
+
+    def notes(self, call_id: str) -> list[read.Note]:
+        """What people wrote about a call, also before its first journal line is read."""
+        key = call_key(call_id)
+        return [] if key is None else read.notes_of(self._db, [key]).get(key, [])
 
     def contact(self, number: str) -> Contact | None:
         """One contact."""

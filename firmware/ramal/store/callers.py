@@ -51,8 +51,7 @@ def calls_since(db: sqlite3.Connection, number: str, since_ms: int) -> int:
 def last_of_agent(db: sqlite3.Connection, agent: str) -> CallRow | None:
     """The last call with a customer this agent spoke in, or is in."""
     query = (
-        f"SELECT {CALL} FROM call WHERE agent = ? AND agent <> '' AND direction <> 'internal'"
-        " ORDER BY key DESC LIMIT 1"
+        f"SELECT {CALL} FROM call WHERE agent = ? AND agent <> '' AND direction <> 'internal' ORDER BY key DESC LIMIT 1"
     )
     row = db.execute(query, (agent,)).fetchone() if agent else None
     return None if row is None else call_row(row)

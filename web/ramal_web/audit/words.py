@@ -16,6 +16,7 @@ LOOK = {
     "callback": "back",
     "night": "moon",
     "wall": "now",
+    "user": "person",
     "alarm": "warn",
     "office": "pen",
 }
@@ -55,6 +56,9 @@ def say(what: str) -> str:
         "phone.refused": gettext("A desk phone was not let in"),
         "phone.opened": gettext("Let a desk phone fetch its settings"),
         "phone.closed": gettext("Closed a desk phone's settings"),
+        "user.added": gettext("Let somebody use the page"),
+        "user.reset": gettext("Gave a user a new password"),
+        "user.removed": gettext("Removed a user of the page"),
         "night.set": gettext("Switched opening hours"),
         "alarm.tested": gettext("Tested an alarm"),
         "wall.made": gettext("Opened the wallboard for a screen"),

@@ -49,7 +49,9 @@ def sign_in() -> Page:
     _audit(user.name, "session.started", address)
     if user.must_change:
         return redirect(url_for("auth.password"), 303)
-    return redirect(local_path(request.form.get("next", "/")), 303)
+    wanted = local_path(request.form.get("next", "/"))
+    own_desk = wanted == "/" and user.role == "agent" and user.agent
+    return redirect(url_for("mine.index") if own_desk else wanted, 303)
 
 
 @blueprint.post("/logout")

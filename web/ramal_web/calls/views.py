@@ -17,11 +17,14 @@ from ramal_web.calls.heard import Heard
 from ramal_web.calls.query import read_query
 from ramal_web.formats import local_day
 from ramal_web.history import history, office
+from ramal_web.security import only
 
 log = logging.getLogger("ramal.web.calls")
 blueprint = Blueprint("calls", __name__)
 
 ROWS = 50
+LISTENERS = ("owner", "supervisor", "agent")
+"""Roles that may play recordings; links to them are shown to no others."""
 
 
 @blueprint.get("/calls")
@@ -54,12 +57,14 @@ def one(call_id: str) -> str:
         callback=history().callback_of(detail.call.id),
         contact=history().contact(detail.call.caller),
         noted=_noted(detail.steps, say),
+        notes=history().notes(detail.call.id),
         say=say,
         call_words=call_words,
     )
 
 
 @blueprint.get("/recordings/<int:recording_id>")
+@only(*LISTENERS)
 def recording(recording_id: int) -> Response:
     found = history().recording(recording_id) if recording_id < 1 << 63 else None
     if found is None or found.state == "writing":

@@ -140,7 +140,7 @@ def picture(seen: Seen, office: OfficeWords, about: About | None = None) -> Pict
         seen_ms=seen.seen_ms,
         known=True,
         callers=_callers(data.get("waiting", ()), office, about),
-        people=tuple(sorted((_person(row, office) for row in data.get("agents", ())), key=_rank)),
+        people=tuple(sorted((person_of(row, office) for row in data.get("agents", ())), key=_rank)),
         queues=tuple(_queue(row) for row in data.get("queues", ())),
         today=today(data.get("today", {})),
         warnings=tuple(
@@ -181,7 +181,8 @@ def _caller(row: dict[str, Any], office: OfficeWords) -> Caller:
     )
 
 
-def _person(row: dict[str, Any], office: OfficeWords) -> Person:
+def person_of(row: dict[str, Any], office: OfficeWords) -> Person:
+    """One agent as the daemon tells it."""
     state, reason = str(row["state"]), str(row.get("reason", ""))
     if state == "paused" and reason in WRAP_UPS:
         state = "wrap-up"
