@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from ramal.asterisk.reload import expect
 from ramal.asterisk.render import Box, render
 from ramal.core.office import Office
+from ramal.core.places import asterisk_queues
 from tests.core.offices import offices
 
 BOX = Box(
@@ -32,7 +33,7 @@ def test_every_valid_office_becomes_files_that_asterisk_reads_whole(office: Offi
     files = render(office, BOX)
     expected, problems = expect(files, lambda name: {name: files[name]} if name in files else None)
     assert problems == ()
-    assert expected.queues == {queue.name for queue in office.queues}
+    assert expected.queues == {queue.name for queue in asterisk_queues(office)}
     assert expected.endpoints == {phone.extension for phone in office.phones} | {f"line-{x.name}" for x in office.lines}
     assert expected.auths >= {(phone.extension, phone.secret) for phone in office.phones}
     assert expected.extensions["dest-number"] == {number.number for number in office.numbers}
