@@ -22,8 +22,11 @@ from ramal.store.writer import Writer
 writer = Writer(Path(sys.argv[1]))
 ingest = writer.submit(lambda db: Ingest(db, Path(sys.argv[2]))).result()
 print("ready", flush=True)
+steps = int(sys.argv[3])
 while writer.submit_rebuildable(lambda db: ingest.step(2000)).result():
-    pass
+    steps -= 1
+    if steps == 0:
+        sys.stdin.read()  # killed by now, or soon: a slow killer must still find somebody
 writer.stop()
 print("whole", flush=True)
 """
@@ -41,16 +44,18 @@ def test_a_reader_killed_at_random_instants_loses_and_repeats_nothing(tmp_path: 
     killed, offset = 0, 0
     while True:
         process = subprocess.Popen(
-            [sys.executable, "-c", READ_ALL, str(database), str(life.log)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", READ_ALL, str(database), str(life.log), "12" if killed < 8 else "0"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
+        assert process.stdin is not None
         assert process.stdout is not None
-        with process.stdout as said:
+        with process.stdin, process.stdout as said:
             assert said.readline() == "ready\n"
             if killed < 8:
                 wanted = offset + chance.randrange(1, 15_000)
-                until(
-                    lambda wanted=wanted, process=process: progress(database) > wanted or process.poll() is not None, 30
-                )
+                until(lambda wanted=wanted: progress(database) > wanted, 30, "read so far")
                 os.kill(process.pid, signal.SIGKILL)
                 killed += 1
             else:
