@@ -134,11 +134,15 @@ class TestBox:
         self.callers.append((caller, process))
         return process
 
-    def end_call(self, number: str) -> None:
-        """The box hangs up on a caller's number as it was sent, who then has seen enough."""
+    def end_calls(self, number: str = "") -> None:
+        """The box hangs up on a caller's number as it was sent, or on all of them: the test has seen enough."""
         shown = self.command("core show channels concise").splitlines()
-        mine = [line.partition("!")[0] for line in shown if line.startswith("PJSIP/line-") and f"!{number}!" in line]
-        assert mine, f"{number} is not here: {shown}"
+        mine = [
+            line.partition("!")[0]
+            for line in shown
+            if line.startswith("PJSIP/line-") and (f"!{number}!" if number else "!") in line
+        ]
+        assert mine, f"nobody is here: {shown}"
         for channel in mine:
             self.command(f"channel request hangup {channel}")
 

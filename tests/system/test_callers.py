@@ -93,6 +93,12 @@ def said(office: TestBox, sent: str) -> list[tuple[str, ...]]:
     return [(event.user, *user_fields(event.extra)) for event in events if event.user and event.linked_id in calls]
 
 
+def seen(office: TestBox) -> None:
+    """Enough of whoever calls."""
+    office.end_calls()
+    office.wait_for_callers()
+
+
 def variables(office: TestBox, sent: str) -> dict[str, str]:
     """The channel variables of the call that waits now; "" holds the whole text."""
 
@@ -175,11 +181,11 @@ def test_the_dialplan_and_the_daemon_give_every_number_the_same_form(office: Tes
 
 def waiting(office: TestBox, sent: str, number: str = SALES) -> dict[str, str]:
     """Place a call, see its variables while it waits, and let it end."""
-    caller = office.call(Caller(number, sent, stay_ms=4000))
-    seen = variables(office, sent)
+    caller = office.call(Caller(number, sent, stay_ms=15_000))
+    found = variables(office, sent)
     assert caller.poll() is None
-    office.wait_for_callers()
-    return seen
+    seen(office)
+    return found
 
 
 def test_a_vip_is_lifted_and_calls_again_today_higher_however_the_number_is_sent(office: TestBox, ana: Phone) -> None:
@@ -222,18 +228,18 @@ def withheld(number: str) -> str:
 @pytest.mark.parametrize("sent", ["anonymous", "08001234567", "190", withheld(VIP), "9" * 60, "+5511911110001*1"])
 def test_a_withheld_or_impossible_number_is_nobodys_contact(office: TestBox, ana: Phone, sent: str) -> None:
     before = database(office, "ramal-today")
-    office.call(Caller(SALES, sent, stay_ms=2500))
+    office.call(Caller(SALES, sent, stay_ms=15_000))
     until(lambda: ana.calls, 15, "the agent's phone rings all the same")
-    office.wait_for_callers()
+    seen(office)
     assert database(office, "ramal-today") == before
     assert not [event for event in journal(office)[-200:] if event.user == "CALLER" and event.number == sent[:40]]
 
 
 def test_the_contacts_agent_is_asked_first(office: TestBox, ana: Phone, rui: Phone) -> None:
-    office.call(Caller(SALES, FRIEND, stay_ms=4000))
+    office.call(Caller(SALES, FRIEND, stay_ms=15_000))
     until(lambda: rui.calls, 15, "Rui's phone rings")
     assert not ana.calls
-    office.wait_for_callers()
+    seen(office)
     assert ("CALLER", FRIEND, "", "8", "1") in said(office, FRIEND)
 
 
@@ -246,13 +252,14 @@ def test_who_spoke_last_is_kept_and_asked_first_next_time(office: TestBox, ana: 
     office.call(Caller(SALES, FRIEND, stay_ms=5000))
     entry = until(lambda: database(office, "ramal-last").get(FRIEND[1:]), 15, "Rui is remembered").split("|")
     assert (entry[0], entry[2:]) == ("8", ["sales", ""])
+    rui.hangup()
     office.wait_for_callers()
     rui.policy = agents.IGNORE
     office.command(f"database put ramal-last {MARIA[1:]} {'|'.join(entry)}")
-    office.call(Caller(SALES, MARIA, stay_ms=4000))
+    office.call(Caller(SALES, MARIA, stay_ms=15_000))
     until(lambda: rui.calls, 15, "Rui's phone rings")
     assert not ana.calls
-    office.wait_for_callers()
+    seen(office)
     assert ("CALLER", MARIA, "", "8", "1") in said(office, MARIA)
 
 
@@ -263,33 +270,60 @@ def shown(office: TestBox, desk: Phone, caller: Caller) -> str:
     """What the desk phone shows while the call rings."""
     office.call(caller)
     name = until(lambda: next((call.peer_name for call in desk.calls.values()), ""), 15, "the phone rings")
-    office.wait_for_callers()
+    seen(office)
     until(lambda: not desk.calls, 10, "the phone is quiet again")
     return name
 
 
 def test_the_desk_phone_shows_name_queue_and_last_outcome(office: TestBox, ana: Phone) -> None:
     office.command(f"database put ramal-last {MARIA[1:]} 7|1700000000|sales|sold")
-    assert shown(office, ana, Caller(SALES, MARIA, stay_ms=3000)) == "Maria Souza · Vendas · Vendido"
+    assert shown(office, ana, Caller(SALES, MARIA, stay_ms=15_000)) == "Maria Souza · Vendas · Vendido"
     office.command(f"database put ramal-last {MARIA[1:]} 7|1700000000|sales|unheard")
-    assert shown(office, ana, Caller(QUIET, MARIA, stay_ms=3000)) == "Maria Souza · Suporte"
-    stranger = Caller(SALES, "+5511922220001", '"Pedro"', stay_ms=3000)
+    assert shown(office, ana, Caller(QUIET, MARIA, stay_ms=15_000)) == "Maria Souza · Suporte"
+    stranger = Caller(SALES, "+5511922220001", '"Pedro"', stay_ms=15_000)
     assert shown(office, ana, stranger) == "Pedro · Vendas"
-    assert shown(office, ana, Caller(SALES, "+5511922220002", stay_ms=3000)) == "+5511922220002 · Vendas"
-    assert shown(office, ana, Caller(SALES, withheld(VIP), stay_ms=3000)) == "anonymous · Vendas"
-    assert shown(office, ana, Caller(SALES, ODD, stay_ms=3000)) == "Zé das Couves de São João da Boa Vista e · Vendas"
+    assert shown(office, ana, Caller(SALES, "+5511922220002", stay_ms=15_000)) == "+5511922220002 · Vendas"
+    assert shown(office, ana, Caller(SALES, withheld(VIP), stay_ms=15_000)) == "anonymous · Vendas"
+    assert shown(office, ana, Caller(SALES, ODD, stay_ms=15_000)) == "Zé das Couves de São João da Boa Vista e · Vendas"
+
+
+def test_what_the_agent_said_of_a_call_is_shown_when_the_same_caller_rings_again(
+    office: TestBox, ana: Phone, rui: Phone
+) -> None:
+    sent = "+5511922220008"
+    assert shown(office, ana, Caller(SALES, sent, '"Bia"', stay_ms=15_000)) == "Bia · Vendas"
+    ana.policy = agents.ANSWER
+    office.call(Caller(SALES, sent, '"Bia"', stay_ms=4000))
+    until(lambda: database(office, "ramal-last").get(sent[1:], "").endswith("|sales|"), 15, "they talk")
+    ana.policy = agents.IGNORE
+    until(lambda: "!Read!" in office.command("core show channels concise"), 15, "the agent is asked what it was")
+    ana.dtmf("2")
+    until(lambda: database(office, "ramal-last")[sent[1:]].endswith("|sales|again"), 10, "the key is kept")
+    office.wait_for_callers()
+    until(lambda: not ana.calls, 10, "the phone is quiet again")
+    assert shown(office, ana, Caller(SALES, sent, '"Bia"', stay_ms=15_000)) == "Bia · Vendas · Ligar de novo"
+
+
+def listened(office: TestBox, desk: Phone, number: str, sent: str, least_s: float) -> sound.Wave:
+    """What the agent's phone got in so many seconds of a call whose caller is silent."""
+    desk.policy = agents.ANSWER
+    office.call(Caller(number, sent, stay_ms=20_000))
+    call = until(lambda: next((c for c in desk.calls.values() if c.state == "answered"), None), 15, "the agent answers")
+
+    def enough() -> bool:
+        got = call.heard.read_bytes() if call.heard.exists() else b""
+        return len(got) > 44 and sound.read_wave(got).duration_s > least_s
+
+    until(enough, 15, f"{least_s} s are heard")
+    seen(office)
+    until(lambda: not desk.calls, 10, "the call is over")
+    desk.policy = agents.IGNORE
+    return sound.read_wave(call.heard.read_bytes())
 
 
 def heard(office: TestBox, desk: Phone, number: str, sent: str) -> float:
-    """How loud it was on the agent's phone, dBFS, in a call whose caller is silent."""
-    desk.policy = agents.ANSWER
-    office.call(Caller(number, sent, stay_ms=5000))
-    call = until(lambda: next((c for c in desk.calls.values() if c.state == "answered"), None), 15, "the agent answers")
-    office.wait_for_callers()
-    until(lambda: not desk.calls, 10, "the call is over")
-    desk.policy = agents.IGNORE
-    wave = sound.read_wave(call.heard.read_bytes())
-    return sound.rms_dbfs(wave.mono)
+    """How loud it was on the agent's phone, dBFS."""
+    return sound.rms_dbfs(listened(office, desk, number, sent, 2.5).mono)
 
 
 def test_the_agent_hears_the_queue_before_the_caller_unless_it_is_quiet(office: TestBox, ana: Phone) -> None:
@@ -306,7 +340,7 @@ def test_an_agent_who_hangs_up_during_the_whisper_does_not_lose_the_caller(
     ana.hangup()
     log = office.home.asterisk_log / "queue_log"
     until(lambda: "|CONNECT|" in log.read_text().partition("|AGENTDUMP|")[2], 15, "the same caller is answered")
-    office.wait_for_callers()
+    seen(office)
     ana.policy = rui.policy = agents.IGNORE
 
 
@@ -325,7 +359,7 @@ HOSTILE = {
 def test_hostile_names_break_out_of_nothing(office: TestBox, ana: Phone) -> None:
     before = database(office, "ramal-contact")
     for sent, display in HOSTILE.items():
-        name = shown(office, ana, Caller(SALES, sent, display, stay_ms=2500))
+        name = shown(office, ana, Caller(SALES, sent, display, stay_ms=15_000))
         assert name.endswith("Vendas"), name
         assert len(name) <= 80
     assert database(office, "ramal-contact") == before
@@ -428,13 +462,7 @@ def test_the_names_of_those_who_call_are_spoken_ahead_and_heard(office: TestBox,
 
 def spoken_ms(office: TestBox, desk: Phone, sent: str) -> int:
     """How long somebody speaks on the agent's phone in a call whose caller is silent."""
-    desk.policy = agents.ANSWER
-    office.call(Caller(SALES, sent, stay_ms=6000))
-    call = until(lambda: next((c for c in desk.calls.values() if c.state == "answered"), None), 15, "the agent answers")
-    office.wait_for_callers()
-    until(lambda: not desk.calls, 10, "the call is over")
-    desk.policy = agents.IGNORE
-    wave = sound.read_wave(call.heard.read_bytes())
+    wave = listened(office, desk, SALES, sent, 4.5)
     step = wave.rate_hz // 50
     windows = (wave.mono[at : at + step] for at in range(0, len(wave.mono) - step, step))
     return 20 * sum(sound.rms_dbfs(window) > -45 for window in windows)

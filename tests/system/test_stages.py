@@ -29,7 +29,7 @@ PLAIN, ENGLISH, XRAY, HURRIED, TINY, OTHER = (f"+55113333000{n}" for n in range(
 def office() -> Iterator[TestBox]:
     folder = Path(tempfile.mkdtemp(prefix="ramal-", dir="/tmp"))
     try:
-        with box.running(folder, box.office("stages"), daemon=False) as running:
+        with box.running(folder, box.office("stages"), daemon=False, terse=True) as running:
             yield running
             said = (running.home.asterisk_log / "messages.log").read_text(errors="replace")
             assert not re.findall(r".*(?:does not exist in any format|Unable to open|No such file).*", said)
@@ -58,6 +58,12 @@ def put(office: TestBox, family: str, key: str, value: str) -> None:
     office.command(f'database put {family} {key} "{value}"')
 
 
+def seen(office: TestBox, caller: str) -> None:
+    """Enough of this caller."""
+    office.end_calls(caller)
+    office.wait_for_callers()
+
+
 def test_only_the_skilled_agent_rings_until_the_call_is_widened(office: TestBox) -> None:
     caller = "+5511900000101"
     with (
@@ -70,7 +76,7 @@ def test_only_the_skilled_agent_rings_until_the_call_is_widened(office: TestBox)
         place = prios(office, "sales--x-ray")
         until(lambda: rings(other, caller), 8, "widened")
         assert prios(office, "sales") == place  # the same place in the order
-        office.wait_for_callers()
+        seen(office, caller)
         for desk in (other, able):
             agents.dial_code(office, desk, "*46")
     assert whys(office, caller) == ["needs-skill|x-ray|4", "sales--x-ray|need", "widened|x-ray|4", "sales|all"]
@@ -82,10 +88,10 @@ def test_the_callers_language_is_a_need_like_a_skill(office: TestBox) -> None:
         agents.logged_in(office, "201", agents.IGNORE) as other,
         agents.logged_in(office, "202", agents.IGNORE) as able,
     ):
-        office.call(Caller(ENGLISH, caller, stay_ms=3000))
+        office.call(Caller(ENGLISH, caller, stay_ms=15_000))
         until(lambda: rings(able, caller), 10, "the agent who speaks English rings")
         assert not rings(other, caller)
-        office.wait_for_callers()
+        seen(office, caller)
         for desk in (other, able):
             agents.dial_code(office, desk, "*46")
     assert whys(office, caller) == ["needs-skill|en|4", "sales--en|need"]
@@ -94,9 +100,9 @@ def test_the_callers_language_is_a_need_like_a_skill(office: TestBox) -> None:
 def test_when_nobody_with_the_skill_is_there_everybody_is_asked_at_once(office: TestBox) -> None:
     caller = "+5511900000103"
     with agents.logged_in(office, "201", agents.IGNORE) as desk:
-        office.call(Caller(XRAY, caller, stay_ms=3000))
+        office.call(Caller(XRAY, caller, stay_ms=15_000))
         until(lambda: rings(desk, caller), 3, "the one who is there rings")
-        office.wait_for_callers()
+        seen(office, caller)
         agents.dial_code(office, desk, "*46")
     assert whys(office, caller) == ["nobody-with-skill|x-ray", "sales|all"]
 
@@ -120,6 +126,28 @@ def test_the_known_agent_rings_first_then_the_queue_at_the_same_place(office: Te
     assert whys(office, caller) == ["agent-first|8|4", "agent-8|agent-first", "sales|all"]
 
 
+def test_the_agent_a_contact_names_rings_first_also_where_the_last_agent_does_not(office: TestBox) -> None:
+    """The queue ``plain`` has no ``sticky_s``."""
+    named, spoken = "+5511900000106", "+5511900000107"
+    put(office, "ramal-contact", named[1:], "||8||")
+    put(office, "ramal-last", spoken[1:], f"8|{int(time.time())}|plain|")
+    with (
+        agents.logged_in(office, "201", agents.IGNORE) as other,
+        agents.logged_in(office, "202", agents.IGNORE) as known,
+    ):
+        office.call(Caller(OTHER, named, stay_ms=15_000))
+        until(lambda: rings(known, named), 10, "the contact's agent rings, though 201 comes first by penalty")
+        assert not rings(other, named)
+        seen(office, named)
+        office.call(Caller(OTHER, spoken, stay_ms=15_000))
+        until(lambda: rings(other, spoken), 10, "the queue")
+        seen(office, spoken)
+        for desk in (other, known):
+            agents.dial_code(office, desk, "*46")
+    assert whys(office, named) == ["agent-first|8|20", "agent-8|agent-first"]
+    assert whys(office, spoken) == ["plain|all"]
+
+
 def test_a_known_agent_who_is_not_free_is_not_waited_for(office: TestBox) -> None:
     caller = "+5511900000105"
     put(office, "ramal-contact", caller[1:], "||8||")
@@ -128,9 +156,9 @@ def test_a_known_agent_who_is_not_free_is_not_waited_for(office: TestBox) -> Non
         agents.logged_in(office, "202", agents.IGNORE) as known,
     ):
         agents.dial_code(office, known, "*47")
-        office.call(Caller(PLAIN, caller, stay_ms=3000))
+        office.call(Caller(PLAIN, caller, stay_ms=15_000))
         until(lambda: rings(other, caller), 3, "the queue at once")
-        office.wait_for_callers()
+        seen(office, caller)
         for desk in (other, known):
             agents.dial_code(office, desk, "*46")
     assert whys(office, caller) == ["agent-first-busy|8", "sales|all"]
@@ -148,7 +176,8 @@ def test_a_vip_overtakes_and_a_number_lifts(office: TestBox) -> None:
         levels = [order.level_of(prio) for prio in prios(office, "sales")]
         agents.dial_code(office, desk, "*48")
         until(lambda: rings(desk, vip), 8, "the VIP first")
-        agents.dial_code(office, desk, "*46") if not desk.calls else None
+        for caller in (plain, hurried, vip):
+            office.end_calls(caller)
         office.wait_for_callers()
         agents.dial_code(office, desk, "*46")
     assert levels == sorted(levels, reverse=True)
@@ -162,7 +191,7 @@ def test_the_dialplan_computes_the_number_of_core_order(office: TestBox) -> None
     with agents.logged_in(office, "201", agents.IGNORE) as desk:
         agents.dial_code(office, desk, "*47")
         before_s = int(time.time())
-        office.call(Caller(HURRIED, caller, stay_ms=2500))
+        office.call(Caller(HURRIED, caller, stay_ms=15_000))
         found = until(lambda: prios(office, "sales"), 8, "the caller waits")
         after_s = int(time.time())
         office.wait_for_callers()
@@ -176,10 +205,11 @@ def test_a_full_queue_and_a_long_predicted_wait_send_callers_elsewhere_at_entry(
     soon = int(time.time()) + 600
     with agents.logged_in(office, "201", agents.IGNORE) as desk:
         agents.dial_code(office, desk, "*47")
-        office.call(Caller(TINY, first, stay_ms=9000))
+        office.call(Caller(TINY, first, stay_ms=30_000))
         until(lambda: prios(office, "tiny"), 8, "one waits")
         office.call(Caller(TINY, second, stay_ms=3000))
         until(lambda: "tiny/" not in str(whys(office, second)) and len(whys(office, second)) > 1, 8, "turned away")
+        office.end_calls(first)
         office.wait_for_callers()
         put(office, "ramal-wait", "tiny", f"{soon}|1-3-101,2-5-200")
         office.call(Caller(TINY, third, stay_ms=3000))
@@ -199,9 +229,9 @@ def test_the_wait_is_said_as_a_band_of_minutes_and_silence_when_it_is_stale(offi
         agents.dial_code(office, desk, "*47")
         for caller, band in zip(callers, bands, strict=False):
             put(office, "ramal-wait", "plain", f"{now + 600}|{band}")
-            office.call(Caller(OTHER, caller, stay_ms=9000))
+            office.call(Caller(OTHER, caller, stay_ms=30_000))
             until(lambda: "plain|all" in whys(office, caller), 9, "said, then waiting")  # noqa: B023
-            office.wait_for_callers()
+            seen(office, caller)
         put(office, "ramal-wait", "plain", f"{now - 1}|4-7-240")
         office.call(Caller(OTHER, callers[3], stay_ms=2000))
         office.wait_for_callers()
