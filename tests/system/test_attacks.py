@@ -1,4 +1,4 @@
-"""A hostile caller, a hostile phone and a bad day: what they try costs nothing, forges nothing and leaves nothing behind.
+"""A hostile caller, a hostile phone: what they try costs nothing, forges nothing and leaves nothing behind.
 
 No daemon runs while they try, unless a test says so.
 """
