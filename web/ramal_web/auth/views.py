@@ -50,8 +50,7 @@ def sign_in() -> Page:
     if user.must_change:
         return redirect(url_for("auth.password"), 303)
     wanted = local_path(request.form.get("next", "/"))
-    own_desk = wanted == "/" and user.role == "agent" and user.agent
-    return redirect(url_for("mine.index") if own_desk else wanted, 303)
+    return redirect(_home(user) if wanted == "/" else wanted, 303)
 
 
 @blueprint.post("/logout")
@@ -94,6 +93,11 @@ def language() -> Page:
     return response
 
 
+def _home(user: User) -> str:
+    """Where this user begins: an agent at the own desk."""
+    return url_for("mine.index") if user.role == "agent" and user.agent else "/"
+
+
 def _change(user: User, new: str) -> Page:
     control: Control = current_app.extensions["ramal.control"]
     try:
@@ -114,7 +118,7 @@ def _change(user: User, new: str) -> Page:
         session.clear()
         return redirect(url_for("auth.login"), 303)
     begin_session(changed)
-    return redirect("/", 303)
+    return redirect(_home(changed), 303)
 
 
 def _audit(who: str, what: str, detail: str) -> None:
