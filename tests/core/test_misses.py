@@ -50,6 +50,7 @@ def test_a_clock_that_was_set_back_makes_no_miss_older() -> None:
         ("ringing", 17, 900, "rejected"),
         ("down", 17, 20, "rejected"),
         ("ringing", 21, 900, "rejected"),
+        ("down", 23, 20, "rejected"),
         ("ringing", 0, 15_003, "missed"),
         ("ringing", 0, 14_100, "missed"),
         ("ringing", 0, 9_000, "cancelled"),
