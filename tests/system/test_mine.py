@@ -79,6 +79,11 @@ def test_a_break_from_the_page_is_the_one_the_phone_would_make(desk: Desk) -> No
     desk.box.control("mine.act", who="ana", act="resume")
     until(lambda: desk.paused() == "", 10, "back")
     assert not desk.phone.calls, "no phone rang for it"
+    query = (
+        "SELECT number, caller, agent, phone FROM call WHERE category = 'service' AND number LIKE '*4_%' ORDER BY key"
+    )
+    kept = until(lambda: (rows := desk.box.rows(query))[2:] and rows, 10, "in the history as the codes they are")
+    assert [tuple(row) for row in kept] == [(code, "201", "7", "201") for code in ("*45", "*471", "*48")]
     desk.box.control("users.add", name="carla", role="supervisor", hash=HASH)
     with pytest.raises(Refused, match="belongs to no agent"):
         desk.box.control("mine.act", who="carla", act="pause")

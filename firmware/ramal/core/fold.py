@@ -142,6 +142,9 @@ def _facts(story: Story, journal: Journal) -> _Facts:
             case "RETURN" if len(fields) > 2:
                 facts.agent, facts.phone, facts.number = fields[:3]
                 facts.caller, facts.caller_name = fields[1], ""
+            case "MINE" if len(fields) > 1:
+                facts.phone, facts.number = fields[:2]
+                facts.caller = fields[0]
             case "CLICK" if len(fields) > 2:
                 facts.caller, facts.agent, facts.number = fields[:3]
                 facts.caller_name, facts.phone = "", fields[0]
