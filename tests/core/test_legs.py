@@ -157,6 +157,17 @@ def test_the_consultation_is_no_leg_and_takes_nothing_from_the_times() -> None:
     assert (second.from_ms - T0, (second.to_ms or 0) - T0) == (20_000, 60_000)
 
 
+def test_who_hangs_up_at_once_after_being_given_the_call_has_not_handed_it_on() -> None:
+    short = tuple(event for event in ATTENDED if event.at_ms < T0 + 60_000)
+    hung_up = (*room(20.5, "EXIT", "one", SECOND, CALLER), *OVER)
+    assert [leg[-1] for leg in words(*short, *hung_up)] == ["transferred", "hung_up"]
+
+
+def test_a_talk_that_ends_long_after_a_transfer_that_failed_was_hung_up() -> None:
+    tried = tuple(sorted((*BLIND, moved(30, "BLINDTRANSFER", SECOND)), key=lambda event: event.at_ms))
+    assert [leg[-1] for leg in words(*tried)] == ["transferred", "hung_up"]
+
+
 def test_a_talk_that_goes_on_has_no_end_yet() -> None:
     going_on = ATTENDED[: ATTENDED.index(OVER[0]) - 2]
     first, second = told(*going_on)
