@@ -18,12 +18,12 @@ _WINDOWS = 4
 """Tenths of a second that must hold the tone."""
 
 
-def retune(box: TestBox, pitches: Mapping[str, float]) -> None:
+def retune(box: TestBox, pitches: Mapping[str, float], length_ms: int = LENGTH_MS) -> None:
     """Make these prompts (paths below the prompts' folder, without suffix) tones of these pitches."""
     for path, hz in pitches.items():
         file = box.home.prompts / f"{path}.wav"
         assert file.exists(), f"{path} is no prompt of this office"
-        file.write_bytes(sound.wav_bytes(sound.tone([hz], LENGTH_MS)))
+        file.write_bytes(sound.wav_bytes(sound.tone([hz], length_ms)))
 
 
 @dataclass(slots=True)

@@ -88,7 +88,9 @@ def test_an_attended_transfer_is_one_call_and_the_consultation_is_inside_it(offi
         ]
         assert {"transferred", "dialled"} <= set(office.kinds(call))
         # Not "202": after an attended transfer Asterisk loses what the caller hears one time in two (asterisk#507),
-        # and no dialplan runs there that could begin the recording anew. The caller's side is always kept.
+        # and no dialplan runs on the caller's channel that could begin the recording anew. The caller's side is always
+        # kept. Measured: it is all of the talk or nothing; it is the same without bridge_native_rtp (6 of 10 lost); a
+        # MixMonitor stopped from outside after the transfer and begun again 0.3 s later holds both (12 of 12).
         assert office.records(call, "201", "caller") == [True, True]
         only_this_call(office, user)
 
