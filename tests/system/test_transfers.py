@@ -257,8 +257,8 @@ def test_the_customer_hangs_up_during_the_consultation(office: Desks) -> None:
         call = office.call(user)
         assert (call["category"], call["agent"], call["hangup_by"]) == ("answered", "7", "caller")
         # The consultation goes on as a call of its own, and its end is written after the customer's.
-        query = "SELECT category FROM call WHERE number = '203' AND direction = 'internal' AND key >= ? AND ended_ms > 0"
-        inside = until(lambda: office.box.rows(query, call["key"]), 20, "the consultation in the history")
+        query = "SELECT category FROM call WHERE number = '203' AND direction = ? AND key >= ? AND ended_ms > 0"
+        inside = until(lambda: office.box.rows(query, "internal", call["key"]), 20, "the consultation in the history")
         assert [row["category"] for row in inside] == ["connected"]
 
 
