@@ -95,7 +95,7 @@ class Floor:
 def floor(office: str = "agents") -> Iterator[Floor]:
     """A running floor."""
     folder = Path(tempfile.mkdtemp(prefix="ramal-", dir="/tmp"))
-    running = box.make(folder, box.office(office))
+    running = box.make(folder, box.office(office), terse=True)
     try:
         (running.home.etc / "custom" / "extensions.conf").write_text(_TEST)
         running.start()

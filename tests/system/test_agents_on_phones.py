@@ -48,12 +48,17 @@ def waiting(here: Floor, queue: str) -> int:
     return told.count("PJSIP/line-loop")
 
 
-def talked(here: Floor, desk: str, to: str, stay_ms: int = 4000) -> str:
-    """A whole call that this phone answers; the caller's number."""
-    who = caller(to, stay_ms)
+def talked(here: Floor, desk: str, to: str) -> str:
+    """A whole call that this phone answers, and the agent hangs up too, without a word of what it was; the caller's
+    number."""
+    who = caller(to, 30_000)
     here.desks[desk].policy = agents.ANSWER
-    here.box.call(who)
+    process = here.box.call(who)
     until(lambda: any(c.state == "answered" for c in here.desks[desk].calls.values()), 10, "the phone talks")
+    until(lambda: bridged(here, who.user), 10, "with the caller")
+    here.box.end_calls(who.user)
+    assert process.wait(10) == 0
+    here.desks[desk].hangup()
     here.box.wait_for_callers()
     until(lambda: not here.desks[desk].calls, 10, "the phone is idle again")
     return who.user
@@ -357,10 +362,13 @@ def test_a_phone_that_dies_is_rung_no_more_and_is_back_without_logging_in(here: 
     here.desks["202"].policy = agents.ANSWER
     dead = here.desks["201"]
     os.kill(dead.pid, signal.SIGKILL)
-    here.box.call(caller(SALES, 8000))
+    first = here.box.call(caller(SALES, 30_000))
     until(
         lambda: any(c.state == "answered" for c in here.desks["202"].calls.values()), 9, "the other one, after one ring"
     )
+    here.box.end_calls()
+    assert first.wait(10) == 0
+    here.desks["202"].hangup()
     here.box.wait_for_callers()
     assert here.kept("ramal-miss", "7") == "", "a dead phone misses nothing"
     assert here.paused("7") == "unreachable"
