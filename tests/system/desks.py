@@ -141,7 +141,7 @@ def running(folder: Path, *, daemon: bool, office: str = "", settings: str = "")
     text = box.office().replace('language = "pt-BR"', head, 1)
     text = text.replace('title = "Vendas"', 'title = "Vendas"\nextension = "600"\nwhisper = false')
     text = text.replace('title = "Curta"', 'title = "Curta"\nextension = "601"\nwhisper = false')
-    text = text.replace('penalty = 5 }]', 'penalty = 5 }, "short"]')
+    text = text.replace("penalty = 5 }]", 'penalty = 5 }, "short"]')
     text += LINE.format(host=provider.host, port=provider.port) + office
     try:
         with box.running(folder, text, daemon=daemon) as running:

@@ -18,6 +18,7 @@ from tests.web.conftest import english
 NEW = "four other new words"
 OPEN = {"auth.login", "auth.sign_in", "auth.language", "health.health", "static"}
 OPEN |= {"wall.tv", "wall.tv_live"}  # their address is the key: tests/web/test_wall.py
+OPEN |= {"provision.file", "provision.nothing"}  # phones have no session; their guard: tests/web/test_phones_page.py
 
 
 def token(client: FlaskClient, path: str = "/login") -> str:

@@ -31,7 +31,8 @@ def phones(office: Office) -> str:
     for agent in office.agents:
         transfer.append(f"exten => *2{token(agent.code)},1,Goto(ramal-hand-to-agent,{token(agent.code)},1)")
     transfer += [
-        f"exten => {shape},1,Goto(ramal-hand-outside,${{FILTER(+0-9,${{EXTEN}})}},1)" for shape in outside_shapes(office.country)
+        f"exten => {shape},1,Goto(ramal-hand-outside,${{FILTER(+0-9,${{EXTEN}})}},1)"
+        for shape in outside_shapes(office.country)
     ]
     if office.parking:
         park = token(office.parking)

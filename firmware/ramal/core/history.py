@@ -225,7 +225,8 @@ class Call:
 
     ``caller`` as Asterisk had it (``+`` and digits when normalised); ``number`` is the DID that was called, or what was
     dialled. ``menu`` is the path of keys, ``main:1 sales:2``, its last 24 places. ``queue``, ``agent``, ``phone`` are
-    the last that had to do with the caller. ``wait_ms``: from joining the first queue to the first answer or leaving the last queue.
+    the last that had to do with the caller. ``wait_ms``: from joining the first queue to the first answer or
+    leaving the last queue.
     """
 
     id: str

@@ -11,13 +11,13 @@ Leg = Literal["answered", "rejected", "missed", "cancelled", "unreachable"]
 """What became of one ringing of an agent's phone.
 
 ``answered``: a talk. ``rejected``: the person (or the phone's do-not-disturb) refused: 486, 600, 603 or 302. ``missed``:
-it rang as long as the queue lets it ring. ``cancelled``: it stopped ringing before, because the caller left or somebody
-else answered; nobody's fault. ``unreachable``: the phone never said that it rings; a dead phone misses nothing.
+it rang as long as the queue lets it ring. ``cancelled``: it stopped ringing before, because the caller left or
+another answered; nobody's fault. ``unreachable``: the phone never said that it rings; a dead phone misses nothing.
 """
 Channel = Literal["up", "ringing", "down"]
 
 REFUSED_CAUSES = frozenset({17, 21, 23})
-"""Q.850: user busy, call rejected, and redirected: a phone that sends its calls elsewhere (302), which no queue follows.
+"""Q.850: user busy, call rejected, and redirected: a phone that sends its calls elsewhere (302), which no queue does.
 Were it none of these, the caller would wait for this phone again and again, and ring nobody else."""
 SILENT_MS = 2_500
 """A phone that is there says within that time that it rings."""

@@ -200,7 +200,8 @@ class Queue:
     ``priority``: levels 0 to 5 every caller here has on entry; ``age_every_s``: each such while of waiting lifts a
     caller by one level, so that nobody starves. ``widen_after_s``: so long a call waits for an agent with the needed
     skill alone. ``sticky_s``: so long the agent who last spoke with this caller (within ``sticky_days``) rings alone;
-    0 = off; the agent a contact names rings first all the same, then for ``ring_s``. ``full`` and ``predicted`` (with ``max_predicted_s``; 0 = off) are where callers go at entry.
+    0 = off; the agent a contact names rings first all the same, then for ``ring_s``. ``full`` and ``predicted`` (with
+    ``max_predicted_s``; 0 = off) are where callers go at entry.
     ``callback_key``: the key that leaves the queue for a callback; ``callback_offer_s``: offered at entry when the
     predicted wait is longer; 0 = never. ``extension``: what phones dial to reach or transfer into the queue.
     """
