@@ -40,7 +40,7 @@ name = "Fone 204"
 def office() -> Iterator[TestBox]:
     folder = Path(tempfile.mkdtemp(prefix="ramal-", dir="/tmp"))
     try:
-        with box.running(folder, box.office() + BOSS, daemon=False) as running:
+        with box.running(folder, box.office() + BOSS, daemon=False, terse=True) as running:
             yield running
             assert running.channels() == 0
     finally:
@@ -274,7 +274,7 @@ def test_the_page_rings_the_supervisors_phone_and_then_it_listens(office: TestBo
 def test_a_waiting_caller_is_moved_to_another_queue_and_another_comes_first(office: TestBox) -> None:
     with agents.logged_in(office, "201", agents.IGNORE) as desk:
         for n in range(3):
-            office.call(Caller("+551133330001", f"+551190000910{n}", stay_ms=20_000))
+            office.call(Caller("+551133330001", f"+551190000910{n}", stay_ms=40_000))
             until(lambda n=n: len(office.control("live")["waiting"]) == n + 1, 10, "waiting")  # type: ignore[misc]
         calls = {row["caller"]: row for row in office.control("live")["waiting"]}
         office.control("caller.first", call=calls["+5511900009102"]["call"], who="owner")
@@ -288,6 +288,7 @@ def test_a_waiting_caller_is_moved_to_another_queue_and_another_comes_first(offi
         until(lambda: any(call.state == "answered" for call in desk.calls.values()), 20, "somebody is answered")
         talking = until(lambda: state_of(office)["caller"], 10, "with whom")
         assert talking == "+5511900009102"
+        office.end_calls()
         office.wait_for_callers()
     (row,) = office.rows("SELECT id FROM call WHERE caller = '+5511900009101'")
     stays = [tuple(stay) for stay in office.rows("SELECT queue FROM queue_stay ORDER BY call, n")]
