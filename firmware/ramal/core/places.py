@@ -2,9 +2,9 @@
 
 Pure. A queue of the office is one queue of app_queue of the same name and one more for each need some of its agents
 can meet (``sales--en``), where a caller waits for them alone before the whole queue is asked (``widen_after_s``). An
-agent of any queue has one of its own, ``agent-7``: there those wait who know this agent (``sticky_s``, or
-a contact that names the agent, which may be any at any time). Used by the renderer, by reconciling and by the live view, so that they
-agree; names with ``--`` are refused in the office file.
+agent of any queue has one of its own, ``agent-7``: there those wait who know this agent (``sticky_s``, or a contact
+that names the agent, which may be any at any time). Used by the renderer, by reconciling and by the live view, so that
+they agree; names with ``--`` are refused in the office file.
 """
 
 import re

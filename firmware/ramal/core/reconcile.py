@@ -66,4 +66,3 @@ def _seats(office: Office, agents: Mapping[str, Agent], members: tuple[Member, .
             del seats[code]
         taken.add(phone)
     return seats
-
