@@ -10,7 +10,7 @@ from typing import Literal
 Leg = Literal["answered", "rejected", "missed", "cancelled", "unreachable"]
 """What became of one ringing of an agent's phone.
 
-``answered``: a talk. ``rejected``: the person (or the phone's do-not-disturb) refused: 486, 600, 603 or 302. ``missed``:
+``answered``: a talk. ``rejected``: the person (or the do-not-disturb) refused: 486, 600, 603 or 302. ``missed``:
 it rang as long as the queue lets it ring. ``cancelled``: it stopped ringing before, because the caller left or
 another answered; nobody's fault. ``unreachable``: the phone never said that it rings; a dead phone misses nothing.
 """
