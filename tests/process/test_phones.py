@@ -35,7 +35,7 @@ def with_phone(model: str = "yealink", mac: str = MAC) -> str:
 def daemon(start: Start) -> DaemonProcess:
     begun = start().up()
     begun.ask("apply", toml=with_phone(), file="o.toml")
-    until(lambda: phone(begun)["open"], 30, "the phone is known")
+    until(lambda: any(row["open"] for row in begun.ask("phones.list")["phones"]), 30, "the phone is known")
     return begun
 
 
