@@ -11,9 +11,9 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -48,10 +48,10 @@ from ramal.ops.means import Subject
 from ramal.ops.rounds import Rounds
 from ramal.starts import Starts
 from ramal.steer import Steering
-from ramal.store import decisions, migrations, settings, users
-from ramal.store.db import open_reader, open_writer
+from ramal.store import decisions, settings, users
+from ramal.store.db import open_reader
 from ramal.store.durable import Durable
-from ramal.store.ingest import CEL_NAME, QUEUE_NAME, Ingest
+from ramal.store.ingest import CEL_NAME, QUEUE_NAME
 from ramal.store.recordings import Finisher
 from ramal.store.writer import Writer
 from ramal.worker import Worker
@@ -406,55 +406,6 @@ def run(
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-class Alone:
-    """The office in force while no daemon runs: what ``ramal apply`` and ``ramal export`` do then.
-
-    HomeTaken while a daemon runs that only does not answer.
-    """
-
-    def __init__(self, home: Home, peers: Peers | None = None) -> None:
-        self._home, self._peers = home, peers or peers_of(home)
-
-    def apply(self, text: str, file: str) -> dict[str, Any]:
-        """As ``InForce.apply``; Asterisk is not told, it reads the files when it starts."""
-        with self._in_force() as in_force:
-            return in_force.apply(text, file)
-
-    def export(self) -> dict[str, Any]:
-        """As ``InForce.export``."""
-        with self._in_force() as in_force:
-            return in_force.export()
-
-    @contextmanager
-    def _in_force(self) -> Iterator[InForce]:
-        self._home.prepare()
-        with only_writer(self._home), closing(open_writer(self._home.db)) as connection:
-            migrations.migrate(connection)
-            yield InForce(
-                Means(
-                    etc=self._home.etc,
-                    load=lambda: settings.load(connection),
-                    save=lambda office: settings.save(connection, office),
-                    render=self._peers.render,
-                    speak=self._peers.speak,
-                    secret=new_secret,
-                )
-            )
-
-
-def rebuild(home: Home) -> str:
-    """Compute the whole history anew from the kept journal lines, without a daemon; a sentence about it."""
-    home.prepare()
-    with only_writer(home), closing(open_writer(home.db)) as connection:
-        migrations.migrate(connection)
-        ingest = Ingest(connection, home.asterisk_log)
-        after: int | None = 0
-        while after is not None:
-            after = ingest.refold(after)
-        count = connection.execute("SELECT count(*) FROM call").fetchone()[0]
-    return f"The history of {count} calls was computed anew from their journal lines."
 
 
 def _version() -> str:

@@ -164,7 +164,7 @@ def _export(home: Home, arguments: argparse.Namespace) -> int:
 def _alone(home: Home) -> Any:
     """The office in force without a daemon; it takes the writer's lock, so a daemon that only does not answer is met
     with a sentence."""
-    return importlib.import_module("ramal.app").Alone(home)
+    return importlib.import_module("ramal.alone").Alone(home)
 
 
 def _read_office(name: str) -> tuple[str, str]:
@@ -240,7 +240,7 @@ def _days(text: str) -> int:
 
 
 def _rebuild(home: Home, arguments: argparse.Namespace) -> int:
-    print(importlib.import_module("ramal.app").rebuild(home))
+    print(importlib.import_module("ramal.alone").rebuild(home))
     return DONE
 
 

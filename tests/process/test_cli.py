@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ramal.app import Alone, Peers
+from ramal.alone import Alone
+from ramal.app import Peers
 from ramal.box.home import Home
 from ramal.cli import DAEMON_DOWN, DONE, NOT_DONE
 from ramal.core import office_file

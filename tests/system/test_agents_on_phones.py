@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ramal.app import rebuild
+from ramal.alone import rebuild
 from ramal.core.misses import miss
 from tests.system import agents
 from tests.system.floor import Floor, floor
