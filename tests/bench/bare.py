@@ -48,6 +48,7 @@ def strip(etc: Path, queue: str, recordings: Path) -> None:
     (etc / "modules.conf").write_text("\n".join(kept) + "\n")
     (etc / "extensions.conf").write_text(EXTENSIONS.format(recordings=recordings, queue=queue))
     (etc / "queues.conf").write_text(QUEUES.format(queue=queue))
+    (etc / "cli.conf").write_text("")
     (etc / "cel.conf").write_text("[general]\nenable = no\n")
     (etc / "cel_custom.conf").write_text("[mappings]\n")
     (etc / "stasis.conf").write_text("")

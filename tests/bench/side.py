@@ -44,12 +44,17 @@ country = "BR"
 region = "SP"
 timezone = "America/Sao_Paulo"
 language = "pt-BR"
+languages = ["en"]
 
 [[line]]
 name = "loop"
 kind = "sip-peer"
 addresses = ["127.0.0.1"]
 channels = 250
+
+[[hours]]
+name = "always"
+open = ["all 00:00-24:00"]
 
 [[number]]
 number = "{NUMBER}"
@@ -65,17 +70,23 @@ wrap_up_s = 0
 max_wait_s = 60
 announce_position = false
 overflow = "hangup"
+hours = "always"
+sticky_s = 10
+max_predicted_s = 900
+predicted = "hangup"
 """
 
 
 def office(agents: int) -> str:
-    """An office with one number that leads straight into a queue of ``agents`` agents."""
+    """An office with one number that leads straight into a queue of ``agents`` agents, with everything a call can be
+    asked on its way switched on: contacts, calls today, hours, the known agent, languages, the told wait, whisper."""
     parts = [OFFICE]
     for extension in range(FIRST_EXTENSION, FIRST_EXTENSION + agents):
         parts.append(f'[[phone]]\nextension = "{extension}"\nname = "Fone {extension}"\n')
         parts.append(
             f'[[agent]]\ncode = "{extension}"\nname = "Agente {extension}"\nphone = "{extension}"\n'
             f'pin = "{extension * 7 + 13}"\nqueues = ["{QUEUE}"]\n'
+            + ('skills = ["en"]\n' if extension % 3 == 0 else "")
         )
     return "\n".join(parts)
 
