@@ -176,12 +176,16 @@ def test_a_daemon_started_under_calls_takes_the_times_from_asterisk() -> None:
     assert standing(state, "9") == Standing("free", T0 - 900_000)
 
 
+OWN = AddMember("agent-7", "7", "201", 0)
+"""The queue of the agent alone: who knows Ana waits there."""
+
+
 def test_a_fresh_session_and_new_settings_are_reconciled_at_once() -> None:
     state, commands = step(opened(), AmiUp((member("7"),), ()), T0)
-    assert commands == (AddMember("support", "7", "201", 1),)
+    assert commands == (AddMember("support", "7", "201", 1), OWN)
     fewer = replace(OFFICE, agents=(replace(OFFICE.agents[0], queues=(Membership("support", 1),)), *OFFICE.agents[1:]))
     _, commands = step(state, OfficeLoaded(fewer), T0)
-    assert commands == (RemoveMember("sales", "201"), AddMember("support", "7", "201", 1))
+    assert commands == (RemoveMember("sales", "201"), AddMember("support", "7", "201", 1), OWN)
 
 
 def test_a_log_out_in_progress_is_not_undone() -> None:
@@ -189,13 +193,13 @@ def test_a_log_out_in_progress_is_not_undone() -> None:
     state, commands = step(state, MemberRemoved("sales", "7"), T0)
     assert not commands
     assert not step(state, Ticked(), T0 + 100)[1]
-    assert step(state, Ticked(), T0 + SETTLED_MS)[1] == (AddMember("sales", "7", "201", 0),)
+    assert step(state, Ticked(), T0 + SETTLED_MS)[1] == (AddMember("sales", "7", "201", 0), OWN)
 
 
 def test_a_refused_plan_rests_before_it_is_tried_again() -> None:
     state = after(CommandRefused("AddMember", "no such queue"), state=opened(member("7"), at_ms=T0 - 60_000))
     assert not step(state, Ticked(), T0 + 10_000)[1]
-    assert step(state, Ticked(), T0 + 60_000)[1] == (AddMember("support", "7", "201", 1),)
+    assert step(state, Ticked(), T0 + 60_000)[1] == (AddMember("support", "7", "201", 1), OWN)
 
 
 def test_nothing_is_reconciled_without_an_office_or_without_asterisk() -> None:

@@ -239,6 +239,6 @@ def test_agents_are_told_with_their_state_and_work(tmp_path: Path) -> None:
 
 def test_users_are_read(office: Life) -> None:
     assert read.user(office.db, "owner") is None
-    office.db.execute("INSERT INTO user VALUES ('owner', 'owner', 'hash', 1, 5, 2)")
+    office.db.execute("INSERT INTO user VALUES ('owner', 'owner', 'hash', 1, 5, 2, '')")
     assert read.user(office.db, "owner") == read.User("owner", "owner", "hash", True, 5, 2)
     assert [user.name for user in read.users(office.db)] == ["owner"]

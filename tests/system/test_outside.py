@@ -227,6 +227,8 @@ def test_a_number_nobody_has_here_is_still_an_unknown_code(ways: Ways, desk: Pho
 def test_the_history_knows_every_call_that_went_out(ways: Ways, desk: Phone) -> None:
     ways.first.manner = "503"
     dial(desk, "1133337777")
+    heard = next(iter(desk.calls.values())).heard
+    until(lambda: _hears(heard, ways.second.hz), 10, "they talk")
     ways.second.hang_up()
     until(lambda: not desk.calls and ways.box.channels() == 0, 10, "all is over")
     agents.dial_code(ways.box, desk, "+442079460000")
