@@ -52,7 +52,9 @@ def follow(before: State, after: State, event: Event, now_ms: int) -> tuple[Stat
             pass
         case _:
             return after, ()
-    return _called(_tidied(after, now_ms), now_ms) if after.held else (after, ())
+    if not after.held or not after.asterisk.up:  # a late event of a session that is gone dials nobody
+        return after, ()
+    return _called(_tidied(after, now_ms), now_ms)
 
 
 def turns(state: State, now_ms: int) -> tuple[CallbackHeld, ...]:
