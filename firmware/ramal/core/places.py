@@ -76,16 +76,17 @@ def _asked(office: Office) -> Iterator[str]:
 
 def places(office: Office, agent: Agent) -> tuple[Place, ...]:
     """Every membership of a logged-in agent, in the order of the file: its queues, its needs' queues, its own."""
-    return _places(office, agent, {queue.name: needs(office, queue) for queue in office.queues})
+    return all_places(office)[agent.code]
 
 
 def all_places(office: Office) -> Mapping[str, tuple[Place, ...]]:
-    """``places`` of every agent, by code; kept for the office asked for last, because every tick asks."""
+    """``places`` of every agent, by code; kept for the office asked for last, because every tick asks. Any thread."""
     global _last
-    if _last[0] is not office:
+    last = _last  # another thread may ask for another office meanwhile
+    if last[0] is not office:
         asked = {queue.name: needs(office, queue) for queue in office.queues}
-        _last = (office, {agent.code: _places(office, agent, asked) for agent in office.agents})
-    return _last[1]
+        _last = last = (office, {agent.code: _places(office, agent, asked) for agent in office.agents})
+    return last[1]
 
 
 _last: tuple[Office | None, Mapping[str, tuple[Place, ...]]] = (None, {})
