@@ -12,7 +12,6 @@ from dataclasses import replace
 from ramal.core import order
 from ramal.core.commands import ChangePriority, Command, NoteDecision
 from ramal.core.events import AmiUp, CallerJoined, CallerRanked, Event, Ticked, Waiting
-from ramal.core.places import logical
 from ramal.core.state import State
 
 LATER_STAGE_MS = 1_500
@@ -86,7 +85,7 @@ def _lifted(state: State, now_ms: int) -> tuple[State, tuple[Command, ...]]:
             for caller in lines[name]:
                 if caller.channel in lifted:
                     commands.append(ChangePriority(caller.queue, caller.channel, caller.prio))
-                    args = (("queue", caller.home or logical(name)), ("level", order.level_of(caller.prio)))
+                    args = (("queue", caller.office_queue), ("level", order.level_of(caller.prio)))
                     commands.append(NoteDecision(caller.call, "aged", args))
     return (replace(state, waiting={**state.waiting, **lines}), tuple(commands)) if lines else (state, ())
 
@@ -94,6 +93,6 @@ def _lifted(state: State, now_ms: int) -> tuple[State, tuple[Command, ...]]:
 def _lifts(line: tuple[Waiting, ...], every_s: Mapping[str, int], now_ms: int) -> Iterator[tuple[Waiting, int]]:
     for caller in line:
         if caller.prio0:
-            prio = due(caller, every_s.get(caller.home or logical(caller.queue), 0), now_ms)
+            prio = due(caller, every_s.get(caller.office_queue, 0), now_ms)
             if prio > caller.prio:
                 yield caller, prio

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from ramal.core.ids import AgentCode, CallId, Extension, QueueName
 from ramal.core.office import Office
+from ramal.core.places import logical
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,11 @@ class Waiting:
     """The place as app_queue has it now."""
     first_s: int = 0
     """When the call joined its first queue, seconds since 1970: waiting counts from there."""
+
+    @property
+    def office_queue(self) -> str:
+        """The office's queue the caller waits in."""
+        return self.home or logical(self.queue)
 
 
 @dataclass(frozen=True, slots=True)

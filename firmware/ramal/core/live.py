@@ -91,7 +91,7 @@ def _waiting(state: State) -> list[dict[str, Any]]:
     return [
         {
             "call": caller.call,
-            "queue": caller.home or logical(caller.queue),
+            "queue": caller.office_queue,
             "caller": caller.caller,
             "caller_name": caller.caller_name,
             "since_ms": caller.joined_ms,

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 from ramal.core.events import CallbackHeld, CallerRanked, Member, Talk, Waiting
 from ramal.core.office import Office
-from ramal.core.places import logical
 from ramal.core.warnings import Registry
 
 AgentState = Literal["out", "free", "ringing", "talking", "wrap-up", "paused", "unreachable", "busy"]
@@ -119,7 +118,7 @@ class State:
         homes: dict[str, list[Waiting]] = {}
         for line in self.waiting.values():
             for caller in line:
-                homes.setdefault(caller.home or logical(caller.queue), []).append(caller)
+                homes.setdefault(caller.office_queue, []).append(caller)
         return {home: tuple(sorted(line, key=lambda caller: -caller.prio)) for home, line in homes.items()}
 
 
