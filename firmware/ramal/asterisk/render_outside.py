@@ -8,6 +8,7 @@ take. Short emergency numbers go as they are. How a kind of line is dialed and a
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Literal
 
 import phonenumbers
 from phonenumbers import shortnumberinfo
@@ -66,6 +67,17 @@ def costly(country: str, *kinds: str) -> str:
     found = [getattr(plan, kind) for kind in kinds] if plan else []
     patterns = [str(each.national_number_pattern) for each in found if each and each.national_number_pattern]
     return "|".join(patterns).replace("(?:", "(").replace("\\d", "[0-9]")
+
+
+def never_called(number: str, office: Office) -> Literal["", "ours", "premium", "abroad"]:
+    """Why this office never calls an E.164 number, whoever asks; "" when it may. ``dial_out = "no"`` is about phones,
+    and not judged here."""
+    if number in ours(office):
+        return "ours"
+    kind = kind_of(number, office.country)
+    if kind == "premium":
+        return "premium"
+    return "abroad" if kind == "international" and office.dial_out != "international" else ""
 
 
 def kind_of(number: str, country: str) -> str:

@@ -8,6 +8,7 @@ import logging
 
 from ramal.core.state import NOTHING, WRAP_UP, State
 from ramal.errors import RamalError
+from ramal.ops import asterisk
 from ramal.ops.means import Means, Subject
 
 log = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ def subject(means: Means) -> Subject:
     """The subject ``agents``: no requests, only rounds."""
 
     def heal() -> None:
-        means.ask("Originate", (("Channel", "Local/heal@ramal-tick/n"), ("Application", "NoOp"), ("Async", "true")))
+        asterisk.tick(means, "heal")
 
     def look() -> None:
         state = means.state()
@@ -39,7 +40,7 @@ def _lies(means: Means, state: State, agent: str) -> bool:
     paused = any(seat.paused and seat.pause_reason != WRAP_UP for seat in seats)
     for lamp, lit in (("in", bool(seats)), ("pause", paused)):
         try:
-            shown = means.ask("Getvar", (("Variable", f"DEVICE_STATE(Custom:ramal-{lamp}-{agent})"),)).get("Value")
+            shown = asterisk.device_state(means, f"Custom:ramal-{lamp}-{agent}")
         except RamalError:
             return False
         if (shown in LIT) != lit:

@@ -21,7 +21,9 @@ from ramal.core.hours import is_open
 from ramal.core.office import Alarm, Office
 from ramal.core.state import State
 from ramal.errors import RamalError
+from ramal.ops import asterisk
 from ramal.ops.means import Means, Subject
+from ramal.ops.night import switches as night_switches
 from ramal.ops.outbox import Outbox
 from ramal.store import kpi as kpi_rows
 from ramal.store import notices, users
@@ -159,13 +161,9 @@ class Watch:
         if not state.asterisk.up:
             return None
         try:
-            answer, rows = self._means.ask_list("DBGetTree", (("Family", night.FAMILY),))
+            return night_switches(self._means)
         except RamalError:
             return None
-        if not answer.ok and "not found" not in answer.get("Message"):
-            return None
-        found = {row.get("Key").removeprefix(f"/{night.FAMILY}/"): night.parse(row.get("Val")) for row in rows}
-        return {name: switch for name, switch in found.items() if switch is not None}
 
     def _keep(
         self, office: Office, alarm: Alarm, before: Known, after: Known, told: Told, reading: Reading, now_ms: int
@@ -204,9 +202,8 @@ class Watch:
     def _light(self, name: str, lit: bool) -> None:
         if self._lamps.get(name) is lit:
             return
-        variable = ("Variable", f"DEVICE_STATE({device(name)})")
         try:
-            self._means.ask("Setvar", (variable, ("Value", "INUSE" if lit else "NOT_INUSE")))
+            asterisk.light(self._means, device(name), lit)
         except RamalError as error:
             log.debug("the lamp of alarm %s waits: %s", name, error)
             return

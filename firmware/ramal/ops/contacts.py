@@ -19,9 +19,11 @@ from zoneinfo import ZoneInfo
 from ramal.asterisk.contact_switches import FAMILY, key, switches
 from ramal.control.protocol import Request
 from ramal.control.server import Answer
+from ramal.core.commands import PutSwitch
 from ramal.core.contacts import Contact, ContactRefused, checked, number_of
 from ramal.core.office import Office
 from ramal.errors import RamalError
+from ramal.ops import asterisk
 from ramal.ops.means import Means, Subject
 from ramal.ops.name_files import NameFiles
 from ramal.store import contacts as book
@@ -37,6 +39,8 @@ LAST_KEPT_MS = 90 * DAY_MS
 FORGOTTEN_AT_ONCE = 2000
 """Old entries taken out of AstDB in one round."""
 IMPORTS_AT_ONCE = 4
+TREE_S = 60.0
+"""For what Asterisk says of twenty thousand contacts."""
 
 
 def subject(means: Means) -> Subject:
@@ -208,18 +212,12 @@ class Contacts:
 
     def _put(self, family: str, name: str, value: str) -> None:
         """Write a switch; an empty value deletes it, which may be done already."""
-        if value:
-            answer = self._means.ask("DBPut", (("Family", family), ("Key", name), ("Val", value)))
-            if not answer.ok:
-                raise RamalError(f"Asterisk refused to keep a switch ({answer.get('Message')}). It is tried again.")
-        else:
-            self._means.ask("DBDel", (("Family", family), ("Key", name)))
+        answer = asterisk.tell(self._means, PutSwitch(family, name, value))
+        if value and not answer.ok:
+            raise RamalError(f"Asterisk refused to keep a switch ({answer.get('Message')}). It is tried again.")
 
     def _tree(self, family: str) -> dict[str, str]:
-        answer, rows = self._means.ask_list("DBGetTree", (("Family", family),), timeout_s=60.0)
-        if not answer.ok and "not found" not in answer.get("Message").lower():
-            raise RamalError(f"Asterisk does not show its switches ({answer.get('Message')}). It is tried again.")
-        return {row.get("Key").rpartition("/")[2]: row.get("Val") for row in rows if row.get("Key")}
+        return asterisk.tree(self._means, family, TREE_S)
 
     def _forget_old(self, now_ms: int) -> bool:
         """Take out of AstDB who called on other days, and who spoke with whom long ago; whether some are left."""

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 
 from ramal.control.protocol import Request
 from ramal.control.server import Answer
+from ramal.core.commands import PutSwitch
 from ramal.core.forecast import Band, Stay, bands, learn, written
 from ramal.core.history import first_key
 from ramal.core.office import Queue
 from ramal.core.state import INVALID, UNAVAILABLE, State
+from ramal.ops import asterisk
 from ramal.ops.means import Means, Subject
 
 VALID_S = 150
@@ -34,7 +36,7 @@ def subject(means: Means) -> Subject:
             known[queue.name] = means.read(lambda db: forecast(db, queue, there, now_ms)) if there else ()  # noqa: B023
             value = written(known[queue.name], now_ms // 1000 + VALID_S)
             if value:
-                means.ask("DBPut", (("Family", "ramal-wait"), ("Key", queue.name), ("Val", value)))
+                asterisk.tell(means, PutSwitch("ramal-wait", queue.name, value))
             else:
                 known.pop(queue.name)
 

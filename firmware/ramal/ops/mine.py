@@ -10,8 +10,7 @@ import secrets
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from ramal.ami.translate import action
-from ramal.asterisk.render_outside import kind_of, ours
+from ramal.asterisk.render_outside import never_called
 from ramal.control.protocol import Request
 from ramal.control.server import Answer
 from ramal.core.commands import Originate
@@ -20,6 +19,7 @@ from ramal.core.office import Office
 from ramal.core.places import logical
 from ramal.core.state import NOTHING
 from ramal.errors import RamalError
+from ramal.ops import asterisk
 from ramal.ops.means import Means, Subject
 from ramal.ops.supervise import NotDone
 from ramal.store import attempts, notes, read
@@ -178,7 +178,7 @@ class _Desk:
 
     def _state_of(self, phone: str) -> str:
         try:
-            return self.means.ask("Getvar", (("Variable", f"DEVICE_STATE(PJSIP/{phone})"),)).get("Value")
+            return asterisk.device_state(self.means, f"PJSIP/{phone}")
         except RamalError:
             return ""
 
@@ -191,21 +191,20 @@ class _Desk:
     def _originate(
         self, channel: str, context: str, exten: str, shown: str, variables: tuple[tuple[str, str], ...], attempt: str
     ) -> None:
-        told = action(Originate(attempt, channel, context, exten, shown, RING_MS, variables))
-        self.means.ask(told.name, told.headers, told.variables, action_id=told.action_id)
+        asterisk.tell(self.means, Originate(attempt, channel, context, exten, shown, RING_MS, variables))
 
 
 def to_dial(office: Office, typed: str) -> str:
     """What a phone dials to call ``typed``: E.164, when phones of this office may call there; NotDone when not."""
     number = normalise(typed, office.country, office_area(office))
-    if not number or number in ours(office):
+    why = never_called(number, office) if number else "ours"
+    if why == "ours":
         raise NotDone("no-number", "This is no number that can be called. Nobody was called.")
     if office.dial_out == "no":
         raise NotDone("dial-out-no", "Phones of this office do not call outside (dial_out). Nobody was called.")
-    what = kind_of(number, office.country)
-    if what == "premium":
+    if why == "premium":
         raise NotDone("dial-out-premium", f"{number} is a costly number, which is never called. Nobody was called.")
-    if what == "international" and office.dial_out != "international":
+    if why == "abroad":
         raise NotDone("dial-out-abroad", f"{number} is abroad, and phones here do not call abroad. Nobody was called.")
     return number
 

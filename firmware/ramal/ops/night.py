@@ -15,10 +15,12 @@ from zoneinfo import ZoneInfo
 from ramal.control.protocol import Request
 from ramal.control.server import Answer
 from ramal.core import night
+from ramal.core.commands import PutSwitch
 from ramal.core.holidays_known import holidays_of
 from ramal.core.hours import is_open, next_change
 from ramal.core.office import Hours
 from ramal.errors import RamalError
+from ramal.ops import asterisk
 from ramal.ops.means import Means, Subject
 from ramal.store import users
 
@@ -62,8 +64,7 @@ class _Night:
                 else:
                     self._begin(hours, cast(night.State, state), at_ms // 1000)
             # Asterisk times the lamps itself, so that they go out also when this process is gone by then.
-            timers = (("Channel", "Local/night@ramal-tick/n"), ("Application", "NoOp"), ("Async", "true"))
-            self.means.ask("Originate", timers)
+            asterisk.tick(self.means, "night")
             return self.listed()
 
         return self.means.work(job)
@@ -110,7 +111,7 @@ class _Night:
             else:
                 self._lamp(hours, switch is not None)
         for name in switches:  # or hours of that name, written again in a year, would begin switched
-            self.means.ask("DBDel", (("Family", night.FAMILY), ("Key", name)))
+            asterisk.tell(self.means, PutSwitch(night.FAMILY, name, ""))
 
     def _begin(self, hours: Hours, state: night.State, now_s: int) -> None:
         office = self.means.office()
@@ -118,25 +119,26 @@ class _Night:
         if switch is None:
             self._end(hours)
             return
-        told = self.means.ask("DBPut", (("Family", night.FAMILY), ("Key", hours.name), ("Val", str(switch))))
+        told = asterisk.tell(self.means, PutSwitch(night.FAMILY, hours.name, str(switch)))
         if not told.ok:
             raise RamalError(f"Asterisk refused to switch {hours.name} ({told.get('Message')}). It is as it was.")
         self._lamp(hours, True)
 
     def _end(self, hours: Hours) -> None:
         # A refusal says that there is none, or that a call has just taken it away.
-        self.means.ask("DBDel", (("Family", night.FAMILY), ("Key", hours.name)))
+        asterisk.tell(self.means, PutSwitch(night.FAMILY, hours.name, ""))
         self._lamp(hours, False)
 
     def _switches(self) -> dict[str, night.Switch]:
-        """What AstDB holds, by the name of the hours."""
-        answer, rows = self.means.ask_list("DBGetTree", (("Family", night.FAMILY),))
-        if not answer.ok and "not found" not in answer.get("Message"):
-            raise RamalError(f"Asterisk did not tell the switches: {answer.get('Message')}. Nothing was changed.")
-        found = {row.get("Key").removeprefix(f"/{night.FAMILY}/"): night.parse(row.get("Val")) for row in rows}
-        return {name: switch for name, switch in found.items() if switch is not None}
+        return switches(self.means)
 
     def _lamp(self, hours: Hours, lit: bool) -> None:
-        name, wanted = f"DEVICE_STATE({night.device(hours.name)})", "INUSE" if lit else "NOT_INUSE"
-        if self.means.ask("Getvar", (("Variable", name),)).get("Value") != wanted:
-            self.means.ask("Setvar", (("Variable", name), ("Value", wanted)))
+        device = night.device(hours.name)
+        if asterisk.device_state(self.means, device) != ("INUSE" if lit else "NOT_INUSE"):
+            asterisk.light(self.means, device, lit)
+
+
+def switches(means: Means) -> dict[str, night.Switch]:
+    """What AstDB holds, by the name of the hours; RamalError when Asterisk does not tell."""
+    found = {name: night.parse(value) for name, value in asterisk.tree(means, night.FAMILY).items()}
+    return {name: switch for name, switch in found.items() if switch is not None}

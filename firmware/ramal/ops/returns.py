@@ -16,14 +16,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ramal.ami.errors import AmiRefused
-from ramal.ami.translate import action
-from ramal.asterisk.render_outside import kind_of, ours
+from ramal.asterisk.render_outside import never_called
 from ramal.control.protocol import Request
 from ramal.control.server import Answer
 from ramal.core.callback_history import Callback
-from ramal.core.commands import Originate
+from ramal.core.commands import Originate, PutSwitch
 from ramal.core.history import call_key
 from ramal.errors import RamalError
+from ramal.ops import asterisk
 from ramal.ops.means import Means, Subject
 from ramal.store import callbacks, returns
 
@@ -92,7 +92,7 @@ class _Desk:
         """Say that this daemon lives, and put right what an accident left behind. On the rounds thread."""
         if any(queue.callback == "customer-first" for queue in self.means.office().queues):
             until_s = self.means.clock_ms() // 1000 + ALIVE_S
-            self.means.ask("DBPut", (("Family", "ramal-daemon"), ("Key", "alive"), ("Val", str(until_s))))
+            asterisk.tell(self.means, PutSwitch("ramal-daemon", "alive", str(until_s)))
         since_ms = self.means.clock_ms() - LONGEST_MS
         pending = self.means.read(callbacks.pending)
         cancelled = self.means.read(lambda db: _lately_cancelled(db, since_ms))
@@ -130,24 +130,21 @@ class _Desk:
             f"<+{digits}>",
             max(left_s, 30) * 1000,
         )
-        self._tell(command)
+        asterisk.tell(self.means, command)
 
     def _take_away(self, callback: Callback, records: Mapping[str, list[str]]) -> None:
         """A cancelled callback's record and stand-in; RamalError when Asterisk is not there: then the next round."""
         digits = callback.number.removeprefix("+")
         if records.get(digits, [])[1:2] != [callback.id]:
             return
-        self.means.ask("DBDel", (("Family", "ramal-callback"), ("Key", digits)))
+        asterisk.tell(self.means, PutSwitch("ramal-callback", digits, ""))
         for channel in self._standins(digits):
             with contextlib.suppress(AmiRefused):  # its other half took it along
                 self.means.ask("Hangup", (("Channel", channel),))
 
     def _records(self) -> dict[str, list[str]]:
         """What Asterisk knows: digits to the record's fields (dialplan/callback.conf)."""
-        response, found = self.means.ask_list("DBGetTree", (("Family", "ramal-callback"),))
-        if not response.ok:
-            raise RamalError(f"Asterisk did not tell its callbacks ({response.get('Message')}). They go on.")
-        return {row.get("Key").rpartition("/")[2]: row.get("Val").split("|") for row in found}
+        return {digits: record.split("|") for digits, record in asterisk.tree(self.means, "ramal-callback").items()}
 
     def _standins(self, digits: str) -> list[str]:
         """The channels of a callback's stand-in, now."""
@@ -195,7 +192,8 @@ class _Desk:
                 return {"attempt": attempt, "again": True}
             variables = (("RAMAL_RETURN_AGENT", agent), ("RAMAL_RETURN_SHOWN", shown), ("RAMAL_PHONE", phone))
             channel = f"PJSIP/{phone}"
-            self._tell(Originate(attempt, channel, "ramal-return", number[1:], f"<{number}>", RING_MS, variables))
+            ring = Originate(attempt, channel, "ramal-return", number[1:], f"<{number}>", RING_MS, variables)
+            asterisk.tell(means, ring)
             return {"attempt": attempt, "again": False}
 
         return means.work(job)
@@ -207,20 +205,13 @@ class _Desk:
         raise RamalError(f"Nobody is logged in at phone {phone[:12]}. Log in with *45 first. Nobody was called.")
 
     def _may_call(self, number: str) -> None:
-        office = self.means.office()
-        if number in ours(office):
-            raise RamalError(f"{number} is a number of this office. Nobody was called.")
-        kind = kind_of(number, office.country)
-        if kind == "premium":
-            raise RamalError(f"{number} costs more than a call back may. Nobody was called.")
-        if kind == "international" and office.dial_out != "international":
-            raise RamalError(f"{number} is abroad, and this office does not call abroad. Nobody was called.")
-
-    # -- Asterisk ------------------------------------------------------------------------------------------------------
-
-    def _tell(self, command: Originate) -> None:
-        told = action(command)
-        self.means.ask(told.name, told.headers, told.variables, action_id=told.action_id)
+        match never_called(number, self.means.office()):
+            case "ours":
+                raise RamalError(f"{number} is a number of this office. Nobody was called.")
+            case "premium":
+                raise RamalError(f"{number} costs more than a call back may. Nobody was called.")
+            case "abroad":
+                raise RamalError(f"{number} is abroad, and this office does not call abroad. Nobody was called.")
 
 
 def _lately_cancelled(db: Any, since_ms: int) -> list[Callback]:

@@ -12,16 +12,15 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from ramal.ami.translate import action
 from ramal.control.protocol import Request
 from ramal.control.server import Answer
 from ramal.core import order
 from ramal.core.commands import ChangePriority, Originate, ToAsterisk, WithdrawCaller
 from ramal.core.events import CallerRanked, Waiting
 from ramal.core.office import Agent, Office
-from ramal.core.places import logical
 from ramal.core.state import NOTHING
 from ramal.errors import RamalError
+from ramal.ops import asterisk
 from ramal.ops.means import Means, Subject
 from ramal.store import users
 
@@ -96,7 +95,7 @@ class _Desk:
         waiting, queue = self._waiting(request.text("call")), request.text("queue")
         if queue not in {one.name for one in office.queues}:
             raise NotDone("no-queue", f"This office has no queue “{queue[:40]}”. The caller waits where they were.")
-        if queue == _home(waiting):
+        if queue == waiting.office_queue:
             raise NotDone("same-queue", "The caller waits in that queue already.")
         withdraw = WithdrawCaller(waiting.queue, waiting.channel, f"move:{queue}")
         return self._do(who, "caller.move", f"{waiting.call} {queue}", [withdraw])
@@ -113,7 +112,7 @@ class _Desk:
             self.means.ask("Setvar", (("Channel", waiting.channel), ("Variable", name), ("Value", str(value))))
         since_s = waiting.joined_ms // 1000
         rank = CallerRanked(
-            *(waiting.queue, waiting.call, waiting.channel, _home(waiting)),
+            *(waiting.queue, waiting.call, waiting.channel, waiting.office_queue),
             *(FIRST_PRIO, FIRST_PRIO, waiting.first_s or since_s, since_s),
         )
         self.means.tell(rank)
@@ -145,8 +144,7 @@ class _Desk:
             if prepare is not None:
                 prepare()
             for command in commands:
-                told = action(command)
-                means.ask(told.name, told.headers, told.variables, action_id=told.action_id)
+                asterisk.tell(means, command)
             return {}
 
         return means.work(job)
@@ -157,11 +155,6 @@ def _originate(
 ) -> Originate:
     attempt = f"supervise-{secrets.token_hex(8)}"
     return Originate(attempt, channel, "ramal-page", exten, caller_id, timeout_ms, variables)
-
-
-def _home(waiting: Waiting) -> str:
-    """The office's queue the caller waits in."""
-    return waiting.home or logical(waiting.queue)
 
 
 def _who(request: Request) -> str:
