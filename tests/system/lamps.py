@@ -4,7 +4,6 @@ It is no phone: it speaks just enough SIP to subscribe as an extension, with dig
 """
 
 import contextlib
-import hashlib
 import itertools
 import re
 import socket
@@ -12,10 +11,10 @@ import threading
 from collections.abc import Iterator
 
 from tests.system.box import TestBox, agents_phone
+from tests.system.digest import authorization
 from tests.until import until
 
 _STATE = re.compile(r"<state>([a-z]+)</state>")
-_PARAMETER = re.compile(r'(\w+)="?([^",]+)"?')
 
 
 class Lamps:
@@ -92,24 +91,8 @@ class Lamps:
                 self.told.append((name, state[1]))
 
     def _digest(self, name: str, challenge: str) -> str:
-        given = dict(_PARAMETER.findall(challenge))
         uri = f"sip:{name}@{self._to[0]}:{self._to[1]}"
-        first = _md5(f"{self._user}:{given['realm']}:{self._secret}")
-        second = _md5(f"SUBSCRIBE:{uri}")
-        if "qop" in given:
-            response = _md5(f"{first}:{given['nonce']}:00000001:c0:auth:{second}")
-            more = ', qop=auth, nc=00000001, cnonce="c0"'
-        else:
-            response, more = _md5(f"{first}:{given['nonce']}:{second}"), ""
-        opaque = f', opaque="{given["opaque"]}"' if "opaque" in given else ""
-        return (
-            f'Authorization: Digest username="{self._user}", realm="{given["realm"]}", nonce="{given["nonce"]}", '
-            f'uri="{uri}", response="{response}", algorithm=MD5{more}{opaque}\r\n'
-        )
-
-
-def _md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+        return authorization(self._user, self._secret, "SUBSCRIBE", uri, challenge)
 
 
 @contextlib.contextmanager

@@ -4,16 +4,14 @@ It is no phone: it speaks just enough SIP to register as an extension, with dige
 """
 
 import contextlib
-import hashlib
-import re
 import socket
 import threading
 from collections.abc import Iterator
 
 from tests.system.box import TestBox, agents_phone
+from tests.system.digest import authorization
 from tests.until import until
 
-_PARAMETER = re.compile(r'(\w+)="?([^",]+)"?')
 _KEPT = ("via", "from", "to", "call-id", "cseq")
 
 
@@ -86,23 +84,8 @@ class Mover:
             self._send("\r\n".join(["SIP/2.0 200 OK", *kept, "Content-Length: 0", "", ""]))
 
     def _digest(self, challenge: str) -> str:
-        given = dict(_PARAMETER.findall(challenge))
         uri = f"sip:{self._box[0]}:{self._box[1]}"
-        first = _md5(f"{self._user}:{given['realm']}:{self._secret}")
-        second = _md5(f"REGISTER:{uri}")
-        response = _md5(f"{first}:{given['nonce']}:00000001:c0:auth:{second}")
-        more = ', qop=auth, nc=00000001, cnonce="c0"'
-        if "qop" not in given:
-            response, more = _md5(f"{first}:{given['nonce']}:{second}"), ""
-        opaque = f', opaque="{given["opaque"]}"' if "opaque" in given else ""
-        return (
-            f'Authorization: Digest username="{self._user}", realm="{given["realm"]}", nonce="{given["nonce"]}", '
-            f'uri="{uri}", response="{response}", algorithm=MD5{more}{opaque}\r\n'
-        )
-
-
-def _md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+        return authorization(self._user, self._secret, "REGISTER", uri, challenge)
 
 
 @contextlib.contextmanager
