@@ -255,6 +255,7 @@ def test_who_spoke_last_is_kept_and_asked_first_next_time(office: TestBox, ana: 
     rui.hangup()
     office.wait_for_callers()
     rui.policy = agents.IGNORE
+    until(lambda: not rui.calls, 10, "Rui's phone is quiet again")
     office.command(f"database put ramal-last {MARIA[1:]} {'|'.join(entry)}")
     office.call(Caller(SALES, MARIA, stay_ms=15_000))
     until(lambda: rui.calls, 15, "Rui's phone rings")

@@ -231,7 +231,7 @@ def test_the_history_knows_every_call_that_went_out(ways: Ways, desk: Phone) -> 
     until(lambda: _hears(heard, ways.second.hz), 10, "they talk")
     ways.second.hang_up()
     until(lambda: not desk.calls and ways.box.channels() == 0, 10, "all is over")
-    agents.dial_code(ways.box, desk, "+442079460000")
+    agents.dial_code(ways.box, desk, "+442079460009")
     ways.box.start_daemon()
     rows = until(
         lambda: ways.box.rows("SELECT * FROM call WHERE number = '+551133337777' AND ended_ms IS NOT NULL"), 20, "kept"
@@ -240,6 +240,6 @@ def test_the_history_knows_every_call_that_went_out(ways: Ways, desk: Phone) -> 
     assert (row["direction"], row["category"], row["phone"], row["line"]) == ("out", "connected", "201", "two")
     steps = [(step.kind, dict(step.detail)) for step in ways.box.detail(row["id"]).steps]
     assert ("decision", {"code": "line-failed", "a": "one", "b": "congested", "c": "+551133337777"}) in steps
-    (refused,) = ways.box.rows("SELECT * FROM call WHERE number = '+442079460000' AND ended_ms IS NOT NULL")
+    (refused,) = ways.box.rows("SELECT * FROM call WHERE number = '+442079460009' AND ended_ms IS NOT NULL")
     assert (refused["direction"], refused["category"]) == ("out", "not_connected")
     ways.box.stop_daemon()
