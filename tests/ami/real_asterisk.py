@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ramal.ami.translate import EVENTS
 from ramal.provide import RunningPeer, peers
+from tests.system.ports import free_port
 
 MODULES = """
 app_dial app_echo app_queue app_stack app_userevent bridge_builtin_features bridge_holding bridge_simple chan_pjsip
@@ -84,18 +85,12 @@ exten => s,1,Answer()
 }
 
 
-def free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class RealAsterisk:
     """One Asterisk below ``home`` on ports of its own; phones 201 and 202 may register without a password."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.ami_port, self.sip_port = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_DGRAM)
+        self.ami_port, self.sip_port = free_port(), free_port()
         self._peers = peers()
         advanced = tuple(int(part) for part in self._peers.version.split(".")[:2]) >= (22, 1)
         wanted = "eventfilter(action(include),name({name})) =" if advanced else "eventfilter = Event: {name}"

@@ -1,7 +1,6 @@
 """Applying to a real Asterisk: it takes the rendered demo office, keeps calls, and what it refuses is taken back."""
 
 import signal
-import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from ramal.core.office import Line, Office, Phone, Queue
 from ramal.core.places import asterisk_queues
 from ramal.provide import peers
 from tests.core.offices import demo
+from tests.system.ports import free_port, free_range
 from tests.until import until
 
 DIALPLAN = """[try]
@@ -31,12 +31,6 @@ exten => queue,1,Answer()
 """
 
 
-def free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Running:
     """An Asterisk that runs with the demo office, and the session to it."""
 
@@ -45,7 +39,7 @@ class Running:
         for folder in ("lib", "log/cel-custom", "spool", "run", "recordings", "prompts", "etc/custom"):
             (home / folder).mkdir(parents=True)
         (self.etc / "custom" / "extensions.conf").write_text(DIALPLAN)
-        program = peers()
+        program, media = peers(), free_range(100)
         self.box = Box(
             etc=f"{self.etc}/current",
             data=str(program.data),
@@ -57,10 +51,10 @@ class Running:
             prompts=f"{home}/prompts",
             custom=f"{self.etc}/custom",
             sip_bind="127.0.0.1",
-            sip_port=free_port(socket.SOCK_DGRAM),
-            rtp_first=26000,
-            rtp_last=26100,
-            ami_port=free_port(socket.SOCK_STREAM),
+            sip_port=free_port(),
+            rtp_first=media[0],
+            rtp_last=media[1],
+            ami_port=free_port(),
             ami_secret="hush-hush",
             modules=str(program.modules),
         )
@@ -69,19 +63,24 @@ class Running:
             self.process = program.start(
                 "asterisk", "-f", "-C", f"{self.etc}/current/asterisk.conf", binds=[home], stdout=out, stderr=out
             )
+        self._out = home / "out"
         self.session = until(self._session, 60, "Asterisk answers on AMI")
         self.reloader = AmiReloader(self.session)
-        until(lambda: self.rows("QueueSummary"), 60, "app_queue is loaded")
 
     def _session(self) -> Session | None:
+        """A session to an Asterisk whose queues are loaded; None while it still starts."""
+        assert self.process.poll() is None, self._out.read_text(errors="replace")[-2000:]
         session = Session("127.0.0.1", self.box.ami_port, lambda message: None, lambda reason: None)
+        login = (("Username", "ramal"), ("Secret", self.box.ami_secret), ("Events", "off"))
         try:
             session.open()
+            assert session.request("Login", login).ok
+            if session.request_list("QueueSummary")[1]:
+                return session
         except AmiDown:
-            session.end()
-            return None
-        assert session.request("Login", (("Username", "ramal"), ("Secret", self.box.ami_secret), ("Events", "off"))).ok
-        return session
+            pass
+        session.end()
+        return None
 
     def rows(self, action: str, *headers: tuple[str, str]) -> list[tuple[str, ...]]:
         """What stays the same of a list's rows while nothing happens."""
