@@ -28,6 +28,8 @@ _ASTERISK_PACKAGES = ("asterisk", "ca-certificates", "dash")
 _OTHER_PACKAGES = (
     *("asterisk-core-sounds-en-wav", "asterisk-moh-opsound-wav"),
     *("baresip-core", "sip-tester", "espeak-ng", "sox"),
+    # recordings become Opus (opus-tools); prompts come as mp3 (libsox-fmt-mp3), ogg and m4a (faad)
+    *("opus-tools", "libsox-fmt-mp3", "faad"),
 )
 _UNPACKED_BYTES = 500e6
 _RECORD = "ramal-peers.json"
@@ -175,6 +177,7 @@ def finish(root: Path) -> str:
         ("sipp", ["-v"], "SIPp v"),
         ("espeak-ng", ["--version"], "eSpeak NG"),
         ("sox", ["--version"], "SoX"),
+        ("opusenc", ["--version"], "opus-tools"),
     ]
     if (root / "usr/sbin/asterisk").exists():
         tries.append(("asterisk", ["-V"], "Asterisk "))
