@@ -17,6 +17,7 @@ from ramal.provide.say import say
 
 RUN = Path("firmware/requirements.lock")
 DEV = Path("firmware/requirements-dev.lock")
+_HERE = "sys_platform == 'linux' and platform_python_implementation == 'CPython'"
 _UV = "uv>=0.9,<1"
 
 
@@ -50,11 +51,11 @@ def _uv(scratch: Path) -> Path:
 def _compile(uv: Path, requirements: list[str], lock: Path, more: tuple[str, ...]) -> None:
     say(f"resolving {lock.name}")
     with tempfile.TemporaryDirectory(prefix="ramal-lock-") as folder:
-        # A project of its own, because only a project may tell uv to leave out what Linux never installs.
+        # A project of its own, because only a project may tell uv to leave out what CPython on Linux never installs.
         wishes = Path(folder, "pyproject.toml")
         wishes.write_text(
             '[project]\nname = "ramal-lock"\nversion = "0"\nrequires-python = ">=3.11"\n'
-            f"dependencies = {json.dumps(requirements)}\n[tool.uv]\nenvironments = [\"sys_platform == 'linux'\"]\n"
+            f"dependencies = {json.dumps(requirements)}\n[tool.uv]\nenvironments = [\"{_HERE}\"]\n"
         )
         command = [str(uv), "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes"]
         command += ["--only-binary", ":all:", "--no-header", "--no-annotate", "--no-emit-index-url", "--upgrade"]
