@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 from ramal.store.db import DatabaseUnusable
 from ramal.store.schema_0001 import FIRST
 from ramal.store.schema_0002 import SECOND
+from ramal.store.schema_0003 import THIRD
 
 if TYPE_CHECKING:
     from sqlite_utils import Database, Migrations
@@ -62,6 +63,11 @@ def _migrations() -> "Migrations":
     @migrations(name="0002 inbound: contacts, callbacks, decisions")
     def second(database: "Database") -> None:
         for statement in SECOND:
+            database.execute(statement)
+
+    @migrations(name="0003 voice")
+    def third(database: "Database") -> None:
+        for statement in THIRD:
             database.execute(statement)
 
     return migrations
