@@ -3,17 +3,21 @@
 leaves them alone, and nothing in them is a foreign key to what it computes anew."""
 
 THIRD = (
-    # What a recording's file is now (ramal.vault). path: relative to the home. sha256: of the bytes on the disk;
-    # plain_sha256: of the sound file inside, which is the same file when it is not encrypted (cipher 0, key_id '').
-    # gaps: JSON [[from_ms, to_ms], …], silent in the file. peak_db and rms_db: dBFS, of the wav it was made from. A row
-    # stays when its file is gone (gone_ms, gone_why), and goes only when a person is erased.
+    # What a recording's file is now (ramal.vault). path: relative to the home; source: of the wav it was made from.
+    # sha256: of the bytes on the disk; plain_sha256: of the sound file inside, which is the same file when it is not
+    # encrypted (cipher 0, key_id '', file_id empty). gaps: JSON [[from_ms, to_ms], …], silent in the file. peak_db and
+    # rms_db (where there is sound): dBFS, of the wav. unlink_due: 1 while a file is still to be removed: the wav of a
+    # kept one, any file of a gone one. A row stays when its file is gone (gone_ms, gone_why), and goes only when a
+    # person is erased.
     """
     CREATE TABLE sound (
         recording INTEGER PRIMARY KEY,
         path TEXT NOT NULL,
+        source TEXT NOT NULL,
         form TEXT NOT NULL CHECK (form IN ('wav', 'opus')),
         cipher INTEGER NOT NULL CHECK (cipher IN (0, 1)),
         key_id TEXT NOT NULL,
+        file_id BLOB NOT NULL,
         channels INTEGER NOT NULL,
         duration_ms INTEGER NOT NULL,
         bytes INTEGER NOT NULL,
@@ -25,11 +29,14 @@ THIRD = (
         made_ms INTEGER NOT NULL,
         gone_ms INTEGER,
         gone_why TEXT NOT NULL DEFAULT '',
+        unlink_due INTEGER NOT NULL CHECK (unlink_due IN (0, 1)),
         CHECK ((gone_ms IS NULL) = (gone_why = '')),
         CHECK ((cipher = 0) = (key_id = ''))
     ) STRICT
     """,
     "CREATE INDEX sound_made ON sound (made_ms) WHERE gone_ms IS NULL",
+    "CREATE INDEX sound_source ON sound (source)",
+    "CREATE INDEX sound_unlink ON sound (recording) WHERE unlink_due",
     # The catalogue of recordings as a chain (core.chain): a row's prev is the hash over all of the row before it, so a
     # changed, removed or inserted row is found. digest: of what the row tells of (a sound's row, why it went, a day).
     # No row is ever changed or removed, also not when a person is erased: there is nothing of a person in them.
