@@ -138,7 +138,7 @@ def peers_of(home: Home) -> Peers:
         from ramal.box import prepare
         from ramal.provide import peers
 
-        prepare.say(peers(), prompts, folder)
+        prepare.say(home, peers(), prompts, folder)
 
     return Peers(render, speak, say)
 

@@ -17,6 +17,7 @@ BOX = Box(
     run="/r/run",
     recordings="/r/recordings",
     prompts="/r/prompts",
+    own="/r/own",
     custom="/r/etc/custom",
     sip_bind="127.0.0.1",
     sip_port=5060,

@@ -49,6 +49,7 @@ class Running:
             run=f"{home}/run",
             recordings=f"{home}/recordings",
             prompts=f"{home}/prompts",
+            own=f"{home}/own",
             custom=f"{self.etc}/custom",
             sip_bind="127.0.0.1",
             sip_port=free_port(),

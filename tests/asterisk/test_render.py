@@ -34,6 +34,7 @@ BOX = Box(
     run="/home/run",
     recordings="/home/recordings",
     prompts="/home/prompts",
+    own="/home/own",
     custom="/home/asterisk/etc/custom",
     sip_bind="127.0.0.1",
     sip_port=5060,

@@ -224,7 +224,7 @@ def _spoken() -> Path:
 
 
 def _link_spoken(source: Path, target: Path) -> None:
-    for file in (*source.rglob("*.wav"), source / ".made"):
+    for file in (*source.rglob("*.wav"), *source.rglob(".made")):
         copy = target / file.relative_to(source)
         if file.is_file() and not file.is_symlink():
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -233,11 +233,17 @@ def _link_spoken(source: Path, target: Path) -> None:
 
 
 def _cut_spoken(folder: Path, most_ms: int = 300) -> None:
-    for file in folder.rglob("*.wav"):
+    """Links of one file stay links of one file: what is played is what the machine said."""
+    cuts: dict[int, Path] = {}
+    for file in sorted(folder.rglob("*.wav")):
         if file.is_file() and not file.is_symlink():
-            wave = sound.read_wave(file.read_bytes())
-            cut = file.with_suffix(".cut")
-            cut.write_bytes(sound.wav_bytes(wave.mono[: wave.rate_hz * most_ms // 1000], wave.rate_hz))
+            inode, cut = file.stat().st_ino, file.with_suffix(".cut")
+            if inode in cuts:
+                os.link(cuts[inode], cut)
+            else:
+                wave = sound.read_wave(file.read_bytes())
+                cut.write_bytes(sound.wav_bytes(wave.mono[: wave.rate_hz * most_ms // 1000], wave.rate_hz))
+                cuts[inode] = file
             os.replace(cut, file)
 
 

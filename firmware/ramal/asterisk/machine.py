@@ -18,6 +18,7 @@ class Box:
     run: str
     recordings: str
     prompts: str
+    own: str
     custom: str
     sip_bind: str
     sip_port: int

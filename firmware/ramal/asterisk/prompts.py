@@ -370,6 +370,47 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "en": "Echo test. Speak and hear yourself.",
         "es": "Prueba de eco. Hable y escuche su voz.",
     },
+    "prompt-number": {
+        "pt-BR": "Digite os quatro números da frase.",
+        "en": "Enter the four digits of the sentence.",
+        "es": "Marque los cuatro números de la frase.",
+    },
+    "prompt-now": {
+        "pt-BR": "Para gravar outra, tecle dois. Para ouvir a voz da máquina de novo no lugar dela, tecle três.",
+        "en": "To record another one, press two. To have the machine's voice again, press three.",
+        "es": "Para grabar otra, marque dos. Para volver a la voz de la máquina, marque tres.",
+    },
+    "prompt-record": {
+        "pt-BR": "Fale depois do sinal e tecle jogo da velha.",
+        "en": "Speak after the tone, then press hash.",
+        "es": "Hable después de la señal y marque la tecla numeral.",
+    },
+    "prompt-choose": {
+        "pt-BR": "Para guardar, tecle um. Para gravar de novo, tecle dois. Para voltar à voz da máquina, tecle três.",
+        "en": "To keep it, press one. To record again, press two. To have the machine's voice again, press three.",
+        "es": "Para guardar, marque uno. Para grabar de nuevo, marque dos. Para volver a la voz de la máquina, "
+        "marque tres.",
+    },
+    "prompt-kept": {
+        "pt-BR": "Guardado. A partir de agora é esta que se ouve.",
+        "en": "Kept. This is what callers hear from now on.",
+        "es": "Guardado. Desde ahora se oye esta.",
+    },
+    "prompt-machine": {
+        "pt-BR": "A máquina volta a falar esta frase.",
+        "en": "The machine speaks this sentence again.",
+        "es": "La máquina vuelve a decir esta frase.",
+    },
+    "prompt-empty": {
+        "pt-BR": "Não ouvi nada.",
+        "en": "I heard nothing.",
+        "es": "No oí nada.",
+    },
+    "prompt-failed": {
+        "pt-BR": "Não foi possível guardar. Nada mudou.",
+        "en": "It could not be kept. Nothing has changed.",
+        "es": "No se pudo guardar. Nada ha cambiado.",
+    },
 }
 
 _ASTERISK: dict[str, dict[Language, str]] = {

@@ -42,6 +42,6 @@ def render(office: Office, box: Box) -> Mapping[str, str]:
         "extensions.conf": render_dialplan.extensions_conf(office, box),
     }
     for entry in sorted(resources.files("ramal.asterisk").joinpath("dialplan").iterdir(), key=lambda entry: entry.name):
-        if entry.name.endswith(".conf"):
+        if entry.name.endswith((".conf", ".pl")):
             files[f"dialplan/{entry.name}"] = entry.read_text(encoding="utf-8")
     return files

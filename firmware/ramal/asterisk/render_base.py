@@ -44,6 +44,7 @@ func_pjsip_endpoint func_periodic_hook func_env func_sprintf func_rand
 app_queue app_dial app_playback app_read app_record app_mixmonitor app_stack app_db app_exec app_verbose app_echo
 app_celgenuserevent app_userevent res_parking app_directed_pickup app_transfer app_playtones app_senddtmf app_originate
 res_clioriginate app_softhangup func_lock
+app_system
 """
 
 

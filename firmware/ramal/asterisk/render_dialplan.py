@@ -16,6 +16,7 @@ from ramal.asterisk.render_desks import phones
 from ramal.asterisk.render_hours import hours
 from ramal.asterisk.render_menus import menu, menus
 from ramal.asterisk.render_outside import outside
+from ramal.asterisk.render_prompts import prompts
 from ramal.asterisk.render_routes import languages, numbers
 from ramal.asterisk.render_stays import queues, voicemail
 from ramal.asterisk.render_supervise import supervisors
@@ -41,6 +42,8 @@ clearglobalvars = yes
 [globals]
 RAMAL_RECORDINGS = {box.recordings}
 RAMAL_PROMPTS = {box.prompts}
+RAMAL_OWN = {box.own}
+RAMAL_ETC = {box.etc}
 RAMAL_ZONE = {office.timezone}
 RAMAL_LANGUAGE = {FOLDER[office.language]}
 {caller_globals(office)}
@@ -61,6 +64,7 @@ RAMAL_LANGUAGE = {FOLDER[office.language]}
         hours(office),
         agents(office),
         supervisors(office.agents),
+        prompts(office),
         *([alarms(office)] if office.alarms else []),
         f"#tryinclude {box.custom}/extensions.conf\n",
     ]

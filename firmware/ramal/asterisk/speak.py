@@ -1,75 +1,176 @@
-"""Making the prompt files: espeak-ng speaks, sox brings the sound to Asterisk's 8 kHz mono wav.
+"""Making the prompt files: an engine (asterisk.voices) speaks, sox brings the sound to Asterisk's 8 kHz mono wav.
 
 Runs on the caller's thread (apply, first start); takes about 60 ms a prompt. A file that exists is never made again:
-its name holds its text (``prompts.office_prompt``) or its sentence's digest stands in ``.made``. Written whole or not
-at all, so a power cut leaves no half sentence.
+beside it ``.made`` holds a digest of its text and voice. Written whole or not at all, so a power cut leaves no half
+sentence. ``speak`` makes what is missing; ``Sets`` keeps all that the machine says, and changes the voice of all of it
+at once: a new voice speaks into a folder of its own, and only a whole set is ever put in force.
 """
 
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
+from ramal.asterisk.own_sounds import MACHINE, OwnSounds
 from ramal.asterisk.prompts import Prompt
-from ramal.core.office import Language
-from ramal.errors import RamalError
+from ramal.asterisk.voices import Argv, Espeak, SpeechFailed, Voices
 
-_VOICE: dict[Language, str] = {"pt-BR": "pt-br", "en": "en-us", "es": "es-419"}
+__all__ = ["Argv", "Sets", "SpeechFailed", "speak"]
+
 _LEAD_S = 0.15  # a phone loses the first moments while its speaker opens
 VERSION = 1
-"""Counted up when the voice or the treatment changes, so that every prompt is made anew."""
-
-Argv = Callable[[str, Sequence[str], Sequence[Path]], list[str]]
-"""``argv(program, arguments, folders)``: the command line that runs a program of the peers' prefix."""
-
-
-class SpeechFailed(RamalError):
-    """A prompt could not be made."""
+"""Counted up when the treatment of the sound changes, so that every prompt is made anew."""
+INDEX = ".made"
+Progress = Callable[[int, int], None]
 
 
 def speak(
-    prompts: Iterable[Prompt], folder: Path, argv: Argv, progress: Callable[[int, int], None] | None = None
+    prompts: Iterable[Prompt],
+    folder: Path,
+    argv: Argv,
+    progress: Progress | None = None,
+    voices: Voices | None = None,
+    ended: Callable[[], bool] = lambda: False,
 ) -> int:
-    """Make the missing or changed prompts under ``folder``; the number of files made. SpeechFailed says which one."""
+    """Make the missing or changed prompts under ``folder``; the number of files made. Without ``voices`` espeak-ng
+    speaks. SpeechFailed says which one could not be. ``ended``: asked before each, stops early when true."""
+    who = voices or Voices(Espeak(argv))
     wanted = list(prompts)
-    index_file = folder / ".made"
-    made = _index(index_file)
-    missing = [
-        prompt for prompt in wanted if made.get(prompt.path) != _digest(prompt) or not _file(folder, prompt).exists()
-    ]
+    made = _index(folder / INDEX)
+    missing = [prompt for prompt in wanted if not _is_made(made, prompt, who, folder)]
     if not missing:
         return 0
     done = 0
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        for prompt in pool.map(lambda prompt: _make(prompt, folder, argv), missing):
-            made[prompt.path] = _digest(prompt)
-            done += 1
-            if progress is not None:
-                progress(done, len(missing))
-    temporary = index_file.with_name(f".made.{os.getpid()}")
-    temporary.write_text(json.dumps(made, sort_keys=True, indent=0), encoding="utf-8")
-    os.replace(temporary, index_file)
+    try:
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            for prompt, by in pool.map(lambda each: _make(each, folder, argv, who, ended), missing):
+                if by:
+                    made[prompt.path] = f"{_digest(prompt, who)} {by}"
+                    done += 1
+                if progress is not None and by:
+                    progress(done, len(missing))
+    finally:
+        if done:
+            _keep(folder / INDEX, made)
     return done
 
 
-def _make(prompt: Prompt, folder: Path, argv: Argv) -> Prompt:
+@dataclass(frozen=True, slots=True)
+class Sets:
+    """What the machine says in one home: ``prompts/machine`` is a link to the set in force."""
+
+    sounds: OwnSounds
+    argv: Argv
+    voices: Voices
+
+    def ready(self, prompts: Iterable[Prompt], progress: Progress | None = None) -> int:
+        """Have every one of ``prompts`` playable, soon: what is missing is spoken into the set in force (the first one
+        by espeak-ng, which is quick); how many were made. Another voice for all of them is ``renew``'s."""
+        wanted = list(prompts)
+        folder = self._in_force()
+        if folder is None:
+            folder = self._next()
+            folder.mkdir(parents=True, exist_ok=True)
+            made = speak(wanted, folder, self.argv, progress)
+            self._point(folder)
+        else:
+            known = _index(folder / INDEX)
+            lacking = [prompt for prompt in wanted if not _is_said(known, prompt, folder)]
+            made = speak(lacking, folder, self.argv, progress, self.voices)
+        self.sounds.settle_all(prompt.path for prompt in wanted)
+        return made
+
+    def stale(self, prompts: Iterable[Prompt]) -> bool:
+        """Whether another voice than the set's is wanted now."""
+        folder = self._in_force()
+        made = _index(folder / INDEX) if folder else {}
+        return folder is None or any(not _is_made(made, prompt, self.voices, folder) for prompt in prompts)
+
+    def renew(self, prompts: Iterable[Prompt], ended: Callable[[], bool] = lambda: False) -> int:
+        """Speak all of ``prompts`` into a new set by the voices of now and put it in force; how many were made.
+
+        Takes minutes with Piper. Until it is whole, every call hears the set before. Cut off anywhere, it goes on
+        where it was.
+        """
+        wanted = list(prompts)
+        folder, before = self._next(), self._in_force()
+        folder.mkdir(parents=True, exist_ok=True)
+        if before is not None:
+            self._take_over(before, folder, wanted)
+        made = speak(wanted, folder, self.argv, None, self.voices, ended)
+        if ended():
+            return made
+        self._point(folder)
+        self.sounds.settle_all(prompt.path for prompt in wanted)
+        if before is not None and before != folder:
+            shutil.rmtree(before, ignore_errors=True)
+        return made
+
+    def spoken_by(self, path: str) -> str:
+        """The engine that said it in the set in force; "" when it is not known."""
+        return self.all_spoken_by().get(path, "")
+
+    def all_spoken_by(self) -> dict[str, str]:
+        """Path to engine, of the set in force."""
+        folder = self._in_force()
+        made = _index(folder / INDEX) if folder else {}
+        return {path: digest.partition(" ")[2] for path, digest in made.items()}
+
+    def _take_over(self, before: Path, folder: Path, wanted: list[Prompt]) -> None:
+        """What the wanted voice said already is linked, not said again."""
+        known, made = _index(before / INDEX), _index(folder / INDEX)
+        for prompt in wanted:
+            if _is_made(known, prompt, self.voices, before) and not _is_made(made, prompt, self.voices, folder):
+                target = _file(folder, prompt)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.unlink(missing_ok=True)
+                os.link(_file(before, prompt), target)
+                made[prompt.path] = known[prompt.path]
+        _keep(folder / INDEX, made)
+
+    def _in_force(self) -> Path | None:
+        link = self.sounds.prompts / MACHINE
+        return link.resolve() if link.is_dir() else None
+
+    def _next(self) -> Path:
+        """Beside the set in force; the same one again after a power cut."""
+        before = self._in_force()
+        name = f"{MACHINE}.b" if before is not None and before.name == f"{MACHINE}.a" else f"{MACHINE}.a"
+        return self.sounds.prompts / name
+
+    def _point(self, folder: Path) -> None:
+        """Put a whole set in force, having brought its sounds to the disk."""
+        link = self.sounds.prompts / MACHINE
+        subprocess.run(["sync", "--file-system", str(folder)], check=False, timeout=60)
+        temporary = link.with_name(f".{MACHINE}.{os.getpid()}")
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(folder.name)
+        os.replace(temporary, link)
+
+
+def _make(
+    prompt: Prompt, folder: Path, argv: Argv, voices: Voices, ended: Callable[[], bool]
+) -> tuple[Prompt, str]:
+    """Speak one; who did, or "" when it was not to be done any more."""
+    if ended():
+        return prompt, ""
     target = _file(folder, prompt)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".speak-", dir=folder) as scratch:
-        text, raw, wav = Path(scratch, "text"), Path(scratch, "raw.wav"), Path(scratch, "out.wav")
-        text.write_text(prompt.text, encoding="utf-8")
-        voice = _VOICE[prompt.language]
-        _run(argv("espeak-ng", ["-v", voice, "-s", "150", "-f", str(text), "-w", str(raw)], [folder]), prompt)
+        raw, wav = Path(scratch, "raw.wav"), Path(scratch, "out.wav")
+        by = voices.speak(prompt.text, prompt.language, raw)
         shaping = ["-r", "8000", "-c", "1", "-b", "16", str(wav), "norm", "-4", "pad", str(_LEAD_S), "0.05"]
-        _run(argv("sox", ["-V1", str(raw), *shaping], [folder]), prompt)
+        _run(argv("sox", ["-V1", "-t", "wav", str(raw), *shaping], [folder]), prompt)
         with wav.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(wav, target)
-    return prompt
+    return prompt, by
 
 
 def _run(command: list[str], prompt: Prompt) -> None:
@@ -86,8 +187,29 @@ def _file(folder: Path, prompt: Prompt) -> Path:
     return folder / f"{prompt.path}.wav"
 
 
-def _digest(prompt: Prompt) -> str:
+def _is_made(made: dict[str, str], prompt: Prompt, voices: Voices, folder: Path) -> bool:
+    """Whether this text stands there in the voice wanted now (or what stood in for it)."""
+    return made.get(prompt.path, "").partition(" ")[0] == _digest(prompt, voices) and _file(folder, prompt).exists()
+
+
+def _is_said(made: dict[str, str], prompt: Prompt, folder: Path) -> bool:
+    """Whether this text stands there in whatever voice."""
+    return made.get(prompt.path, "").startswith(_text_digest(prompt)) and _file(folder, prompt).exists()
+
+
+def _text_digest(prompt: Prompt) -> str:
     return hashlib.sha256(f"{VERSION}\n{prompt.language}\n{prompt.text}".encode()).hexdigest()[:20]
+
+
+def _digest(prompt: Prompt, voices: Voices) -> str:
+    voice = hashlib.sha256(voices.spoken_by(prompt.language).encode()).hexdigest()[:12]
+    return f"{_text_digest(prompt)}-{voice}"
+
+
+def _keep(index_file: Path, made: dict[str, str]) -> None:
+    temporary = index_file.with_name(f"{INDEX}.{os.getpid()}")
+    temporary.write_text(json.dumps(made, sort_keys=True, indent=0), encoding="utf-8")
+    os.replace(temporary, index_file)
 
 
 def _index(file: Path) -> dict[str, str]:

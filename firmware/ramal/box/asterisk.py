@@ -33,6 +33,7 @@ def box_of(home: Home, settings: Settings, peers: Peers) -> Box:
         run=str(home.run),
         recordings=str(home.recordings),
         prompts=str(home.prompts),
+        own=str(home.own),
         custom=str(home.etc / "custom"),
         sip_bind=settings.sip_bind,
         sip_port=settings.sip_port,

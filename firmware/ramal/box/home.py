@@ -7,7 +7,10 @@ Asterisk's packages). Layout::
     secrets/                 ami, web-session, phones, one-time-password: random, 0640
     db/ramal.db              settings, history
     recordings/2026/11/22/   talks and messages, named by call
-    prompts/                 spoken texts, per language
+    seals/                   heads of the recordings' catalogue: one line a day, and the last one
+    prompts/                 spoken texts, per language; what is played, and what the machine spoke
+    own/                     sounds people gave: prompts, music on hold; what comes in and is not kept yet
+    voices/                  voice models that people laid there (asterisk.voices)
     asterisk/                etc (generations, current, custom), data, lib, log, spool, run
     log/  run/               our own logs; sockets, locks, process ids
 """
@@ -76,8 +79,46 @@ class Home:
         return self.root / "recordings"
 
     @property
+    def recordings_work(self) -> Path:
+        """Recordings being turned into what is kept; on the recordings' own disk. Nothing in it is needed again."""
+        return self.recordings / ".vault"
+
+    @property
+    def recordings_key(self) -> Path:
+        """What recordings are encrypted with (vault.keys); without it they can never be played again."""
+        return self.root / "secrets" / "recordings.key"
+
+    @property
+    def seals(self) -> Path:
+        """Heads of the recordings' catalogue, kept apart from the database (vault.heads)."""
+        return self.root / "seals"
+
+    @property
     def prompts(self) -> Path:
         return self.root / "prompts"
+
+    @property
+    def own(self) -> Path:
+        """Sounds people gave: ``prompts``, ``music``, ``takes`` (recorded at a phone), ``incoming`` (being sent)."""
+        return self.root / "own"
+
+    @property
+    def own_prompts(self) -> Path:
+        return self.own / "prompts"
+
+    @property
+    def own_music(self) -> Path:
+        """Music on hold, one folder a class."""
+        return self.own / "music"
+
+    @property
+    def incoming(self) -> Path:
+        """Files on their way in, and what is being made of them."""
+        return self.own / "incoming"
+
+    @property
+    def voices(self) -> Path:
+        return self.root / "voices"
 
     @property
     def etc(self) -> Path:
@@ -174,6 +215,11 @@ class Home:
                 self.db.parent,
                 self.recordings,
                 self.prompts,
+                self.own_prompts,
+                self.own_music,
+                self.own / "takes",
+                self.incoming,
+                self.voices,
                 self.etc / "custom",
                 self.asterisk_data,
                 self.asterisk_lib / "keys",

@@ -15,9 +15,11 @@ from pathlib import Path
 import argon2
 
 from ramal.asterisk.apply import apply
+from ramal.asterisk.own_sounds import OwnSounds
 from ramal.asterisk.prompts import Prompt, needed
 from ramal.asterisk.render import render
-from ramal.asterisk.speak import speak
+from ramal.asterisk.speak import Argv, Sets, speak
+from ramal.asterisk.voices import voices
 from ramal.box.asterisk import box_of
 from ramal.box.home import Home, Settings, reached_at, write_whole
 from ramal.core import office_file
@@ -66,21 +68,32 @@ def generation(home: Home, in_force: Settings, peers: Peers, made: Office, say: 
 
 
 def prompts(home: Home, peers: Peers, made: Office, say: Say) -> None:
-    """Speak what the office needs and has not been spoken yet."""
-
-    def argv(program: str, arguments: Sequence[str], folders: Sequence[Path]) -> list[str]:
-        return peers.argv(program, *arguments, binds=list(folders))
+    """Speak what the office needs and has not been spoken yet; where people gave a sound of their own, that is heard."""
 
     def progress(done: int, of: int) -> None:
         if done == of or done % 25 == 0:
             say(f"Speaking prompts: {done} of {of}.")
 
-    speak(needed(made), home.prompts, argv, progress)
+    sets(home, peers).ready(needed(made), progress)
 
 
-def say(peers: Peers, wanted: Sequence[Prompt], folder: Path) -> int:
+def sets(home: Home, peers: Peers) -> Sets:
+    """What the machine says in this home, by the voices it has now."""
+    argv = _argv(peers)
+    return Sets(OwnSounds(home.prompts, home.own_prompts), argv, voices(home.voices, argv))
+
+
+def say(home: Home, peers: Peers, wanted: Sequence[Prompt], folder: Path) -> int:
     """Speak prompts into a folder of their own; how many were made."""
-    return speak(wanted, folder, lambda program, words, folders: peers.argv(program, *words, binds=list(folders)))
+    argv = _argv(peers)
+    return speak(wanted, folder, argv, voices=voices(home.voices, argv))
+
+
+def _argv(peers: Peers) -> Argv:
+    def argv(program: str, arguments: Sequence[str], folders: Sequence[Path]) -> list[str]:
+        return peers.argv(program, *arguments, binds=list(folders))
+
+    return argv
 
 
 def owner(home: Home) -> str | None:
