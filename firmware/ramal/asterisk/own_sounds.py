@@ -28,8 +28,9 @@ MACHINE = "machine"
 CHOSEN = "chosen.wav"
 PATH = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*\Z")
 """A sentence's path: never a dot, so it cannot leave its folder."""
-VERSION = re.compile(r"(?P<at_ms>[0-9]{10,16})\.(?P<source>phone|upload|line)(?:\.(?P<agent>[0-9]*)\.(?P<phone>[0-9]*))?\.wav\Z")
-MARK = re.compile(r"(?P<at_ms>[0-9]{10,16})\.machine(?:\.(?P<agent>[0-9]*)\.(?P<phone>[0-9]*))?\Z")
+_BY = r"(?:\.(?P<agent>[0-9]*)\.(?P<phone>[0-9]*))?"
+VERSION = re.compile(rf"(?P<at_ms>[0-9]{{10,16}})\.(?P<source>phone|upload|line){_BY}\.wav\Z")
+MARK = re.compile(rf"(?P<at_ms>[0-9]{{10,16}})\.machine{_BY}\Z")
 
 
 @dataclass(frozen=True, slots=True)

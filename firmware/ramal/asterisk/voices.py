@@ -170,11 +170,10 @@ def _rate_hz(file: Path, text: str) -> int:
 
 def _run(command: list[str], text: str) -> None:
     try:
-        done = subprocess.run(
-            command, input=text.encode() + b"\n", capture_output=True, timeout=LIMIT_S, check=False, start_new_session=True
-        )
+        said = text.encode() + b"\n"
+        done = subprocess.run(command, input=said, capture_output=True, timeout=LIMIT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SpeechFailed(f"The sentence “{text[:60]}” could not be spoken: {error}") from error
     if done.returncode != 0:
-        said = (done.stderr or done.stdout).decode(errors="replace").strip()[-300:]
-        raise SpeechFailed(f"The sentence “{text[:60]}” could not be spoken: {said}")
+        why = (done.stderr or done.stdout).decode(errors="replace").strip()[-300:]
+        raise SpeechFailed(f"The sentence “{text[:60]}” could not be spoken: {why}")

@@ -68,7 +68,7 @@ def generation(home: Home, in_force: Settings, peers: Peers, made: Office, say: 
 
 
 def prompts(home: Home, peers: Peers, made: Office, say: Say) -> None:
-    """Speak what the office needs and has not been spoken yet; where people gave a sound of their own, that is heard."""
+    """Speak what the office needs and has not been spoken yet; a sound that people gave is heard instead."""
 
     def progress(done: int, of: int) -> None:
         if done == of or done % 25 == 0:
