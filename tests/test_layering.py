@@ -46,14 +46,16 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "ramal.ops": frozenset(
         {
             *("ramal.core", "ramal.errors", "ramal.control", "ramal.store", "ramal.ami", "ramal.asterisk"),
-            *("ramal.box.home", "ramal.provision"),
+            *("ramal.box.home", "ramal.provision", "ramal.vault"),
         }
     ),
+    # Recordings' files. The page opens them by itself, so that the daemon need not live.
+    "ramal.vault": frozenset({"ramal.core", "ramal.errors", "ramal.store", "ramal.provide", "ramal.box.home"}),
     # Only names of files: the page's process must find the database and the daemon's socket.
     "ramal.box.home": frozenset({"ramal.errors"}),
     "ramal_hw": frozenset({"ramal.core.events", "ramal.core.commands", "ramal.errors"}),
     "ramal_web": frozenset(
-        {"ramal.control.client", "ramal.store.read", "ramal.core", "ramal.errors", "ramal.box.home"}
+        {"ramal.control.client", "ramal.store.read", "ramal.core", "ramal.errors", "ramal.box.home", "ramal.vault.sound"}
     ),
 }
 # The composition root sees everything: the modules right below ramal (app, cli, what wires an edge to the engine), and

@@ -21,6 +21,10 @@ HISTORY_BEHIND = "history-behind"
 """The journals are read slower than they grow, or cannot be read; args: behind_bytes, reason."""
 DAEMON_RESTARTING = "daemon-restarting"
 """The daemon was started several times in a short while without ending cleanly; args: starts, within_min."""
+RECORDINGS_UNKEPT = "recordings-unkept"
+"""Recordings stay as plain wav files; args: count, reason (key, encoder, room, disk, sound)."""
+SEALS_BROKEN = "seals-broken"
+"""The last verification of the recordings found something amiss; args: count."""
 OFFICE_EMPTY = "office-empty"
 """No office was applied yet."""
 
@@ -33,6 +37,8 @@ CODES = (
     DISK_FULL,
     RECORDINGS_MISSING,
     RECORDINGS_SHORT,
+    RECORDINGS_UNKEPT,
+    SEALS_BROKEN,
     HISTORY_BEHIND,
     DAEMON_RESTARTING,
     OFFICE_EMPTY,

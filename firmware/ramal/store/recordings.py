@@ -104,7 +104,7 @@ def measure(home: Path, recording: Due) -> Measured:
         return Measured(recording.id, recording.path, "missing")
     with open(descriptor, "rb", buffering=0) as file:
         size = os.fstat(descriptor).st_size
-        wave = _wave(file.read(4096), size)
+        wave = wave_facts(file.read(4096), size)
         if wave is None:
             return Measured(recording.id, recording.path, "damaged", None, size, _checksum(file))
         if wave.torn:
@@ -116,37 +116,41 @@ def measure(home: Path, recording: Due) -> Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wave:
+class WaveFacts:
+    """A WAV file's real sizes; ``bits`` of a sample, ``code`` 1 for PCM."""
+
     data_at: int
     data_bytes: int
     bytes_per_s: int
     torn: bool
+    code: int
+    channels: int
+    rate_hz: int
+    bits: int
 
 
-def _wave(start: bytes, size: int) -> _Wave | None:
+def wave_facts(start: bytes, size: int) -> WaveFacts | None:
     """A WAV file's sizes as they really are, from its first bytes and its length; None when it is none."""
     if len(start) < 44 or start[:4] != b"RIFF" or start[8:12] != b"WAVE":
         return None
     at, bytes_per_s, block = 12, 0, 1
+    code = channels = rate_hz = bits = 0
     while at + 8 <= len(start):
         name, length = start[at : at + 4], struct.unpack_from("<I", start, at + 4)[0]
         if name == b"fmt " and at + 24 <= len(start):
-            bytes_per_s, block = (
-                struct.unpack_from("<I", start, at + 16)[0],
-                struct.unpack_from("<H", start, at + 20)[0],
-            )
+            code, channels, rate_hz, bytes_per_s, block, bits = struct.unpack_from("<HHIIHH", start, at + 8)
         if name == b"data":
             if not bytes_per_s or not block:
                 return None
             rest = size - at - 8
             # Asterisk writes nothing after the sound, so the sound is all that is there, whatever the header says.
             whole = rest - rest % block
-            return _Wave(at + 8, whole, bytes_per_s, torn=length != whole)
+            return WaveFacts(at + 8, whole, bytes_per_s, length != whole, code, channels, rate_hz, bits)
         at += 8 + length + length % 2
     return None
 
 
-def _mend(path: Path, wave: _Wave) -> None:
+def _mend(path: Path, wave: WaveFacts) -> None:
     """Write the two sizes of a WAV header that was never closed."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)

@@ -6,7 +6,7 @@ On the writer's thread inside a transaction (what changes), or any with a reader
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from typing import Literal
 
@@ -16,6 +16,7 @@ from ramal.store import seals
 from ramal.store.ledger import TAKES
 
 Form = Literal["wav", "opus"]
+Blob = bytes
 Gaps = tuple[tuple[int, int], ...]
 """Spans in ms from the recording's start in which nothing may be heard."""
 HOUR_MS = 3_600_000
@@ -35,12 +36,12 @@ class Sound:
     form: Form
     cipher: int
     key_id: str
-    file_id: bytes
+    file_id: Blob
     channels: int
     duration_ms: int
     bytes: int
-    sha256: bytes
-    plain_sha256: bytes
+    sha256: Blob
+    plain_sha256: Blob
     gaps: str
     peak_db: float
     rms_db: float
@@ -49,11 +50,11 @@ class Sound:
     gone_why: str = ""
     unlink_due: int = 0
 
-    def digest(self) -> bytes:
+    def digest(self) -> Blob:
         """What the seal of this sound holds: everything but what may change later."""
         return digest_of("sound", astuple(self)[:_SEALED])
 
-    def gone_digest(self) -> bytes:
+    def gone_digest(self) -> Blob:
         """What the seal of its going holds."""
         return digest_of("gone", (self.recording, self.gone_ms, self.gone_why))
 
@@ -83,10 +84,10 @@ def of(db: sqlite3.Connection, recording: int) -> Sound | None:
     return None if row is None else Sound(*row)
 
 
-def all_of(db: sqlite3.Connection, after: int = 0) -> Iterator[Sound]:
-    """Every row behind recording ``after``, few in memory at a time."""
-    for row in db.execute(f"SELECT {_COLUMNS} FROM sound WHERE recording > ? ORDER BY recording", (after,)):
-        yield Sound(*row)
+def portion(db: sqlite3.Connection, after: int, limit: int) -> tuple[Sound, ...]:
+    """So many rows behind recording ``after``, by their recording."""
+    rows = db.execute(f"SELECT {_COLUMNS} FROM sound WHERE recording > ? ORDER BY recording LIMIT ?", (after, limit))
+    return tuple(Sound(*row) for row in rows)
 
 
 def due(db: sqlite3.Connection, now_ms: int, settle_ms: int, everything: bool, limit: int) -> tuple[Due, ...]:
@@ -151,6 +152,17 @@ def erase(db: sqlite3.Connection, recording: int, at_ms: int) -> bool:
     db.execute("DELETE FROM sound WHERE recording = ?", (recording,))
     seals.append(db, at_ms, "erased", recording, digest_of("erased", (recording,)))
     return True
+
+
+def undo(db: sqlite3.Connection, recording: int, at_ms: int) -> None:
+    """The kept file was found bad while the wav is still there: the wav is due again. Sealed."""
+    db.execute("DELETE FROM sound WHERE recording = ?", (recording,))
+    seals.append(db, at_ms, "gone", recording, undone_digest(recording))
+
+
+def undone_digest(recording: int) -> bytes:
+    """What the seal of ``undo`` holds."""
+    return digest_of("gone", (recording, None, "made again"))
 
 
 def mend(db: sqlite3.Connection, at_ms: int) -> int:

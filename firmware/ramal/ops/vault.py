@@ -1,0 +1,281 @@
+"""The keeper: turns measured recordings into what is kept (``ramal.vault``), one at a time, while the box has time.
+
+Law: level-triggered. What is due is asked of the database every round; a failure keeps the wav, is told once as a
+warning and tried again later and later. Runs on its own thread, named ``keeper``, at the lowest priority; the requests
+run on the control thread and only look or hand over.
+"""
+
+import logging
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from ramal.core import warnings
+from ramal.core.calm import calm, own_load
+from ramal.core.events import ConditionSeen
+from ramal.core.state import State
+from ramal.errors import RamalError
+from ramal.ops.means import Means, Subject
+from ramal.ops.verifying import Verifier
+from ramal.store import gaps, seals, sounds
+from ramal.store.sounds import Due
+from ramal.vault import keep, keys, opus
+from ramal.vault.cipher import Key
+
+log = logging.getLogger(__name__)
+
+SETTLE_MS = 60_000
+"""So long after a call's end its recording is left alone: late lines of the journal may still say what must not be
+heard, or make the call part of another one."""
+AT_ONCE = 16
+ALL_EVERY_S = 3600.0
+BACK_OFF_S, BACK_OFF_MAX_S = 60.0, 6 * 3600.0
+BUSY_LOOK_S = 5.0
+NICE = 19
+
+GapsOf = Callable[[sqlite3.Connection, int], Any]
+
+
+class Stopping(RamalError):
+    """The daemon ends; what was being made is made again by the next one."""
+
+
+@dataclass(slots=True)
+class _Trouble:
+    reason: str
+    tries: int = 0
+    next_s: float = 0.0
+
+    def again(self, reason: str, now_s: float) -> None:
+        self.reason, self.tries = reason, self.tries + 1
+        self.next_s = now_s + min(BACK_OFF_MAX_S, BACK_OFF_S * 2 ** (self.tries - 1))
+
+
+def subject(means: Means) -> Subject:
+    """``recordings.verify`` (start one), ``recordings.verifying`` (how far it is), ``recordings.checked`` (the command
+    line did one)."""
+    keeper = Keeper(means)
+    verifier = Verifier(means, keeper.wait_while_busy)
+    keeper.every_round = verifier.now_and_then
+
+    def stop() -> None:
+        keeper.stop()
+        verifier.stop()
+
+    return Subject(
+        "recordings",
+        {
+            "recordings.verify": lambda _: verifier.begin(),
+            "recordings.verifying": lambda _: verifier.told(),
+            "recordings.checked": verifier.checked,
+        },
+        start=keeper.start,
+        stop=stop,
+    )
+
+
+class Keeper:
+    """The thread. ``argv``, ``gaps_of`` and the times are what tests put in the place of the box's own."""
+
+    def __init__(
+        self,
+        means: Means,
+        *,
+        argv: opus.Argv = opus.provided,
+        gaps_of: GapsOf = gaps.of,
+        settle_ms: int = SETTLE_MS,
+        load: Callable[[], float] = lambda: os.getloadavg()[0],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._means, self._gaps_of, self._settle_ms = means, gaps_of, settle_ms
+        self._load, self._clock = load, clock
+        self._stopping = threading.Event()
+        self._ways = keep.Ways(means.home, self._write, argv, means.clock_ms, self.wait_while_busy)
+        self._trouble: dict[int, _Trouble] = {}
+        self._outage: _Trouble | None = None
+        """What keeps every recording from being kept, and until when nothing is tried."""
+        self._all_s = float("-inf")
+        self._own, self._own_s = 0.0, clock()
+        self.every_round: Callable[[], None] = lambda: None
+        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin to keep recordings."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; a recording in hand is given up and made again later."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(10.0)
+
+    def wait_while_busy(self) -> None:
+        """Return when the box is calm; Stopping when the daemon ends."""
+        while True:
+            if self._stopping.is_set():
+                raise Stopping("The daemon ends.")
+            if self._calm(working=True):
+                return
+            self._stopping.wait(BUSY_LOOK_S)
+
+    def round(self) -> int:
+        """Do what is due now; how many recordings were kept. Errors are told, not raised, but for Stopping."""
+        now_s = self._clock()
+        if self._outage is not None and now_s < self._outage.next_s:
+            return 0
+        try:
+            keep.tidy(self._ways)
+            everything = now_s - self._all_s >= ALL_EVERY_S
+            if everything:
+                self._mend()
+            kept, more = self._keep_due(everything, now_s)
+            if everything and not more:
+                self._all_s = now_s
+            self._seal_day()
+            if kept == 0 and not more:
+                self._outage = None
+        except Stopping:
+            raise
+        except (RamalError, OSError) as error:
+            self._all_fail(_reason(error), error)
+            kept = 0
+        self._tell()
+        return kept
+
+    def _run(self) -> None:
+        try:
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        except OSError:
+            log.debug("recordings are kept at normal priority", exc_info=True)
+        while not self._stopping.is_set():
+            kept = 0
+            try:
+                kept = self.round()
+                self.every_round()
+            except Stopping:
+                return
+            except Exception:
+                log.exception("keeping recordings stumbled; it is tried again")
+            if not kept:
+                self._stopping.wait(self._means.tick_s)
+
+    def _keep_due(self, everything: bool, now_s: float) -> tuple[int, bool]:
+        """How many were kept, and whether there are more that could be now."""
+        now_ms, settle_ms = self._means.clock_ms(), self._settle_ms
+        limit = AT_ONCE + len(self._trouble)
+        found: tuple[Due, ...] = self._write_soon(lambda db: sounds.due(db, now_ms, settle_ms, everything, limit))
+        ready = [one for one in found if now_s >= self._retry_s(one)]
+        if not ready:
+            if not found:
+                self._trouble.clear()
+            return 0, False
+        key = self._key()
+        kept = 0
+        for one in ready[:AT_ONCE]:
+            if not self._calm(working=False):
+                return kept, True
+            kept += self._keep(one, key)
+        return kept, len(ready) > AT_ONCE
+
+    def _keep(self, one: Due, key: Key) -> bool:
+        silent = self._write_soon(lambda db: tuple(self._gaps_of(db, one.recording)))
+        began_s = self._clock()
+        try:
+            made = keep.keep(self._ways, one, [(int(begin), int(end)) for begin, end in silent], key)
+        except (keep.Damaged, keep.Changing, FileNotFoundError) as error:
+            trouble = self._trouble.setdefault(one.recording, _Trouble("sound"))
+            trouble.again("sound", self._clock())
+            if trouble.tries == 1 and not isinstance(error, keep.Changing):
+                log.warning("the recording %s stays a wav file: %s", one.path, error)
+            return False
+        finally:
+            self._calm(working=True)
+        self._trouble.pop(one.recording, None)
+        self._outage = None
+        log.info(
+            "the recording %s is kept: %.0f s of sound, %d KiB, in %.1f s",
+            *(made.path, made.duration_ms / 1000, made.bytes // 1024, self._clock() - began_s),
+        )
+        return True
+
+    def _key(self) -> Key:
+        used = self._write_soon(sounds.key_ids)
+        return keys.obtain(self._means.home, used, self._means.clock_ms())
+
+    def _mend(self) -> None:
+        at_ms = self._means.clock_ms()
+        if count := self._write(lambda db: sounds.mend(db, at_ms)):
+            log.info("%d recordings found their kept sound again", count)
+
+    def _seal_day(self) -> None:
+        """When a day ended in which something was sealed, seal the day."""
+        now_ms, zone = self._means.clock_ms(), ZoneInfo(self._means.office().timezone)
+
+        def ended(db: sqlite3.Connection) -> bool:
+            head = seals.head(db)
+            return head is not None and _day(head.at_ms, zone) != _day(now_ms, zone)
+
+        if self._write_soon(ended):
+            self._write(lambda db: seals.append_day(db, now_ms))
+        keep.note_tip(self._ways)
+
+    def _retry_s(self, one: Due) -> float:
+        trouble = self._trouble.get(one.recording)
+        return trouble.next_s if trouble else float("-inf")
+
+    def _all_fail(self, reason: str, error: Exception) -> None:
+        if self._outage is None or self._outage.reason != reason:
+            log.error("recordings stay wav files for now: %s", error)
+            self._outage = _Trouble(reason)
+        self._outage.again(reason, self._clock())
+
+    def _tell(self) -> None:
+        """Level-triggered: what keeps recordings from being kept, as a warning."""
+        reason, count = "", len(self._trouble)
+        if self._outage is not None:
+            reason = self._outage.reason
+            now_ms, settle_ms = self._means.clock_ms(), self._settle_ms
+            count = max(1, len(self._write_soon(lambda db: sounds.due(db, now_ms, settle_ms, True, 1000))))
+        elif any(trouble.tries > 1 for trouble in self._trouble.values()):
+            reason = "sound"
+        args: tuple[tuple[str, str | int], ...] = (("count", count), ("reason", reason)) if reason else ()
+        self._means.tell(ConditionSeen(warnings.RECORDINGS_UNKEPT, bool(reason), args))
+
+    def _calm(self, working: bool) -> bool:
+        now_s = self._clock()
+        self._own, self._own_s = own_load(self._own, working, now_s - self._own_s), now_s
+        return calm(calls_now(self._means.state()), self._load(), self._own, os.cpu_count() or 1)
+
+    def _write(self, job: Callable[[sqlite3.Connection], Any]) -> Any:
+        return self._means.write(job).result()
+
+    def _write_soon(self, job: Callable[[sqlite3.Connection], Any]) -> Any:
+        return self._means.write_soon(job).result()
+
+
+def calls_now(state: State) -> int:
+    """Calls in progress, as far as the daemon knows; while it does not see Asterisk, one, to be on the safe side."""
+    if not state.asterisk.up:
+        return 1
+    return len(state.talks) + len(state.rings) + sum(len(line) for line in state.waiting.values())
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case keys.KeysUnusable():
+            return "key"
+        case opus.EncoderFailed():
+            return "encoder"
+        case keep.NoRoom():
+            return "room"
+    return "room" if getattr(error, "errno", 0) == 28 else "disk"
+
+
+def _day(at_ms: int, zone: ZoneInfo) -> Any:
+    return datetime.fromtimestamp(at_ms / 1000, zone).date()

@@ -1,0 +1,267 @@
+"""One recording from wav to what is kept, step by step.
+
+Law: the order of the steps is the law of this package; see ``STEPS``. A crash before ``written`` leaves the wav as it
+was (what was half made is in the work folder and thrown away); a crash behind it leaves the kept file, and the wav is
+removed by ``tidy``. On the keeper's thread; the database is changed by jobs for the writer.
+"""
+
+import contextlib
+import hashlib
+import logging
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ramal.box.home import Home
+from ramal.errors import RamalError
+from ramal.store import seals, sounds
+from ramal.store.sounds import Due, Sound
+from ramal.vault import heads, opus
+from ramal.vault.cipher import FILE_ID_BYTES, Key, SealBroken, Sealer, Unsealer
+from ramal.vault.keys import fsync_folder
+
+log = logging.getLogger(__name__)
+
+STEPS = ("begun", "encoded", "flushed", "verified", "named", "written", "noted", "removed", "done")
+"""Moments between which a crash is survived: nothing yet; the encrypted file is whole but maybe not on the disk; it is;
+it was read back and compared; it has its name; the row and the seal are on the disk; the head is noted apart; the wav
+is gone; that is written down."""
+SUFFIX = ".ogg.sealed"
+ROOM_BYTES = 2 << 20
+"""Free space that is left over when a recording is turned."""
+
+Write = Callable[[Callable[[sqlite3.Connection], Any]], Any]
+"""Runs a job on the writer and returns its result when it is on the disk."""
+
+
+class NoRoom(RamalError):
+    """The disk has no room for what would be kept; the wav stays."""
+
+
+class Changing(RamalError):
+    """The wav was written to while it was read; it is tried again later."""
+
+
+class Damaged(RamalError):
+    """The wav cannot be kept as it is; trying again will not help soon."""
+
+
+def _no_step(step: str) -> None: ...
+
+
+def _no_pace() -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """What keeping needs of the box. ``step`` is told every one of ``STEPS`` as it is reached; ``pace`` may wait while
+    the box is busy, or raise to give up."""
+
+    home: Home
+    write: Write
+    argv: opus.Argv
+    clock_ms: Callable[[], int]
+    pace: opus.Pace = _no_pace
+    step: Callable[[str], None] = _no_step
+
+
+@dataclass(slots=True)
+class _Hashing:
+    """A file that is written, and the digest of what was."""
+
+    file: BinaryIO
+    digest: Any = field(default_factory=hashlib.sha256)
+    size: int = 0
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        self.size += len(data)
+        return self.file.write(data)
+
+
+def keep(ways: Ways, due: Due, gaps: Sequence[tuple[int, int]], key: Key) -> Sound:
+    """Turn one wav into what is kept; the row that was written. Errors: NoRoom, Changing, Damaged, opus.EncoderFailed,
+    OSError of the disk; after any of them the wav is there and nothing else."""
+    home = ways.home
+    wav = inside(home, due.path)
+    if wav is None or wav.suffix != ".wav":
+        raise Damaged(f"The recording's path {due.path!r} does not lie below the recordings.")
+    home.recordings_work.mkdir(mode=0o750, exist_ok=True)
+    part = home.recordings_work / f"{due.recording}.part"
+    ways.step("begun")
+    with open(os.open(wav, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "rb") as file:
+        before = os.fstat(file.fileno())
+        _room(home, before.st_size)
+        try:
+            try:
+                made = _make(ways, file, before.st_size, due, gaps, key, part, careful=False)
+            except opus.NotTheSame as error:
+                log.info("recording %d: %s; it is kept in a better quality", due.recording, error)
+                made = _make(ways, file, before.st_size, due, gaps, key, part, careful=True)
+            ways.step("verified")
+            after = os.fstat(file.fileno())
+            if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+                raise Changing(f"The recording {due.path} is still being written.")
+            target = wav.with_suffix(SUFFIX)
+            os.replace(part, target)
+            fsync_folder(target.parent)
+        except (opus.NotSound, opus.NotTheSame) as error:
+            raise Damaged(str(error)) from error
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                part.unlink()
+    ways.step("named")
+    ways.write(lambda db: sounds.keep(db, made))
+    ways.step("written")
+    note_tip(ways)
+    ways.step("noted")
+    _remove(ways, made)
+    ways.step("done")
+    return made
+
+
+def tidy(ways: Ways) -> int:
+    """Take up what a crash or a decision left: throw away half-made files, remove files whose row says so. How many
+    rows were looked at. What cannot be removed now is tried again."""
+    with contextlib.suppress(FileNotFoundError):
+        for left in ways.home.recordings_work.glob("*.part"):
+            left.unlink(missing_ok=True)
+    waiting: tuple[Sound, ...] = ways.write(sounds.to_unlink)
+    for sound in waiting:
+        try:
+            if sound.gone_ms is None and not _is_good(ways.home, sound):
+                _make_again(ways, sound)
+            else:
+                _remove(ways, sound)
+        except OSError as error:
+            log.warning("a file of recording %d could not be removed: %s", sound.recording, error)
+    return len(waiting)
+
+
+def note_tip(ways: Ways) -> None:
+    """Note the last seal apart from the database, and days' heads that are not there yet."""
+    known = heads.days(ways.home)
+
+    def look(db: sqlite3.Connection) -> tuple[Any, list[Any]]:
+        return seals.head(db), list(seals.days(db, max(known, default=0)))
+
+    head, days = ways.write(look)
+    for day in days:
+        heads.add_day(ways.home, day)
+    noted = heads.tip(ways.home)
+    if head is not None and (noted is None or noted.n < head.n):
+        heads.put_tip(ways.home, head)
+
+
+def inside(home: Home, relative: str) -> Path | None:
+    """The path of a recording's file when it lies below the recordings (links resolved), else None."""
+    if not relative or "\0" in relative:
+        return None
+    root = home.recordings.resolve()
+    path = (home.root / relative).parent.resolve() / Path(relative).name
+    return path if path.is_relative_to(root) and path.name not in ("", "..", ".") else None
+
+
+def _make(
+    ways: Ways, wav: BinaryIO, size: int, due: Due, gaps: Sequence[tuple[int, int]], key: Key, part: Path, careful: bool
+) -> Sound:
+    """The encrypted file at ``part``, on the disk and compared, and its row."""
+    facts = opus.facts_of(wav, size)
+    plain = hashlib.sha256()
+    file_id = secrets.token_bytes(FILE_ID_BYTES)
+    descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+    with open(descriptor, "w+b", buffering=0) as file:
+        sealed = _Hashing(file)
+        sealer = Sealer(sealed, key, file_id)
+
+        def out(piece: bytes) -> None:
+            plain.update(piece)
+            sealer.write(piece)
+
+        levels = opus.encode(wav, facts, gaps, out, ways.argv, ways.pace, careful)
+        sealer.seal()
+        ways.step("encoded")
+        os.fsync(descriptor)
+        ways.step("flushed")
+        _compare(ways, part, facts, levels, key, plain.digest())
+    return Sound(
+        due.recording,
+        str(Path(due.path).with_suffix(SUFFIX)),
+        due.path,
+        "opus",
+        1,
+        key.id,
+        file_id,
+        facts.channels,
+        levels.duration_ms,
+        sealed.size,
+        sealed.digest.digest(),
+        plain.digest(),
+        sounds.gaps_text(gaps),
+        levels.peak_db,
+        levels.rms_db(),
+        ways.clock_ms(),
+        unlink_due=1,
+    )
+
+
+def _compare(ways: Ways, part: Path, facts: Any, levels: opus.Levels, key: Key, plain: bytes) -> None:
+    """Read it back as a listener would: decrypt, decode, compare with what went in."""
+    digest = hashlib.sha256()
+    with contextlib.closing(Unsealer(part.open("rb", buffering=0), part.stat().st_size, {key.id: key}.get)) as unsealed:
+
+        def ogg() -> bytes:
+            piece = unsealed.read(opus.BLOCK)
+            digest.update(piece)
+            return piece
+
+        decoded = opus.decode(ogg, facts, ways.argv, ways.pace)
+    if digest.digest() != plain:
+        raise SealBroken("What was read back from the disk is not what was written.")
+    opus.compare(levels, decoded)
+
+
+def _remove(ways: Ways, sound: Sound) -> None:
+    """Remove what a row says may go: the wav of a kept one, every file of a gone one."""
+    doomed = {sound.source} if sound.gone_ms is None else {sound.source, sound.path}
+    for relative in doomed:
+        path = inside(ways.home, relative)
+        if path is None or (sound.gone_ms is None and relative == sound.path):
+            continue
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+            fsync_folder(path.parent)
+    ways.step("removed")
+    ways.write(lambda db: sounds.unlinked(db, sound.recording))
+
+
+def _is_good(home: Home, sound: Sound) -> bool:
+    """Whether the kept file is there with the bytes that were sealed. True too when the wav is gone already."""
+    wav, path = inside(home, sound.source), inside(home, sound.path)
+    if wav is None or not wav.exists():
+        return True
+    if path is None:
+        return False
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest() == sound.sha256
+    except OSError:
+        return False
+
+
+def _make_again(ways: Ways, sound: Sound) -> None:
+    """The kept file is bad and the wav still there: forget the row, so that the wav is due again. Both are sealed."""
+    log.error("the kept file of recording %d is not what was written; it is made again from the wav", sound.recording)
+
+    at_ms = ways.clock_ms()
+    ways.write(lambda db: sounds.undo(db, sound.recording, at_ms))
+
+
+def _room(home: Home, wav_bytes: int) -> None:
+    free = os.statvfs(home.recordings)
+    if free.f_bavail * free.f_frsize < wav_bytes // 3 + ROOM_BYTES:
+        raise NoRoom("The recordings' disk has no room to turn a recording into Opus.")

@@ -1,0 +1,125 @@
+"""A recording on its way from wav to what is kept, through real encoders and a real database."""
+
+import hashlib
+import os
+import subprocess
+from array import array
+
+import pytest
+
+from ramal.core import sound
+from ramal.ops.vault import Keeper
+from ramal.provide import peers
+from ramal.store import seals, sounds
+from ramal.vault.sound import NoSound, gain_db, open_sound
+from ramal.vault.verify import Verification
+from tests.vault.shelf import Shelf, spoken, stereo_wav
+
+LEFT, RIGHT = spoken(4, 440.0), spoken(4, 1000.0)
+TALK = stereo_wav(LEFT, RIGHT)
+
+
+def keeper(shelf: Shelf, **more: object) -> Keeper:
+    return Keeper(shelf.means(), load=lambda: 0.0, **more)  # type: ignore[arg-type]
+
+
+def plain(shelf: Shelf, recording: int) -> bytes:
+    opened = shelf.read(lambda db: open_sound(shelf.home, db, recording))
+    with opened.file as file:
+        data = file.read()
+    assert len(data) == opened.size
+    return bytes(data)
+
+
+def decoded(ogg: bytes, channels: int) -> list["array[int]"]:
+    command = peers().argv("opusdec", "--quiet", "--no-dither", "--rate", "8000", "-", "-")
+    pcm = array("h")
+    pcm.frombytes(subprocess.run(command, input=ogg, capture_output=True, check=True).stdout)
+    return [pcm[channel::channels] for channel in range(channels)]
+
+
+def flaws(shelf: Shelf) -> list[str]:
+    return [
+        f"{flaw.kind} {flaw.where}: {flaw.what}"
+        for flaw in shelf.read(lambda db: list(Verification(shelf.home, db).flaws()))
+    ]
+
+
+def test_a_recording_is_kept_as_encrypted_opus_and_its_wav_goes(shelf: Shelf) -> None:
+    recording = shelf.put(TALK)
+    assert keeper(shelf).round() == 1
+    kept = shelf.path(recording)
+    assert not shelf.path(recording, ".wav").exists()
+    assert b"OggS" not in kept.read_bytes()
+    assert b"OpusHead" not in kept.read_bytes()
+    ogg = plain(shelf, recording)
+    row = shelf.read(lambda db: sounds.of(db, recording))
+    assert row is not None
+    assert (row.form, row.cipher, row.channels, row.duration_ms, row.gone_ms) == ("opus", 1, 2, 4000, None)
+    assert hashlib.sha256(ogg).digest() == row.plain_sha256
+    assert hashlib.sha256(kept.read_bytes()).digest() == row.sha256
+    left, right = decoded(ogg, 2)
+    assert abs(len(left) - len(LEFT)) <= 8
+    assert sound.tone_share(left[800:6000], 8000, 440.0) > 0.9
+    assert sound.tone_share(right[800:6000], 8000, 1000.0) > 0.9
+    assert flaws(shelf) == []
+
+
+def test_what_may_not_be_heard_is_silent_in_what_is_kept_and_nothing_beside_it(shelf: Shelf) -> None:
+    recording = shelf.put(stereo_wav(sound.tone([440], 4000), sound.tone([1000], 4000)))
+    assert keeper(shelf, gaps_of=lambda db, number: ((1000, 2000), (3500, 9000))).round() == 1
+    row = shelf.read(lambda db: sounds.of(db, recording))
+    assert row is not None
+    assert row.gaps == "[[1000,2000],[3500,9000]]"
+    for side in decoded(plain(shelf, recording), 2):
+        # What sounded before a gap dies away in the decoder within 100 ms; what was said in it was never in there.
+        assert sound.rms_dbfs(side[8800:15840]) < -80
+        assert sound.rms_dbfs(side[28800:]) < -80
+        assert sound.rms_dbfs(side[400:7900]) > -15
+        assert sound.rms_dbfs(side[16100:27900]) > -15
+
+
+def test_a_gap_is_silenced_to_the_sample_before_the_encoder_sees_it() -> None:
+    import io
+
+    from ramal.vault import opus
+
+    wav = stereo_wav(array("h", [7] * 80_000), array("h", [9] * 80_000))
+    file = io.BytesIO(wav)
+    facts = opus.facts_of(file, len(wav))
+    pcm = array("h")
+    pcm.frombytes(b"".join(opus.silenced(file, facts, ((1001, 9003),))))
+    for channel, value in ((0, 7), (1, 9)):
+        side = pcm[channel::2]
+        assert set(side[: 1001 * 8]) == {value}
+        assert set(side[1001 * 8 : 9003 * 8]) == {0}
+        assert set(side[9003 * 8 :]) == {value}
+
+
+def test_the_page_gets_a_wav_while_it_is_one_and_the_ogg_afterwards(shelf: Shelf) -> None:
+    recording = shelf.put(TALK)
+    assert plain(shelf, recording) == TALK
+    keeper(shelf).round()
+    assert plain(shelf, recording)[:4] == b"OggS"
+    opened = shelf.read(lambda db: open_sound(shelf.home, db, recording))
+    assert (opened.mimetype, opened.suffix) == ("audio/ogg", ".ogg")
+    opened.file.close()
+    with pytest.raises(NoSound):
+        shelf.read(lambda db: open_sound(shelf.home, db, 16))
+
+
+def test_speech_is_played_louder_or_softer_but_never_cut() -> None:
+    assert gain_db(-12.0, -30.0) == 10.0
+    assert gain_db(-3.0, -30.0) == 2.0
+    assert gain_db(-0.5, -10.0) == -10.0
+    assert gain_db(-120.0, -120.0) == 0.0
+    assert gain_db(-40.0, -55.0) == 20.0
+
+
+def test_a_second_keeper_finds_nothing_to_do(shelf: Shelf) -> None:
+    shelf.put(TALK)
+    assert keeper(shelf).round() == 1
+    before = shelf.read(seals.head)
+    assert keeper(shelf).round() == 0
+    assert shelf.read(seals.head) == before
+    assert os.listdir(shelf.home.recordings_work) == ["keys"]
