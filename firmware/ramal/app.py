@@ -333,7 +333,7 @@ class Daemon:
         return live(state, clock_ms(), self.chronicle.today, state.warnings, self.chronicle.behind_bytes)
 
     def _apply(self, request: Request) -> "Future[Answer]":
-        text, file = request.text("toml"), request.text("file", "office.toml")
+        text, file = request.text("toml"), request.text("file", "office.toml")[:300]  # a name, not a second file
         return self.work.submit(lambda: self.in_force.apply(text, file))
 
     @property
