@@ -34,7 +34,8 @@ class SpeechFailed(RamalError):
 def speak(
     prompts: Iterable[Prompt], folder: Path, argv: Argv, progress: Callable[[int, int], None] | None = None
 ) -> int:
-    """Make the missing or changed prompts under ``folder``; the number of files made. SpeechFailed says which one."""
+    """Make the missing or changed prompts under ``folder``; the number of files made. SpeechFailed says which one
+    could not be made; those that could are there then."""
     wanted = list(prompts)
     index_file = folder / ".made"
     made = _index(index_file)
@@ -44,8 +45,12 @@ def speak(
     if not missing:
         return 0
     done = 0
+    failed: SpeechFailed | None = None
     with ThreadPoolExecutor(max_workers=2) as pool:
-        for prompt in pool.map(lambda prompt: _make(prompt, folder, argv), missing):
+        for prompt, failure in pool.map(lambda prompt: _tried(prompt, folder, argv), missing):
+            if failure is not None:
+                failed = failed or failure
+                continue
             made[prompt.path] = _digest(prompt)
             done += 1
             if progress is not None:
@@ -53,10 +58,37 @@ def speak(
     temporary = index_file.with_name(f".made.{os.getpid()}")
     temporary.write_text(json.dumps(made, sort_keys=True, indent=0), encoding="utf-8")
     os.replace(temporary, index_file)
+    if failed is not None:
+        raise failed
     return done
 
 
-def _make(prompt: Prompt, folder: Path, argv: Argv) -> Prompt:
+def lay_fallbacks(links: Iterable[tuple[str, str]], folder: Path) -> None:
+    """Make each path (``prompts.fallbacks``) lead to the same sentence in the office's language, also to one that is
+    not there yet."""
+    for path, target in links:
+        link = folder / f"{path}.wav"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        words = os.path.relpath(folder / f"{target}.wav", link.parent)
+        if link.is_symlink() and os.readlink(link) == words:
+            continue
+        temporary = link.with_name(f".{link.name}.{os.getpid()}")
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(words)
+        os.replace(temporary, link)
+
+
+def _tried(prompt: Prompt, folder: Path, argv: Argv) -> tuple[Prompt, SpeechFailed | None]:
+    try:
+        _make(prompt, folder, argv)
+    except SpeechFailed as error:
+        return prompt, error
+    except OSError as error:
+        return prompt, SpeechFailed(f"The sentence “{prompt.text[:60]}” could not be written: {error}")
+    return prompt, None
+
+
+def _make(prompt: Prompt, folder: Path, argv: Argv) -> None:
     target = _file(folder, prompt)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".speak-", dir=folder) as scratch:
@@ -69,7 +101,6 @@ def _make(prompt: Prompt, folder: Path, argv: Argv) -> Prompt:
         with wav.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(wav, target)
-    return prompt
 
 
 def _run(command: list[str], prompt: Prompt) -> None:

@@ -15,9 +15,10 @@ from pathlib import Path
 import argon2
 
 from ramal.asterisk.apply import apply
-from ramal.asterisk.prompts import Prompt, needed
+from ramal.asterisk.prompt_lint import Fault, in_folder
+from ramal.asterisk.prompts import Prompt, fallbacks, needed
 from ramal.asterisk.render import render
-from ramal.asterisk.speak import speak
+from ramal.asterisk.speak import SpeechFailed, lay_fallbacks, speak
 from ramal.box.asterisk import box_of
 from ramal.box.home import Home, Settings, reached_at, write_whole
 from ramal.core import office_file
@@ -60,13 +61,17 @@ def office(home: Home, choice: str | None, say: Say) -> Office:
 
 
 def generation(home: Home, in_force: Settings, peers: Peers, made: Office, say: Say) -> None:
-    """Speak the prompts and put Asterisk's files in place; it is not running yet, so nothing is reloaded."""
-    prompts(home, peers, made, say)
+    """Speak the prompts and put Asterisk's files in place; it is not running yet, so nothing is reloaded. A sentence
+    that cannot be spoken keeps nobody from calling."""
+    try:
+        prompts(home, peers, made, say)
+    except SpeechFailed as error:
+        say(f"{error} Calls work without it.")
     apply(render(made, box_of(home, in_force, peers)), home.etc, None)
 
 
 def prompts(home: Home, peers: Peers, made: Office, say: Say) -> None:
-    """Speak what the office needs and has not been spoken yet."""
+    """Speak what the office needs and has not been spoken yet. SpeechFailed: all but what it names was done."""
 
     def argv(program: str, arguments: Sequence[str], folders: Sequence[Path]) -> list[str]:
         return peers.argv(program, *arguments, binds=list(folders))
@@ -75,7 +80,21 @@ def prompts(home: Home, peers: Peers, made: Office, say: Say) -> None:
         if done == of or done % 25 == 0:
             say(f"Speaking prompts: {done} of {of}.")
 
+    lay_fallbacks(fallbacks(made), home.prompts)
     speak(needed(made), home.prompts, argv, progress)
+
+
+def mended(home: Home, peers: Peers, made: Office, say: Say) -> tuple[Fault, ...]:
+    """Speak anew what is missing or cannot be played, and lay the fallbacks; what is still amiss then."""
+    for fault in in_folder(made, home.prompts):
+        file = home.prompts / f"{fault.prompt.path}.wav"
+        if file.is_file() or file.is_symlink():
+            file.unlink()
+    try:
+        prompts(home, peers, made, say)
+    except SpeechFailed as error:
+        say(str(error))
+    return in_folder(made, home.prompts)
 
 
 def say(peers: Peers, wanted: Sequence[Prompt], folder: Path) -> int:
