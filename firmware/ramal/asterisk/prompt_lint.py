@@ -14,6 +14,8 @@ from ramal.asterisk.prompts import Prompt, needed
 from ramal.core.office import Office
 
 Amiss = Literal["missing", "no-wav", "wrong-rate", "stereo", "not-16-bit", "empty", "cut-short"]
+Judgement = tuple[Amiss, int]
+"""What is amiss, and the figure that is wrong, else 0."""
 RATE_HZ = 8000
 HEAD_BYTES = 4096
 """So much of a file is looked at; more stands before the sound only in files that no voice of ours made."""
@@ -56,9 +58,9 @@ def lint(prompts: Iterable[Prompt], look: Callable[[str], Seen | None]) -> tuple
     found = []
     for prompt in prompts:
         seen = look(prompt.path)
-        amiss, figure = ("missing", 0) if seen is None else judged(seen)
-        if amiss:
-            found.append(Fault(prompt, amiss, figure))
+        judgement: Judgement | None = ("missing", 0) if seen is None else judged(seen)
+        if judgement is not None:
+            found.append(Fault(prompt, *judgement))
     return tuple(found)
 
 
@@ -76,8 +78,8 @@ def in_folder(office: Office, folder: Path) -> tuple[Fault, ...]:
     return lint(needed(office), look)
 
 
-def judged(seen: Seen) -> tuple[Amiss | Literal[""], int]:
-    """What is amiss with a file, "" for nothing, and its figure."""
+def judged(seen: Seen) -> Judgement | None:
+    """What is amiss with a file, None for nothing."""
     head = seen.head
     if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
         return ("empty" if not head else "no-wav"), 0
@@ -85,26 +87,27 @@ def judged(seen: Seen) -> tuple[Amiss | Literal[""], int]:
     while at + 8 <= len(head):
         name, size = head[at : at + 4], int.from_bytes(head[at + 4 : at + 8], "little")
         if name == b"fmt " and at + 24 <= len(head):
-            amiss, figure = _format(head[at + 8 : at + 24])
-            if amiss:
-                return amiss, figure
+            if (amiss := _format(head[at + 8 : at + 24])) is not None:
+                return amiss
             format_seen = True
         elif name == b"data":
             if not format_seen:
                 return "no-wav", 0
             there = seen.size - at - 8
-            return ("empty" if min(size, there) < 2 else "cut-short" if there < size else ""), 0
+            if min(size, there) < 2:
+                return "empty", 0
+            return ("cut-short", 0) if there < size else None
         at += 8 + size + (size & 1)
     return "no-wav", 0
 
 
-def _format(chunk: bytes) -> tuple[Amiss | Literal[""], int]:
+def _format(chunk: bytes) -> Judgement | None:
     code, channels, rate_hz, _, _, bits = struct.unpack("<HHIIHH", chunk)
     if rate_hz != RATE_HZ:
         return "wrong-rate", rate_hz
     if channels != 1:
         return "stereo", channels
-    return ("", 0) if code == _PCM and bits == 16 else ("not-16-bit", bits)
+    return None if code == _PCM and bits == 16 else ("not-16-bit", bits)
 
 
 def text(faults: Sequence[Fault], office: Office, folder: Path) -> str:
@@ -118,4 +121,3 @@ def text(faults: Sequence[Fault], office: Office, folder: Path) -> str:
 
 
 FALLBACK = "the same sentence in the office's own language where it has one, else nothing; calls go on"
-

@@ -4,6 +4,7 @@ Runs on the main thread of ``ramal up`` (and of the image's first boot), before 
 for each change. Every step finds what is already there and does nothing then.
 """
 
+import contextlib
 import json
 import secrets
 import sqlite3
@@ -71,7 +72,8 @@ def generation(home: Home, in_force: Settings, peers: Peers, made: Office, say: 
 
 
 def prompts(home: Home, peers: Peers, made: Office, say: Say) -> None:
-    """Speak what the office needs and has not been spoken yet. SpeechFailed: all but what it names was done."""
+    """Speak what the office needs and has not been spoken yet, or cannot be played: app_queue hangs up on who waits
+    when it cannot open a file that is there. SpeechFailed: all but what it names was done."""
 
     def argv(program: str, arguments: Sequence[str], folders: Sequence[Path]) -> list[str]:
         return peers.argv(program, *arguments, binds=list(folders))
@@ -81,15 +83,14 @@ def prompts(home: Home, peers: Peers, made: Office, say: Say) -> None:
             say(f"Speaking prompts: {done} of {of}.")
 
     lay_fallbacks(fallbacks(made), home.prompts)
+    for fault in in_folder(made, home.prompts):
+        with contextlib.suppress(OSError):
+            (home.prompts / f"{fault.prompt.path}.wav").unlink()
     speak(needed(made), home.prompts, argv, progress)
 
 
 def mended(home: Home, peers: Peers, made: Office, say: Say) -> tuple[Fault, ...]:
     """Speak anew what is missing or cannot be played, and lay the fallbacks; what is still amiss then."""
-    for fault in in_folder(made, home.prompts):
-        file = home.prompts / f"{fault.prompt.path}.wav"
-        if file.is_file() or file.is_symlink():
-            file.unlink()
     try:
         prompts(home, peers, made, say)
     except SpeechFailed as error:
