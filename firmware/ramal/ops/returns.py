@@ -170,6 +170,7 @@ class _Desk:
         if records.get(digits, [])[1:2] != [callback.id]:
             return
         asterisk.tell(self.means, PutSwitch("ramal-callback", digits, ""))
+        asterisk.tell(self.means, PutSwitch("ramal-standin", digits, ""))
         for channel in self._standins(digits):
             with contextlib.suppress(AmiRefused):  # its other half took it along
                 self.means.ask("Hangup", (("Channel", channel),))
