@@ -13,7 +13,15 @@ from tests.system import spoken
 # Started by a script in the background, this process would ignore SIGINT, and so would every process under test.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-FIRST = ("system", "box", "virtual")
+LONG = (
+    *("system/test_attacks", "system/test_transfers", "system/test_phone_features", "system/test_calls"),
+    *("system/test_agents_on_phones", "box/test_up", "web/test_browser", "system/test_daemon_death"),
+    *("system/test_callback", "system/test_trouble", "web/test_inbound", "system/test_callers", "system/test_menus"),
+    *("system/test_callback_ends", "system/test_callback_more", "system/test_night", "system/test_supervise"),
+    *("system/test_outside", "box/test_disk_full", "system/test_drill", "web/test_wall", "system/test_stages"),
+)
+"""As measured, the longest first. The others follow by folder."""
+FOLDERS = ("system", "web", "box", "virtual", "process", "provide")
 ROOT = Path(__file__).parent
 
 
@@ -28,8 +36,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files keep their order inside; only which file comes first changes."""
 
-    def turn(item: pytest.Item) -> int:
-        folder = item.path.relative_to(ROOT).parts[0]
-        return FIRST.index(folder) if folder in FIRST else len(FIRST)
+    def turn(item: pytest.Item) -> tuple[int, int]:
+        file = item.path.relative_to(ROOT).with_suffix("")
+        long = LONG.index(str(file)) if str(file) in LONG else len(LONG)
+        return long, FOLDERS.index(file.parts[0]) if file.parts[0] in FOLDERS else len(FOLDERS)
 
     items.sort(key=turn)

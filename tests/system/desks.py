@@ -159,7 +159,7 @@ def running(folder: Path, *, daemon: bool, office: str = "", settings: str = "")
     text = text.replace("penalty = 5 }]", 'penalty = 5 }, "short"]')
     text += LINE.format(host=provider.host, port=provider.port) + office
     try:
-        with box.running(folder, text, daemon=daemon) as running:
+        with box.running(folder, text, daemon=daemon, terse=True) as running:
             yield Desks(running, provider, folder)
     finally:
         provider.end()
