@@ -264,19 +264,26 @@ def test_a_stand_in_that_was_lost_comes_back_to_its_place(office: Office) -> Non
         assert first.removeprefix("+") in waiting(office, "sales")[0]
 
 
-def test_callbacks_that_find_nobody_are_served_in_their_order_when_an_agent_comes(office: Office) -> None:
-    """Nobody waits in app_queue for agents who are not there: the first to enter then would be the first served."""
-    users = [f"+55119888813{n}0" for n in (4, 3, 2, 1)]
+@pytest.mark.parametrize("anew", [False, True])
+def test_callbacks_that_found_nobody_are_served_in_their_order(office: Office, anew: bool) -> None:
+    """Nobody waits in app_queue for agents who are not there: the first to enter when one comes would be served first,
+    and so would be, of those that are started ``anew`` together, the one with the lowest number."""
+    users = [f"+55119888813{n}{int(anew)}" for n in (4, 3, 2)]
     for user in users:
         ask_directly(office, user)
-    until(lambda: office.standins() == 4, 5, "all have their stand-in")
+    until(lambda: office.standins() == 3, 5, "all have their stand-in")
     assert waiting(office, "sales") == []
+    if anew:
+        office.box.command("channel request hangup all")
+        until(lambda: office.box.channels() == 0, 5, "none is left")
     with agents.logged_in(office.box, "203", agents.ANSWER):
+        if anew:
+            office.box.command("channel originate Local/heal@ramal-tick application NoOp")
         for n, user in enumerate(users, 1):
             until(lambda n=n: len(office.asked()) == n, 30, "a customer is dialed")
             until(lambda user=user: not office.record(user), 10, "in the order they asked")
             office.provider.hang_up()
-    assert office.asked() == [user.removeprefix("+") for user in users]
+        until(lambda: office.box.channels() == 0, 10, "the last one ends")
 
 
 def test_sixty_callbacks_keep_their_order_and_leave_nothing_behind(office: Office) -> None:
