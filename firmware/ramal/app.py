@@ -41,7 +41,7 @@ from ramal.engine import TICK_S, Engine, clock_ms
 from ramal.errors import RamalError
 from ramal.in_force import InForce, Means
 from ramal.notify import Notifier
-from ramal.ops import agents, alarms, contacts, forecast, mine, night, phones, returns, supervise, vault, wall
+from ramal.ops import agents, alarms, contacts, forecast, mine, night, phones, prompts, returns, supervise, vault, wall
 from ramal.ops import means as ops
 from ramal.ops import users as page_users
 from ramal.ops.means import Subject
@@ -72,6 +72,7 @@ SUBJECTS: tuple[Callable[[ops.Means], Subject], ...] = (
     phones.subject,
     mine.subject,
     page_users.subject,
+    prompts.subject,
     vault.subject,
 )
 """What the page and the command line can ask for, beside what stands here."""
@@ -334,7 +335,7 @@ class Daemon:
         return live(state, clock_ms(), self.chronicle.today, state.warnings, self.chronicle.behind_bytes)
 
     def _apply(self, request: Request) -> "Future[Answer]":
-        text, file = request.text("toml"), request.text("file", "office.toml")
+        text, file = request.text("toml"), request.text("file", "office.toml")[:300]  # a name, not a second file
         return self.work.submit(lambda: self.in_force.apply(text, file))
 
     @property

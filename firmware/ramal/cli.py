@@ -111,6 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     users.add_argument("name", nargs="?", default="", help="the name to sign in with")
     users.add_argument("--role", default="agent", choices=("owner", "supervisor", "agent"))
     users.add_argument("--agent", default="", metavar="CODE", help="the agent of the office this person is")
+    prompts = command("prompts", _prompts, "find spoken sentences that are missing or cannot be played, or mend them")
+    prompts.add_argument("act", nargs="?", default="check", choices=("check", "mend"))
     command("rebuild", _rebuild, "compute the history anew from the kept journal lines")
     return parser
 
@@ -246,6 +248,10 @@ def _rebuild(home: Home, arguments: argparse.Namespace) -> int:
 
 def _night(home: Home, arguments: argparse.Namespace) -> int:
     return int(importlib.import_module("ramal.night").run(home, arguments.state, arguments.hours))
+
+
+def _prompts(home: Home, arguments: argparse.Namespace) -> int:
+    return int(importlib.import_module("ramal.voice").run(home, arguments.act))
 
 
 def _contacts(home: Home, arguments: argparse.Namespace) -> int:

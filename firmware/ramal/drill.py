@@ -120,7 +120,8 @@ class Drills:
         office = self._office()
         known = [one.number for one in office.numbers]
         if number is not None and number not in known:
-            raise RamalError(f"{number} is not a number of this office. Nothing was called. It has {', '.join(known)}.")
+            has = ", ".join(known) or "none"
+            raise RamalError(f"“{number[:20]}” is not a number of this office. Nothing was called. It has {has}.")
         way = drill.way(office, datetime.now(UTC), number)
         if way is None:
             raise DrillRefused(

@@ -68,7 +68,10 @@ class InForce:
             office = self._means.load()
             if office is None:
                 return None
-            self._means.speak(office)
+            try:
+                self._means.speak(office)
+            except RamalError as error:  # a sentence that is not there must not keep Asterisk from its settings
+                log.warning("%s Calls work without it.", error)
             applied = self._applied(office)
         if applied.changed or applied.reloaded:
             log.info("Asterisk's files were brought to the office in force: %s", " ".join(applied.lines()))

@@ -13,7 +13,7 @@ def text(live: Mapping[str, Any]) -> str:
         lines.append(f"Asterisk {asterisk['version']} is connected since {span(now_ms - asterisk['since_ms'])}.")
     else:
         lines.append(f"Asterisk is NOT connected ({asterisk['reason']}); what follows may be old.")
-    lines += [f"! {warned['code']} {_args(warned['text_args'])}".rstrip() for warned in live["warnings"]]
+    lines += [f"! {_warning(warned['code'], warned['text_args'])}" for warned in live["warnings"]]
     lines += ["", *_table(("QUEUE", "WAITING", "LONGEST", "FREE", "BUSY", "PAUSED", "AWAY"), _queues(live, now_ms))]
     if live["waiting"]:
         lines += ["", *_table(("CALLER", "QUEUE", "PLACE", "WAITS", "RINGING"), _waiting(live, now_ms))]
@@ -67,6 +67,15 @@ def _agents(live: Mapping[str, Any], now_ms: int) -> list[Sequence[str]]:
         )
         for row in live["agents"]
     ]
+
+
+def _warning(code: str, args: Mapping[str, Any]) -> str:
+    if code == "prompts-missing":
+        return (
+            f"{args.get('count')} spoken sentences cannot be heard, such as {args.get('first')}.wav "
+            f"({args.get('amiss')}). Calls go on. See “ramal prompts check”."
+        )
+    return f"{code} {_args(args)}".rstrip()
 
 
 def _args(args: Mapping[str, Any]) -> str:

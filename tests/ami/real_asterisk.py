@@ -4,7 +4,6 @@ import re
 import secrets
 import signal
 import socket
-import subprocess
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from ramal.ami.translate import EVENTS
 from ramal.provide import RunningPeer, peers
+from tests import console
 from tests.system.ports import free_port
 
 MODULES = """
@@ -116,8 +116,7 @@ class RealAsterisk:
 
     def command(self, line: str) -> str:
         """Asterisk's answer to a line of its console."""
-        argv = self._peers.argv("asterisk", "-C", f"{self.home}/etc/asterisk.conf", "-rx", line, binds=[self.home])
-        return subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False).stdout
+        return console.ask(self.home / "run", line)
 
     def signal(self, number: signal.Signals) -> None:
         assert self.process is not None

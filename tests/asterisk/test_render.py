@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 
 from ramal.ami import translate
 from ramal.asterisk.machine import Box
-from ramal.asterisk.prompts import FOLDER, needed, spoken
+from ramal.asterisk.prompts import FOLDER, fallbacks, needed, spoken
 from ramal.asterisk.render import render
 from ramal.asterisk.render_agents import pin_digest
 from ramal.asterisk.render_arrival import spellings
@@ -198,23 +198,31 @@ NO_PROMPTS = {
 
 
 def prompts_played(office: Office) -> Iterator[str]:
-    """Every prompt's path that a call in any language of the office can meet; a name with a variable as ``name*``."""
+    """Every prompt's path that a call in any language of the office can meet; a name with a variable as ``name*``.
+
+    Asterisk looks for the call's language before the last word of a path, then for the path itself.
+    """
+    alone = {prompt.path for prompt in needed(office)}
     files = render(office, BOX)
     text = "".join(
         spelled_out(text) for name, text in files.items() if name == "extensions.conf" or name.startswith("dialplan/")
     )
-    for folder, path in re.findall(r"\$\{RAMAL_PROMPTS\}/(\$\{CHANNEL\(language\)\}/)?((?:[\w/-]|\$\{\w*\})+)", text):
+    for path in re.findall(r"\$\{RAMAL_PROMPTS\}/((?:[\w/-]|\$\{\w*\})+)", text):
         if path in NO_PROMPTS:
             continue
         name = re.sub(r"\$\{\w*\}.*", "*", path)
-        yield from (f"{FOLDER[language]}/{name}" for language in spoken(office)) if folder else (name,)
+        if name in alone:
+            yield name
+            continue
+        before, slash, word = name.rpartition("/")
+        yield from (f"{before}{slash}{FOLDER[language]}/{word}" for language in spoken(office))
 
 
 def spelled_out(text: str) -> str:
     """The dialplan with the beginnings of paths that a context keeps in a LOCAL variable put in where it is used."""
     parts = re.split(r"^(?=\[)", text, flags=re.MULTILINE)
     for place, part in enumerate(parts):
-        for name, path in re.findall(r"LOCAL\((\w+)\)=(\$\{RAMAL_PROMPTS\}/\$\{CHANNEL\(language\)\}[\w/-]*)\)", part):
+        for name, path in re.findall(r"LOCAL\((\w+)\)=(\$\{RAMAL_PROMPTS\}[\w/-]*)\)", part):
             part = part.replace(f"${{{name}}}", path)
         parts[place] = part
     return "".join(parts)
@@ -247,17 +255,24 @@ MENU = Menu("main", "Tecle um.", (Option("1", BACK),), text_in=(Saying("en", "Pr
 
 def test_a_text_is_said_in_the_calls_language_and_in_the_offices_where_it_was_not_translated() -> None:
     office = replace(demo(), languages=("en", "es"), menus=(MENU,), numbers=())
-    (digest,) = {path.rpartition("/")[2] for path in prompts_played(office) if "/office/" in path}
+    (digest,) = {path.rpartition("/")[2] for path in prompts_played(office) if path.startswith("office/en/")}
     said = {prompt.path: (prompt.language, prompt.text) for prompt in needed(office)}
-    assert said[f"pt_BR/office/{digest}"] == ("pt-BR", "Tecle um.")
-    assert said[f"en/office/{digest}"] == ("en", "Press one.")
-    assert said[f"es/office/{digest}"] == ("pt-BR", "Tecle um.")
+    assert said[f"office/pt_BR/{digest}"] == ("pt-BR", "Tecle um.")
+    assert said[f"office/en/{digest}"] == ("en", "Press one.")
+    assert said[f"office/es/{digest}"] == ("pt-BR", "Tecle um.")
+    assert (f"office/{digest}", f"office/pt_BR/{digest}") in fallbacks(office)
+    made = {prompt.path for prompt in needed(office)}
+    assert all(target in made and path not in made for path, target in fallbacks(office))
 
 
 def test_a_changed_translation_is_a_new_file_in_every_language() -> None:
     one = replace(demo(), languages=("en",), menus=(MENU,), numbers=())
     other = replace(one, menus=(replace(MENU, text_in=(Saying("en", "Press 1."),)),))
-    texts = [{prompt.path for prompt in needed(office) if "/office/" in prompt.path} for office in (one, other)]
+    texts = [
+        {prompt.path for prompt in needed(office) if prompt.path.startswith(("office/en/", "office/pt_BR/"))}
+        for office in (one, other)
+    ]
+    assert texts[0]
     assert texts[0].isdisjoint(texts[1])
 
 

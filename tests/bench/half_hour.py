@@ -24,11 +24,11 @@ from ramal.core import sound
 from ramal.virtual import events
 from ramal.virtual.phone import Account, Phone, Policy
 from tests.bench import half_hour_verdict as verdict
-from tests.bench import outside
 from tests.bench.half_hour_office import AGENTS, MENU, OUTSIDE, office, wants
 from tests.bench.usage import cpu_s
 from tests.system import box, sipp
 from tests.system.box import TestBox
+from tests.system.provider import Provider
 from tests.system.sipp import Caller
 from tests.until import until
 
@@ -221,15 +221,14 @@ def run(folder: Path, minutes: float, kills: int, seed: int) -> dict[str, Any]:
     try:
         running.start()
         running.start_daemon()
-        provider = outside.start(OUTSIDE, running.programs, folder / "callers")
+        provider = Provider("127.0.0.1", port=OUTSIDE, ring_s=0.8, talk_s=15.0)
         half_hour = HalfHour(running, folder, minutes, kills, seed)
         with desks(running, half_hour.dice) as half_hour.desks:
             half_hour.play()
         return verdict.of(half_hour)
     finally:
         if provider is not None:
-            provider.kill()
-            provider.wait(10)
+            provider.end()
         running.end()
 
 

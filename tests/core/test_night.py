@@ -71,3 +71,11 @@ def test_any_other_text_is_no_switch(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "closed", "closed|", "closed|0", "shut|0|0", "closed|-1|0", "closed|0|0|0"])
 def test_half_a_switch_is_none(text: str) -> None:
     assert read(text) is None
+
+
+def test_a_clock_that_is_not_set_yet_ends_no_switch_that_was_made_when_it_was() -> None:
+    made = Switch("closed", epoch("2026-11-24T08:00"), epoch("2026-11-23T18:00"))
+    assert made.counts(0)
+    assert made.counts(epoch("2025-12-31T12:00"))
+    assert not made.counts(epoch("2026-11-20T12:00"))
+    assert not Switch("closed", 60_000, 0).counts(86_400), "it was made with that clock, so it ends by it"

@@ -11,6 +11,7 @@ from ramal.store.ingest import CEL_NAME, QUEUE_NAME, Ingest
 from ramal.store.migrations import migrate
 from ramal.store.packing import unpack
 from ramal.store.search import digits, match_query
+from tests.store.office_day import Script, merge
 
 CALL_TABLES = (
     *("call", "queue_stay", "recording", "hour_count", "call_menu", "menu_count", "restart"),
@@ -62,6 +63,13 @@ class Life:
         if data:
             with (self.log / name).open("ab") as file:
                 file.write(data)
+
+    def keep(self, *scripts: Script) -> None:
+        """These calls happen, and are read."""
+        cel, queue = merge(scripts)
+        self.write(CEL_NAME, cel)
+        self.write(QUEUE_NAME, queue)
+        self.read_all()
 
     def rotate(self, name: str) -> None:
         """logrotate renames the file; Asterisk will make a new one."""

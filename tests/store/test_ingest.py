@@ -2,7 +2,6 @@
 
 import random
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,6 @@ from tests.store.history import Life, history_of, rows
 from tests.store.office_day import START_S, Script, a_call, merge
 
 SAMPLES = Path(__file__).parent / "samples"
-
-
-@pytest.fixture
-def life(tmp_path: Path) -> Iterator[Life]:
-    one = Life(tmp_path)
-    yield one
-    one.close()
 
 
 def a_day(seed: int, calls: int, gap_ms: int = 3000) -> tuple[bytes, bytes]:

@@ -4,7 +4,7 @@
 """
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,13 +23,6 @@ CEL = (SAMPLES / "attended.cel.csv").read_bytes()
 LOG = (SAMPLES / "attended.queue_log").read_bytes()
 CALL, ASKING = "1795333705.13", "1795333706.26"
 OLD, NEW, NEWEST = "1763.1", "1764.5", "1765.9"
-
-
-@pytest.fixture
-def life(tmp_path: Path) -> Iterator[Life]:
-    one = Life(tmp_path)
-    yield one
-    one.close()
 
 
 def a_line(kind: str, linked: str, unique: str, extra: str = "") -> bytes:

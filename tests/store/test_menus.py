@@ -1,36 +1,18 @@
 """The menus' figures: counted once whatever comes late, the same after a rebuild, right for any span of time."""
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from ramal import menu_figures
 from ramal.box.home import Home
 from ramal.store import read, settings
-from ramal.store.ingest import CEL_NAME, QUEUE_NAME
 from ramal.store.menus import HOUR_MS, MenuFigures, menus
 from tests.core.offices import demo
 from tests.store.history import Life, fresh, rows
-from tests.store.office_day import START_S, Script, merge
+from tests.store.office_day import START_S, Script
 
 START_MS = START_S * 1000
 EVER = 1 << 53
-
-
-@pytest.fixture
-def life(tmp_path: Path) -> Iterator[Life]:
-    one = Life(tmp_path)
-    yield one
-    one.close()
-
-
-def keep(life: Life, *scripts: Script) -> None:
-    cel, queue = merge(scripts)
-    life.write(CEL_NAME, cel)
-    life.write(QUEUE_NAME, queue)
-    life.read_all()
 
 
 def caller(serial: int, at_ms: int = START_MS) -> Script:
@@ -38,8 +20,7 @@ def caller(serial: int, at_ms: int = START_MS) -> Script:
 
 
 def test_one_can_say_of_a_menu_how_many_entered_pressed_erred_and_gave_up(life: Life) -> None:
-    keep(
-        life,
+    life.keep(
         caller(1).say("KEY", "main|1").say("MENU", "sales").wait(500).end(),
         caller(2).say("KEY", "main|1").say("MENU", "sales").say("KEY", "sales|*").say("MENU", "main").wait(90).end(),
         caller(3).say("WRONG_KEY", "main|7").say("NO_KEY", "main").say("MENU_GIVEN_UP", "main|silent").join().abandon(),
@@ -52,17 +33,17 @@ def test_one_can_say_of_a_menu_how_many_entered_pressed_erred_and_gave_up(life: 
 
 def test_lines_that_come_late_take_back_what_the_call_had_added(life: Life) -> None:
     script = caller(1).wait(300).end()
-    keep(life, script)
+    life.keep(script)
     assert menus(life.db, 0, EVER) == (MenuFigures("main", 1, hung_up=1),)
     late = Script(4, script.born_ms).wait(500)
     late.cel = []
     late.say("KEY", "main|3").say("QUEUE", "sales|")
-    keep(life, late)
+    life.keep(late)
     assert menus(life.db, 0, EVER)[0].keys == {"3": 1}
 
 
 def test_a_rebuild_gives_the_same_counts_and_mends_wrong_ones(life: Life) -> None:
-    keep(life, *(caller(n).say("KEY", f"main|{n % 3}").join().wait(400).abandon() for n in range(1, 30)))
+    life.keep(*(caller(n).say("KEY", f"main|{n % 3}").join().wait(400).abandon() for n in range(1, 30)))
     before = rows(life.db)
     assert before["menu_count"]
     assert life.ingest.refold(0) is not None
@@ -76,7 +57,7 @@ def test_a_rebuild_gives_the_same_counts_and_mends_wrong_ones(life: Life) -> Non
 def test_any_span_is_counted_to_the_millisecond(life: Life) -> None:
     chance = random.Random(7)
     born = [START_MS + chance.randrange(9 * HOUR_MS) for _ in range(120)]
-    keep(life, *(caller(n, at_ms - n * 1000).say("KEY", "main|1").join().abandon() for n, at_ms in enumerate(born, 1)))
+    life.keep(*(caller(n, at_ms - n * 1000).say("KEY", "main|1").join().abandon() for n, at_ms in enumerate(born, 1)))
     starts = [row[0] for row in life.db.execute("SELECT started_ms FROM call")]
     for _ in range(60):
         since = START_MS + chance.randrange(-HOUR_MS, 9 * HOUR_MS)
@@ -88,7 +69,7 @@ def test_any_span_is_counted_to_the_millisecond(life: Life) -> None:
 
 
 def test_whole_hours_cost_rows_of_hours_and_not_of_calls(life: Life) -> None:
-    keep(life, *(caller(n).say("KEY", "main|1").join().abandon() for n in range(1, 200)))
+    life.keep(*(caller(n).say("KEY", "main|1").join().abandon() for n in range(1, 200)))
     assert life.db.execute("SELECT count(*) FROM menu_count").fetchone()[0] <= 4
     query = "SELECT menu, event, key, sum(n) FROM menu_count WHERE hour >= 1 AND hour < 9 GROUP BY 1, 2, 3"
     plan = life.db.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()

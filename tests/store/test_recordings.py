@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from ramal.store import read, recordings
-from ramal.store.ingest import CEL_NAME, QUEUE_NAME
 from ramal.store.recordings import Due, Finisher, due, measure
 from ramal.store.writer import Writer
 from tests.store.history import Life
-from tests.store.office_day import START_S, Script, merge
+from tests.store.office_day import START_S, Script
 from tests.until import until
 
 RATE = 16_000
@@ -97,21 +96,11 @@ def test_a_link_is_not_followed(home: Path, tmp_path: Path) -> None:
     assert measure(home, Due(16, "recordings/link.wav", None)).state == "missing"
 
 
-@pytest.fixture
-def life(tmp_path: Path) -> Iterator[Life]:
-    one = Life(tmp_path / "journals")
-    yield one
-    one.close()
-
-
 def talked(life: Life, ended: bool = True) -> str:
     script = Script(1, START_S * 1000).arrive().join().talk("sales", "7", "201", 1000, 3000)
     if not ended:
         script.cel = script.cel[:-4]
-    cel, queue = merge([script])
-    life.write(CEL_NAME, cel)
-    life.write(QUEUE_NAME, queue)
-    life.read_all()
+    life.keep(script)
     return script.id
 
 

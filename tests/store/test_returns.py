@@ -2,8 +2,6 @@
 
 import random
 import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -18,13 +16,6 @@ from tests.store.office_day import START_S, Script, merge
 
 ANA, BIA = "+5511987650001", "+5511987650002"
 START_MS = START_S * 1000
-
-
-@pytest.fixture
-def life(tmp_path: Path) -> Iterator[Life]:
-    made = Life(tmp_path)
-    yield made
-    made.close()
 
 
 def came(serial: int, at_s: int, number: str = ANA) -> Script:
@@ -75,13 +66,6 @@ def stood_in(serial: int, at_s: int, callback: str, number: str, *ends: tuple[st
     return script.end("")
 
 
-def read(life: Life, *scripts: Script) -> None:
-    cel, queue = merge(scripts)
-    life.write(CEL_NAME, cel)
-    life.write(QUEUE_NAME, queue)
-    life.read_all()
-
-
 def row(life: Life, number: str = ANA) -> Missed:
     found = returns.of_number(life.db, number)
     assert found is not None
@@ -90,7 +74,7 @@ def row(life: Life, number: str = ANA) -> Missed:
 
 def test_a_caller_nobody_spoke_with_is_on_the_list_once_with_how_often_and_how_long(life: Life) -> None:
     first, second = gave_up(100, 0, waited_ms=45_000), gave_up(200, 600, waited_ms=9_000)
-    read(life, first, second)
+    life.keep(first, second)
     (found,) = returns.listed(life.db)
     assert (found.number, found.state, found.times, found.queue) == (ANA, "open", 2, "sales")
     assert (found.category, found.last_call) == ("abandoned", second.id)
@@ -114,48 +98,48 @@ def test_a_caller_nobody_spoke_with_is_on_the_list_once_with_how_often_and_how_l
     ids=["timed out", "closed", "nobody there", "message", "menu", "refused", "no number", "answered"],
 )
 def test_what_is_on_the_list(life: Life, script: Script, listed: str | None) -> None:
-    read(life, script)
+    life.keep(script)
     assert [each.category for each in returns.listed(life.db)] == ([listed] if listed else [])
 
 
 def test_a_message_is_told_of(life: Life) -> None:
-    read(life, came(100, 0).join().wait(300_000).time_out().leave_message().end())
+    life.keep(came(100, 0).join().wait(300_000).time_out().leave_message().end())
     assert row(life).has_message
 
 
 def test_a_later_call_that_was_answered_takes_them_off(life: Life) -> None:
     answered = spoke(300, 700)
-    read(life, gave_up(100, 0), gave_up(200, 300), gave_up(150, 100, BIA), answered)
+    life.keep(gave_up(100, 0), gave_up(200, 300), gave_up(150, 100, BIA), answered)
     found = row(life)
     assert (found.state, found.times, found.done_by, found.done_call) == ("closed", 2, "7", answered.id)
     assert [each.number for each in returns.listed(life.db)] == [BIA]
 
 
 def test_a_call_answered_before_takes_nobody_off(life: Life) -> None:
-    read(life, spoke(100, 0), gave_up(200, 300))
+    life.keep(spoke(100, 0), gave_up(200, 300))
     assert row(life).state == "open"
 
 
 def test_calling_back_takes_them_off_and_says_who_did(life: Life) -> None:
     back = returned(200, 300)
-    read(life, gave_up(100, 0), back)
+    life.keep(gave_up(100, 0), back)
     found = row(life)
     assert (found.state, found.done_by, found.done_call) == ("returned", "7", back.id)
 
 
 def test_calling_back_somebody_who_does_not_answer_changes_nothing(life: Life) -> None:
-    read(life, gave_up(100, 0), returned(200, 300, reached=False))
+    life.keep(gave_up(100, 0), returned(200, 300, reached=False))
     assert row(life).state == "open"
 
 
 def test_who_is_missed_again_comes_back_with_the_new_calls_alone(life: Life) -> None:
-    read(life, gave_up(100, 0), spoke(200, 300), gave_up(300, 900, waited_ms=7000))
+    life.keep(gave_up(100, 0), spoke(200, 300), gave_up(300, 900, waited_ms=7000))
     found = row(life)
     assert (found.state, found.times, found.longest_ms, found.done_ms) == ("open", 1, 7003, None)
 
 
 def test_a_person_can_dismiss_with_a_reason_and_it_is_audited(life: Life) -> None:
-    read(life, gave_up(100, 0))
+    life.keep(gave_up(100, 0))
     with pytest.raises(RamalError, match="why"):
         returns.dismiss(life.db, START_MS + 100_000, "owner", ANA, "  ")
     returns.dismiss(life.db, START_MS + 100_000, "owner", ANA, "wrote a mail")
@@ -166,7 +150,7 @@ def test_a_person_can_dismiss_with_a_reason_and_it_is_audited(life: Life) -> Non
     ]
     with pytest.raises(RamalError, match="not on the list"):
         returns.dismiss(life.db, START_MS + 100_001, "owner", ANA, "again")
-    read(life, gave_up(200, 900))
+    life.keep(gave_up(200, 900))
     assert (row(life).state, row(life).times) == ("open", 1)
 
 
@@ -180,21 +164,21 @@ def test_an_attempt_is_kept_once_and_two_people_do_not_call_the_same_caller(life
 
 def test_a_callback_that_expired_is_a_missed_call(life: Life) -> None:
     call = asked(100, 0)
-    read(life, call)
+    life.keep(call)
     assert returns.listed(life.db) == []
     (pending,) = callbacks.pending(life.db)
     assert (pending.id, pending.state, pending.number) == (call.id, "waiting", ANA)
-    read(life, stood_in(200, 40, call.id, ANA, ("CALLBACK_TRY", "1"), ("CALLBACK_END", "expired|")))
+    life.keep(stood_in(200, 40, call.id, ANA, ("CALLBACK_TRY", "1"), ("CALLBACK_END", "expired|")))
     (found,) = returns.listed(life.db)
     assert (found.category, found.last_call, found.number) == ("withdrawn", call.id, ANA)
-    read(life, spoke(300, 900))
+    life.keep(spoke(300, 900))
     assert row(life).state == "closed"
 
 
 def test_a_callback_that_was_spoken_is_done_and_its_wait_is_known(life: Life) -> None:
     call = asked(100, 0)
     standin = stood_in(200, 40, call.id, ANA, ("CALLBACK_TRY", "1"), ("CALLBACK_END", "spoken|"))
-    read(life, call, standin)
+    life.keep(call, standin)
     found = callbacks.get(life.db, call.id)
     assert found is not None
     assert (found.state, found.tries, found.result) == ("done", 1, "spoken")
@@ -208,7 +192,7 @@ def test_a_callback_that_was_spoken_is_done_and_its_wait_is_known(life: Life) ->
 
 def test_cancelling_is_durable_audited_and_outlives_a_rebuild(life: Life) -> None:
     call = asked(100, 0)
-    read(life, call)
+    life.keep(call)
     callbacks.cancel(life.db, START_MS + 60_000, "owner", call.id, "came by")
     with pytest.raises(RamalError, match="over already"):
         callbacks.cancel(life.db, START_MS + 60_001, "owner", call.id, "again")
@@ -283,7 +267,7 @@ def test_the_list_never_looks_at_all_calls(life: Life) -> None:
 
 
 def test_a_machine_that_calls_all_night_is_one_bounded_line(life: Life) -> None:
-    read(life, *(gave_up(2 * n + 100, 3 * n, waited_ms=1000) for n in range(returns.KEPT + 50)))
+    life.keep(*(gave_up(2 * n + 100, 3 * n, waited_ms=1000) for n in range(returns.KEPT + 50)))
     (found,) = returns.listed(life.db)
     assert found.times == returns.KEPT
 

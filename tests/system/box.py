@@ -3,16 +3,12 @@
 Everything is started the way ``ramal up`` starts it, with the product's own code; only the keeper is the test.
 """
 
-import atexit
 import contextlib
-import functools
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,7 +23,8 @@ from ramal.core.office import Office
 from ramal.provide import Peers, RunningPeer, peers
 from ramal.store import read
 from ramal.store.db import open_reader
-from tests.system import sipp
+from tests import console
+from tests.system import sipp, spoken
 from tests.system.ports import free_port, free_range
 from tests.until import until
 
@@ -108,16 +105,7 @@ class TestBox:
 
     def command(self, text: str) -> str:
         """Asterisk's own console, for looking only."""
-        argv = self.programs.argv(
-            "asterisk",
-            "-C",
-            str(self.home.asterisk_etc / "asterisk.conf"),
-            "-rx",
-            text,
-            binds=[self.home.root],
-        )
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False, stdin=subprocess.DEVNULL)
-        return done.stdout + done.stderr
+        return console.ask(self.home.run, text)
 
     def channels(self) -> int:
         """How many channels are alive in Asterisk, but for those that only wait for a time (dialplan/timer.conf)."""
@@ -191,9 +179,9 @@ class TestBox:
             self.asterisk.close()
 
 
-def make(folder: Path, office_text: str, *, terse: bool = False, **changes: Any) -> TestBox:
+def make(folder: Path, office_text: str, *, terse: bool = False, whole: str = "", **changes: Any) -> TestBox:
     """A box in ``folder`` (short: unix sockets) with the office of ``office_text``; nothing runs yet. A terse one says
-    of every sentence only the beginning, for tests that do not listen."""
+    of every sentence only the beginning, for tests that do not listen; those of the folder ``whole`` stay long."""
     home = Home(folder / "home")
     home.prepare()
     first, last = free_range(200)
@@ -207,36 +195,18 @@ def make(folder: Path, office_text: str, *, terse: bool = False, **changes: Any)
     file.write_text(office_text, encoding="utf-8")
     office = prepare.office(home, str(file), _silent)
     asterisk.lay_data(home, programs)
-    _link_spoken(_spoken(), home.prompts)
-    prepare.generation(home, settings, programs, office, _silent)
-    _link_spoken(home.prompts, _spoken())
+    with spoken.shared(home.prompts):
+        prepare.generation(home, settings, programs, office, _silent)
     if terse:
-        _cut_spoken(home.prompts)
+        _cut_spoken(home.prompts, whole)
     return TestBox(home, settings, office, programs)
 
 
-@functools.cache
-def _spoken() -> Path:
-    """What was spoken for the boxes before this one, so that a run of the tests speaks a sentence once."""
-    folder = Path(tempfile.mkdtemp(prefix="ramal-spoken-", dir="/tmp"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
-def _link_spoken(source: Path, target: Path) -> None:
-    for file in (*source.rglob("*.wav"), *source.rglob(".made")):
-        copy = target / file.relative_to(source)
-        if file.is_file() and not file.is_symlink():
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.unlink(missing_ok=True)
-            os.link(file, copy)
-
-
-def _cut_spoken(folder: Path, most_ms: int = 300) -> None:
+def _cut_spoken(folder: Path, whole: str, most_ms: int = 300) -> None:
     """Links of one file stay links of one file: what is played is what the machine said."""
     cuts: dict[int, Path] = {}
     for file in sorted(folder.rglob("*.wav")):
-        if file.is_file() and not file.is_symlink():
+        if file.is_file() and not file.is_symlink() and whole not in file.relative_to(folder).parts:
             inode, cut = file.stat().st_ino, file.with_suffix(".cut")
             if inode in cuts:
                 os.link(cuts[inode], cut)
@@ -249,10 +219,10 @@ def _cut_spoken(folder: Path, most_ms: int = 300) -> None:
 
 @contextlib.contextmanager
 def running(
-    folder: Path, office_text: str, *, daemon: bool = True, terse: bool = False, **changes: Any
+    folder: Path, office_text: str, *, daemon: bool = True, terse: bool = False, whole: str = "", **changes: Any
 ) -> Iterator[TestBox]:
     """A running box, taken away at the end whatever happens."""
-    box = make(folder, office_text, terse=terse, **changes)
+    box = make(folder, office_text, terse=terse, whole=whole, **changes)
     try:
         box.start()
         if daemon:

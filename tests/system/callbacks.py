@@ -1,6 +1,7 @@
 """An office that calls back: a box without a daemon, the provider its calls go out to, and who asks."""
 
 import contextlib
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -36,9 +37,31 @@ class Office:
         self.box.callers.pop()
 
     def record(self, user: str) -> list[str]:
-        """The callback's record in AstDB, its fields; none when there is none."""
+        """The callback's record in AstDB (dialplan/callback.conf), its fields; none when there is none."""
         said = self.box.command(f"database get ramal-callback {user.removeprefix('+')}")
         return said.partition("Value:")[2].strip().split("|") if "Value:" in said else []
+
+    def keys(self, family: str) -> list[str]:
+        """The keys of a family of AstDB."""
+        return re.findall(rf"^/{family}/(\S+)", self.box.command(f"database show {family}"), re.MULTILINE)
+
+    def forget(self, user: str) -> None:
+        """While Asterisk is dead: AstDB is what it would be, had the last second not been committed."""
+        with contextlib.closing(sqlite3.connect(self.box.home.asterisk_lib / "astdb.sqlite3")) as db, db:
+            digits = user.removeprefix("+")
+            db.execute(
+                "DELETE FROM astdb WHERE key IN (?, ?)", (f"/ramal-callback/{digits}", f"/ramal-standin/{digits}")
+            )
+
+    def recall(self, user: str, record: list[str]) -> None:
+        """While Asterisk is dead: AstDB still knows what had been deleted in the last second."""
+        with contextlib.closing(sqlite3.connect(self.box.home.asterisk_lib / "astdb.sqlite3")) as db, db:
+            key = f"/ramal-callback/{user.removeprefix('+')}"
+            db.execute("INSERT OR REPLACE INTO astdb (key, value) VALUES (?, ?)", (key, "|".join(record)))
+
+    def lively_daemon(self) -> None:
+        """The daemon, going its rounds every second."""
+        self.box.start_daemon("-m", "tests.system.quick", str(self.box.home.root))
 
     def standins(self) -> int:
         return self.box.command("core show channels concise").count("@ramal-standin") // 2
@@ -50,6 +73,7 @@ class Office:
     def clear(self) -> None:
         """No callback is left of the test before."""
         self.box.command("database deltree ramal-callback")
+        self.box.command("database deltree ramal-standin")
         self.box.command("channel request hangup all")
         until(lambda: self.box.channels() == 0, 15, "no call left")
         self.provider.asked.clear()
@@ -57,13 +81,13 @@ class Office:
 
 
 @contextlib.contextmanager
-def calling_back() -> Iterator[Office]:
+def calling_back(more: str = "") -> Iterator[Office]:
     folder = Path(tempfile.mkdtemp(prefix="ramal-", dir="/tmp"))
     provider = Provider("127.0.0.2", hz=CUSTOMER_HZ)
     voice = folder / "agent.wav"
     voice.write_bytes(sound.wav_bytes(sound.tone([AGENT_HZ], 2000)))
     try:
-        text = box.office("callback").replace("5999", str(provider.port))
+        text = box.office("callback").replace("5999", str(provider.port)) + more
         with box.running(folder, text, daemon=False, terse=True) as running:
             yield Office(running, provider, voice)
     finally:

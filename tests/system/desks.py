@@ -97,13 +97,28 @@ class Desks:
 
     def records(self, call: sqlite3.Row, *names: str) -> list[bool]:
         """Whether the call's first recording holds each voice."""
+        wave = self._recording(call)
+        return [_holds(wave, HZ[name]) for name in names]
 
+    def recorded(self, call: sqlite3.Row) -> list[str]:
+        """The phones in the call's first recording, in the order in which they talk there."""
+        wave = self._recording(call)
+        names = [name for name in HZ if name != "caller"]
+        run = dict.fromkeys(names, 0)
+        order: list[str] = []
+        for row in sound.tones_present(wave.mono, wave.rate_hz, [HZ[name] for name in names]):
+            for name, there in zip(names, row, strict=True):
+                run[name] = run[name] + 1 if there else 0
+                if run[name] == 3 and order[-1:] != [name]:
+                    order.append(name)
+        return order
+
+    def _recording(self, call: sqlite3.Row) -> sound.Wave:
         def finished() -> bool:
             return all(row.state != "writing" for row in self.box.detail(call["id"]).recordings)
 
         until(finished, 20, "the recordings are registered")
-        wave = sound.read_wave((self.box.home.root / self.box.detail(call["id"]).recordings[0].path).read_bytes())
-        return [_holds(wave, HZ[name]) for name in names]
+        return sound.read_wave((self.box.home.root / self.box.detail(call["id"]).recordings[0].path).read_bytes())
 
 
 def _holds(wave: sound.Wave, hz: float) -> bool:
@@ -144,7 +159,7 @@ def running(folder: Path, *, daemon: bool, office: str = "", settings: str = "")
     text = text.replace("penalty = 5 }]", 'penalty = 5 }, "short"]')
     text += LINE.format(host=provider.host, port=provider.port) + office
     try:
-        with box.running(folder, text, daemon=daemon) as running:
+        with box.running(folder, text, daemon=daemon, terse=True) as running:
             yield Desks(running, provider, folder)
     finally:
         provider.end()

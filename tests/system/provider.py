@@ -5,6 +5,7 @@ answered, so that a test can hear that the sound goes through.
 """
 
 import contextlib
+import math
 import re
 import socket
 import struct
@@ -26,17 +27,30 @@ class Asked:
     shown: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Talk:
+    """An answered call: its INVITE, where it came from, and since when (monotonic) it is answered."""
+
+    invite: str
+    address: tuple[str, int]
+    contact: str
+    began_s: float
+    done: threading.Event = field(default_factory=threading.Event)
+
+
 @dataclass(slots=True)
 class Provider:
     """``manner``: ``answer``, ``ring`` (for ever), ``silent`` (to calls), ``dead`` (to all), or a status to refuse with
     (``503``, ``486``, ``404``).
 
-    ``ring_s``: how long it rings before it answers. ``hz``: the tone it plays.
+    ``ring_s``: how long it rings before it answers. ``talk_s``: after how long the person out there hangs up.
+    ``hz``: the tone it plays. ``port``: 0 for a free one.
     """
 
     host: str
     manner: str = "answer"
     ring_s: float = 0.2
+    talk_s: float = math.inf
     hz: float = 620.0
     asked: list[Asked] = field(default_factory=list)
     byes: int = 0
@@ -48,11 +62,11 @@ class Provider:
     _invites: dict[str, str] = field(default_factory=dict)
     """Call-ID to the INVITE that is not answered yet."""
     _seen: set[str] = field(default_factory=set)
-    _talks: dict[str, tuple[str, threading.Event, tuple[str, int], str]] = field(default_factory=dict)
+    _talks: "dict[str, _Talk]" = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((self.host, 0))
+        self._socket.bind((self.host, self.port))
         self._socket.settimeout(0.05)
         self.port = self._socket.getsockname()[1]
         self._thread = threading.Thread(target=self._run, name=f"provider {self.host}")
@@ -61,23 +75,26 @@ class Provider:
     def end(self) -> None:
         """Stop answering."""
         self._ended = True
-        for _, done, _, _ in self._talks.values():
-            done.set()
+        for talk in self._talks.values():
+            talk.done.set()
         self._thread.join(10)
         self._socket.close()
 
     def hang_up(self) -> None:
         """The person out there hangs up all calls."""
-        for call_id, (invite, done, address, contact) in list(self._talks.items()):
-            done.set()
-            self._talks.pop(call_id)
-            headers = _headers(invite)
-            bye = (
-                f"BYE {contact} SIP/2.0\r\nVia: SIP/2.0/UDP {self.host}:{self.port};branch=z9hG4bK{time.time_ns()}\r\n"
-                f"From: {headers['to']};tag=provider\r\nTo: {headers['from']}\r\nCall-ID: {call_id}\r\nCSeq: 9 BYE\r\n"
-                "Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
-            )
-            self._socket.sendto(bye.encode(), address)
+        for call_id, talk in list(self._talks.items()):
+            self._bye(call_id, talk)
+
+    def _bye(self, call_id: str, talk: "_Talk") -> None:
+        talk.done.set()
+        self._talks.pop(call_id, None)
+        headers = _headers(talk.invite)
+        bye = (
+            f"BYE {talk.contact} SIP/2.0\r\nVia: SIP/2.0/UDP {self.host}:{self.port};branch=z9hG4bK{time.time_ns()}\r\n"
+            f"From: {headers['to']};tag=provider\r\nTo: {headers['from']}\r\nCall-ID: {call_id}\r\nCSeq: 9 BYE\r\n"
+            "Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+        )
+        self._socket.sendto(bye.encode(), talk.address)
 
     def _run(self) -> None:
         due: list[tuple[float, str, str, tuple[str, int]]] = []
@@ -87,6 +104,9 @@ class Provider:
                 due.remove(entry)
                 if entry[1] in self._invites:
                     self._answer(entry[1], entry[2], entry[3])
+            for call_id, talk in list(self._talks.items()):
+                if talk.began_s + self.talk_s <= now:
+                    self._bye(call_id, talk)
             try:
                 data, address = self._socket.recvfrom(65536)
             except TimeoutError:
@@ -109,7 +129,7 @@ class Provider:
             elif method == "BYE":
                 self.byes += 1
                 if call_id in self._talks:
-                    self._talks.pop(call_id)[1].set()
+                    self._talks.pop(call_id).done.set()
                 self._reply(text, "200 OK", address)
             elif method in ("UPDATE", "INFO"):
                 self._reply(text, "200 OK", address)
@@ -141,16 +161,16 @@ class Provider:
 
     def _answer(self, call_id: str, text: str, address: tuple[str, int]) -> None:
         self._invites.pop(call_id)
-        done = threading.Event()
         contact = re.search(r"<([^>]+)>", _headers(text).get("contact", ""))
-        self._talks[call_id] = (text, done, address, contact[1] if contact else "")
+        talk = _Talk(text, address, contact[1] if contact else "", time.monotonic())
+        self._talks[call_id] = talk
         rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         rtp.bind((self.host, 0))
         self._reply(text, "200 OK", address, self._sdp("sendrecv", rtp.getsockname()[1]))
         host, port = re.search(r"c=IN IP4 (\S+)", text), re.search(r"m=audio (\d+)", text)
         if host and port:
             goal = (host[1], int(port[1]))
-            threading.Thread(target=_play, args=(rtp, goal, self.hz, done), name="tone").start()
+            threading.Thread(target=_play, args=(rtp, goal, self.hz, talk.done), name="tone").start()
 
     def _sdp(self, direction: str, port: int = 40_000) -> str:
         return (

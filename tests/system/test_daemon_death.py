@@ -11,6 +11,7 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -146,13 +147,16 @@ def folder() -> Iterator[Path]:
 
 
 def test_the_same_calls_give_the_same_history_however_often_the_daemon_is_killed(folder: Path) -> None:
-    with box.running(folder / "a", box.office()) as alive:
-        play(alive)
-        undisturbed = story(alive)
-    with box.running(folder / "b", box.office()) as dying:
+    with (
+        box.running(folder / "a", box.office(), terse=True) as alive,
+        box.running(folder / "b", box.office(), terse=True) as dying,
+        ThreadPoolExecutor(1) as beside,
+    ):
+        playing = beside.submit(play, alive)
         with killed_again_and_again(dying, seed=20261122) as lives:
             play(dying)
-        disturbed = story(dying)
+        playing.result()
+        undisturbed, disturbed = story(alive), story(dying)
         assert len(lives) >= 5
         until(
             lambda: not dying.rows("SELECT 1 FROM call WHERE ended_ms IS NULL"), 15, "the agent's last code ended too"
@@ -175,7 +179,7 @@ def test_the_same_calls_give_the_same_history_however_often_the_daemon_is_killed
 
 
 def test_with_a_dead_daemon_agents_log_in_pause_answer_and_are_recorded(folder: Path) -> None:
-    with box.running(folder, box.office(), daemon=False) as running:
+    with box.running(folder, box.office(), daemon=False, terse=True) as running:
         with agents.phone(running, "201") as desk:
             agents.dial_code(running, desk, "*45")
             assert "agent-7" in agents.members(running, "sales")
@@ -198,7 +202,7 @@ def test_with_a_dead_daemon_agents_log_in_pause_answer_and_are_recorded(folder: 
 
 
 def test_asterisk_killed_in_a_call_ends_it_in_the_history_and_keeps_its_recording(folder: Path) -> None:
-    with box.running(folder, box.office()) as running, agents.logged_in(running, "201"):
+    with box.running(folder, box.office(), terse=True) as running, agents.logged_in(running, "201"):
         caller = running.call(Caller(SALES, "+5511920000002", stay_ms=60_000))
         until(lambda: list(running.home.recordings.rglob("*.wav")), 15, "the recording began")
         wav = next(running.home.recordings.rglob("*.wav"))

@@ -36,6 +36,7 @@ from ramal_web import (
 from ramal_web.calls.heard import Heard
 from ramal_web.i18n import gettext
 from ramal_web.live.feed import Feed
+from ramal_web.live.kept import Kept
 from ramal_web.live.reasons import Reasons
 from ramal_web.settings import WebSettings
 from ramal_web.throttle import Throttle
@@ -76,6 +77,7 @@ def create_app(settings: WebSettings) -> Flask:
     for area in (auth, live, mine, desk, calls, returns, contacts, menus, night, wall, audit, drill, health, provision):
         app.register_blueprint(area.blueprint)
     app.jinja_env.globals["asset"] = _asset(app)
+    app.jinja_env.globals["kept"] = Kept()
     app.jinja_env.globals["theme"] = _theme
     _errors(app)
     return app

@@ -14,4 +14,4 @@ def goto(destination: Destination) -> str:
 def prompt(text: str, office: Office, others: tuple[Saying, ...] = ()) -> str:
     """The file of a text of the office; with ``others`` the one in the call's language, when it is spoken."""
     path = text_prompt(text, others, office)
-    return f"${{RAMAL_PROMPTS}}/{path.replace('*', '${CHANNEL(language)}')}"
+    return f"${{RAMAL_PROMPTS}}/{path.replace('*/', '')}"  # Asterisk puts the call's language before the last word

@@ -14,6 +14,8 @@ Law: the dialplan knows one path of a sentence, ``prompts/<path>.wav``, and need
 crash anywhere. ``dialplan/prompt.pl`` does the same for a phone while nothing of ours runs. Any thread.
 """
 
+import contextlib
+import logging
 import os
 import re
 import shutil
@@ -22,6 +24,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+log = logging.getLogger(__name__)
 
 Source = Literal["phone", "upload", "line"]
 MACHINE = "machine"
@@ -100,6 +104,16 @@ class OwnSounds:
         sync(folder)
         return target.name
 
+    def discard(self, path: str) -> None:
+        """What is played here cannot be heard: take it away where it came from. A version stays, out of force."""
+        played, machine = self.played(path), self.machine(path)
+        with contextlib.suppress(OSError):  # also a folder of that name: nothing of ours
+            if same(played, machine):
+                machine.unlink()
+            elif same(played, self.folder(path) / CHOSEN):
+                (self.folder(path) / CHOSEN).unlink()
+            played.unlink()
+
     def settle(self, path: str) -> bool:
         """Play what is in force; whether anything had to change. Without any sound the played file stays."""
         played = self.played(path)
@@ -118,8 +132,14 @@ class OwnSounds:
         return False
 
     def settle_all(self, paths: Iterable[str]) -> int:
-        """How many sentences were brought to what is in force."""
-        return sum(self.settle(path) for path in paths)
+        """How many sentences were brought to what is in force; what cannot be is logged, and played as it was."""
+        done = 0
+        for path in paths:
+            try:
+                done += self.settle(path)
+            except OSError as error:
+                log.warning("the sentence %s could not be put in place: %s", path, error)
+        return done
 
     def replaced(self) -> list[str]:
         """The paths of every sentence people ever gave a sound."""

@@ -2,9 +2,13 @@
 
 Pure: a prompt is a path (relative to the prompts' folder, without ``.wav``) and a text in a language. ``speak`` (an
 edge) makes the files. Our own sentences are ``<language>/<name>``; texts of the office file are ``office/<digest>``
-or, said in several languages, ``<language>/office/<digest>``, so a changed text is a new file and a reload never plays
+or, said in several languages, ``office/<language>/<digest>``, so a changed text is a new file and a reload never plays
 half of each; Asterisk's own words (digits, queue position) are ``<language>/asterisk/…`` because Asterisk ships none
 in Portuguese.
+
+The dialplan plays a path without its language (``<prompts>/closed``): Asterisk looks for the call's language before the
+last word (``<prompts>/es/closed``), then for the path itself, which ``fallbacks`` makes the office's own language. So
+a sentence that is missing in one language is heard in another, and a call never depends on a file.
 """
 
 import hashlib
@@ -446,7 +450,8 @@ def spoken(office: Office) -> tuple[Language, ...]:
 
 
 def text_prompt(text: str, others: tuple[Saying, ...], office: Office) -> str:
-    """The path of a text that may be said in several languages: then a ``*`` stands for the language's folder.
+    """The path of a text that may be said in several languages: then a ``*`` stands for the language's folder, always
+    the last one.
 
     All texts together give the digest, so that changing one of them never plays half of each.
     """
@@ -454,7 +459,7 @@ def text_prompt(text: str, others: tuple[Saying, ...], office: Office) -> str:
     if not heard:
         return office_prompt(text, office.language)
     both = "\n".join([office.language, text, *(f"{saying.language}\n{saying.text}" for saying in heard)])
-    return f"*/office/{hashlib.sha256(both.encode()).hexdigest()[:20]}"
+    return f"office/*/{hashlib.sha256(both.encode()).hexdigest()[:20]}"
 
 
 def _texts(office: Office) -> Iterator[tuple[str, tuple[Saying, ...]]]:
@@ -481,6 +486,16 @@ def needed(office: Office) -> Iterator[Prompt]:
             # A language without a text of its own hears the office's, in the office's voice.
             voice = language if language in said else office.language
             yield Prompt(path.replace("*", FOLDER[language]), voice, said.get(language, text))
+
+
+def fallbacks(office: Office) -> Iterator[tuple[str, str]]:
+    """What is played where a language has no file: (path, path of the same in the office's language), no suffixes."""
+    own = FOLDER[office.language]
+    yield from ((name, f"{own}/{name}") for name in _SENTENCES)
+    for text, others in _texts(office):
+        path = text_prompt(text, others, office)
+        if "*" in path:
+            yield path.replace("*/", ""), path.replace("*", own)
 
 
 def _own(language: Language) -> Iterator[Prompt]:

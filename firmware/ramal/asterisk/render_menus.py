@@ -36,6 +36,9 @@ def menu(menu: Menu, office: Office) -> str:
         f" same => n(again),Set(RAMAL_SAY=${{RAMAL_GREETING}}{prompt(menu.text, office, menu.text_in)})",
         " same => n,Set(RAMAL_GREETING=)",  # before it is spoken: a key may lead on to another menu from within it
         " same => n,Background(${RAMAL_SAY})",
+        # A broken file ends it there: then at least what this menu says, at least a sign that it is one's turn.
+        f' same => n,ExecIf($["${{BACKGROUNDSTATUS}}"="FAILED"]?Background({prompt(menu.text, office, menu.text_in)}))',
+        ' same => n,ExecIf($["${BACKGROUNDSTATUS}"="FAILED"]?Background(beep))',
         f" same => n,WaitExten({menu.wait_s})",
     ]
     for option in menu.options:
@@ -47,9 +50,9 @@ def menu(menu: Menu, office: Office) -> str:
         f"exten => i,1,CELGenUserEvent(WRONG_KEY,{name}|${{FILTER(0-9*#,${{INVALID_EXTEN}})}})",
         " same => n,Set(RAMAL_WRONG=$[${RAMAL_WRONG} + 1])",
         *_counted("RAMAL_WRONG", menu.wrong_tries, menu.tries),
-        " same => n,Set(RAMAL_GREETING=${RAMAL_PROMPTS}/${CHANNEL(language)}/wrong-key&)",
+        " same => n,Set(RAMAL_GREETING=${RAMAL_PROMPTS}/wrong-key&)",
         " same => n,Goto(s,again)",
-        " same => n(over),Playback(${RAMAL_PROMPTS}/${CHANNEL(language)}/wrong-key)",
+        " same => n(over),Playback(${RAMAL_PROMPTS}/wrong-key)",
         f" same => n,CELGenUserEvent(MENU_GIVEN_UP,{name}|wrong)",
         f" same => n,{goto(menu.wrong or menu.otherwise)}",
         f"exten => t,1,CELGenUserEvent(NO_KEY,{name})",

@@ -21,7 +21,7 @@ from ramal.asterisk.own_sounds import MACHINE, OwnSounds
 from ramal.asterisk.prompts import Prompt
 from ramal.asterisk.voices import Argv, Espeak, SpeechFailed, Voices
 
-__all__ = ["Argv", "Sets", "SpeechFailed", "speak"]
+__all__ = ["Argv", "Sets", "SpeechFailed", "lay_fallbacks", "speak"]
 
 _LEAD_S = 0.15  # a phone loses the first moments while its speaker opens
 VERSION = 1
@@ -39,7 +39,8 @@ def speak(
     ended: Callable[[], bool] = lambda: False,
 ) -> int:
     """Make the missing or changed prompts under ``folder``; the number of files made. Without ``voices`` espeak-ng
-    speaks. SpeechFailed says which one could not be. ``ended``: asked before each, stops early when true."""
+    speaks. SpeechFailed says which one could not be; the others are there then. ``ended``: asked before each, stops
+    early when true."""
     who = voices or Voices(Espeak(argv))
     wanted = list(prompts)
     made = _index(folder / INDEX)
@@ -47,9 +48,11 @@ def speak(
     if not missing:
         return 0
     done = 0
+    failed: SpeechFailed | None = None
     try:
         with ThreadPoolExecutor(max_workers=2) as pool:
-            for prompt, by in pool.map(lambda each: _make(each, folder, argv, who, ended), missing):
+            for prompt, by, failure in pool.map(lambda each: _tried(each, folder, argv, who, ended), missing):
+                failed = failed or failure
                 if by:
                     made[prompt.path] = f"{_digest(prompt, who)} {by}"
                     done += 1
@@ -58,7 +61,24 @@ def speak(
     finally:
         if done:
             _keep(folder / INDEX, made)
+    if failed is not None:
+        raise failed
     return done
+
+
+def lay_fallbacks(links: Iterable[tuple[str, str]], folder: Path) -> None:
+    """Make each path (``prompts.fallbacks``) lead to the same sentence in the office's language, also to one that is
+    not there yet."""
+    for path, target in links:
+        link = folder / f"{path}.wav"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        words = os.path.relpath(folder / f"{target}.wav", link.parent)
+        if link.is_symlink() and os.readlink(link) == words:
+            continue
+        temporary = link.with_name(f".{link.name}.{os.getpid()}")
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(words)
+        os.replace(temporary, link)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +91,23 @@ class Sets:
 
     def ready(self, prompts: Iterable[Prompt], progress: Progress | None = None) -> int:
         """Have every one of ``prompts`` playable, soon: what is missing is spoken into the set in force (the first one
-        by espeak-ng, which is quick); how many were made. Another voice for all of them is ``renew``'s."""
+        by espeak-ng, which is quick); how many were made. SpeechFailed: the others are there. Another voice for all
+        of them is ``renew``'s."""
         wanted = list(prompts)
         folder = self._in_force()
-        if folder is None:
-            folder = self._next()
-            folder.mkdir(parents=True, exist_ok=True)
-            made = speak(wanted, folder, self.argv, progress)
-            self._point(folder)
-        else:
+        try:
+            if folder is None:
+                folder = self._next()
+                folder.mkdir(parents=True, exist_ok=True)
+                try:
+                    return speak(wanted, folder, self.argv, progress)
+                finally:
+                    self._point(folder)
             known = _index(folder / INDEX)
             lacking = [prompt for prompt in wanted if not _is_said(known, prompt, folder)]
-            made = speak(lacking, folder, self.argv, progress, self.voices)
-        self.sounds.settle_all(prompt.path for prompt in wanted)
-        return made
+            return speak(lacking, folder, self.argv, progress, self.voices)
+        finally:
+            self.sounds.settle_all(prompt.path for prompt in wanted)
 
     def stale(self, prompts: Iterable[Prompt]) -> bool:
         """Whether another voice than the set's is wanted now."""
@@ -154,12 +177,21 @@ class Sets:
         os.replace(temporary, link)
 
 
-def _make(
+def _tried(
     prompt: Prompt, folder: Path, argv: Argv, voices: Voices, ended: Callable[[], bool]
-) -> tuple[Prompt, str]:
-    """Speak one; who did, or "" when it was not to be done any more."""
+) -> tuple[Prompt, str, SpeechFailed | None]:
+    """Speak one; who did ("" when it was not to be done any more), or why nobody could."""
     if ended():
-        return prompt, ""
+        return prompt, "", None
+    try:
+        return prompt, _make(prompt, folder, argv, voices), None
+    except SpeechFailed as error:
+        return prompt, "", error
+    except OSError as error:
+        return prompt, "", SpeechFailed(f"The sentence “{prompt.text[:60]}” could not be written: {error}")
+
+
+def _make(prompt: Prompt, folder: Path, argv: Argv, voices: Voices) -> str:
     target = _file(folder, prompt)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".speak-", dir=folder) as scratch:
@@ -170,7 +202,7 @@ def _make(
         with wav.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(wav, target)
-    return prompt, by
+    return by
 
 
 def _run(command: list[str], prompt: Prompt) -> None:

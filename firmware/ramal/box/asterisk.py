@@ -48,6 +48,9 @@ def box_of(home: Home, settings: Settings, peers: Peers) -> Box:
     )
 
 
+_ENGLISH = ("beep", "queue-youarenext", "queue-thereare", "queue-callswaiting", "queue-thankyou")
+
+
 def lay_data(home: Home, peers: Peers) -> None:
     """Asterisk's data folder: its own documentation and English sounds, and our words in the other languages."""
     _link(home.asterisk_data / "documentation", peers.data / "documentation")
@@ -59,6 +62,9 @@ def lay_data(home: Home, peers: Peers) -> None:
         with contextlib.suppress(FileExistsError):
             (words / "beep.wav").symlink_to(english / "beep.wav")
         _link(home.asterisk_data / "sounds" / language, words)
+    # Where a language lacks a word of Asterisk's own, the English one is heard: a figure must never be left out.
+    for name in ("digits", *(f"{word}.wav" for word in _ENGLISH)):
+        _link(home.asterisk_data / "sounds" / name, Path("en") / name)
     _link(home.prompts / "nowhere.wav", Path("/dev/null"))  # what app_queue records of a callback before it is one
 
 

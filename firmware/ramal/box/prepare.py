@@ -16,9 +16,10 @@ import argon2
 
 from ramal.asterisk.apply import apply
 from ramal.asterisk.own_sounds import OwnSounds
-from ramal.asterisk.prompts import Prompt, needed
+from ramal.asterisk.prompt_lint import Fault, in_folder
+from ramal.asterisk.prompts import Prompt, fallbacks, needed
 from ramal.asterisk.render import render
-from ramal.asterisk.speak import Argv, Sets, speak
+from ramal.asterisk.speak import Argv, Sets, SpeechFailed, lay_fallbacks, speak
 from ramal.asterisk.voices import voices
 from ramal.box.asterisk import box_of
 from ramal.box.home import Home, Settings, reached_at, write_whole
@@ -62,19 +63,38 @@ def office(home: Home, choice: str | None, say: Say) -> Office:
 
 
 def generation(home: Home, in_force: Settings, peers: Peers, made: Office, say: Say) -> None:
-    """Speak the prompts and put Asterisk's files in place; it is not running yet, so nothing is reloaded."""
-    prompts(home, peers, made, say)
+    """Speak the prompts and put Asterisk's files in place; it is not running yet, so nothing is reloaded. A sentence
+    that cannot be spoken keeps nobody from calling."""
+    try:
+        prompts(home, peers, made, say)
+    except SpeechFailed as error:
+        say(f"{error} Calls work without it.")
     apply(render(made, box_of(home, in_force, peers)), home.etc, None)
 
 
 def prompts(home: Home, peers: Peers, made: Office, say: Say) -> None:
-    """Speak what the office needs and has not been spoken yet; a sound that people gave is heard instead."""
+    """Speak what the office needs and has not been spoken yet, or cannot be played: app_queue hangs up on who waits
+    when it cannot open a file that is there. A sound that people gave is heard instead. SpeechFailed: all but what it
+    names was done."""
 
     def progress(done: int, of: int) -> None:
         if done == of or done % 25 == 0:
             say(f"Speaking prompts: {done} of {of}.")
 
-    sets(home, peers).ready(needed(made), progress)
+    machine = sets(home, peers)
+    lay_fallbacks(fallbacks(made), home.prompts)
+    for fault in in_folder(made, home.prompts):
+        machine.sounds.discard(fault.prompt.path)
+    machine.ready(needed(made), progress)
+
+
+def mended(home: Home, peers: Peers, made: Office, say: Say) -> tuple[Fault, ...]:
+    """Speak anew what is missing or cannot be played, and lay the fallbacks; what is still amiss then."""
+    try:
+        prompts(home, peers, made, say)
+    except SpeechFailed as error:
+        say(str(error))
+    return in_folder(made, home.prompts)
 
 
 def sets(home: Home, peers: Peers) -> Sets:

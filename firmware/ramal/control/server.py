@@ -115,6 +115,11 @@ class Server:
             self._wake_w = -1
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What can be asked."""
+        return tuple(sorted(self._handlers))
+
+    @property
     def connections(self) -> int:
         """How many clients are connected."""
         return len(self._peers)

@@ -6,6 +6,7 @@ notes; all notes of one callback, in the order of time, and what people decided 
 order the calls were read in. The dialplan that says these things is ``dialplan/callback.conf``.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
@@ -31,6 +32,10 @@ _EVENTS: dict[str, CallbackEvent] = {
     "STANDIN": "waiting",
     "CALLBACK_TRY": "calling",
 }
+_KEPT = re.compile(
+    r"[0-9]{1,11}\|[0-9]{1,11}\|[+0-9]{0,20}\|[a-z0-9-]{0,40}\|[A-Za-z_]{0,20}\|[A-Za-z0-9%_.!~*'()-]{0,250}\Z"
+)
+_PLACE = re.compile(r"[a-z0-9-]{1,40}\|[0-9A-Za-z_.-]{1,64}\Z")
 _STATES: dict[str, CallbackEvent] = {"waiting": "waiting", "not_allowed": "not_allowed"}
 _ENDS: dict[str, CallbackEvent] = {"spoken": "spoken", "expired": "expired", "served": "served"}
 
@@ -63,7 +68,9 @@ def notes(story: Story, stays: tuple[Stay, ...]) -> Iterator[CallbackNote]:
         name, callback = event.user, fields[0]
         if name == "CALLBACK" and len(fields) > 3:
             joined_s = int(fields[3]) if fields[3].isdigit() and len(fields[3]) < 12 else event.at_ms // 1000
-            yield CallbackNote(event.at_ms, callback, "noted", clean(fields[1]), clean(fields[2]), joined_s * 1000)
+            kept = _kept(fields[4:10])
+            first = (clean(fields[1]), clean(fields[2]), joined_s * 1000)
+            yield CallbackNote(event.at_ms, callback, "noted", *first, kept=kept)
         elif name == "CALLBACK_TRY" and len(fields) > 1:
             n = int(fields[1]) if fields[1].isdigit() and len(fields[1]) < 6 else 0
             yield CallbackNote(event.at_ms, callback, "calling", n=n)
@@ -106,6 +113,22 @@ def _after(callback: Callback, note: CallbackNote) -> Callback:
         case "expired":
             return replace(callback, state="expired", ended_ms=note.at_ms, result="expired")
     return callback
+
+
+def _kept(fields: list[str]) -> str:
+    """``expires|prio0|shown|need|language|name`` as the dialplan said it; "" when it did not (a Ramal before this)."""
+    kept = "|".join(fields)
+    return kept if _KEPT.match(kept) else ""
+
+
+def record(callback: Callback, kept: str) -> str:
+    """The record of a callback that is not over, as ``dialplan/callback.conf`` keeps it, made again from the history;
+    "" when the history does not know enough. ``kept``: of the note that it was asked for."""
+    place = f"{callback.queue}|{callback.id}"
+    if not _KEPT.match(kept) or not _PLACE.match(place):
+        return ""
+    expires, prio0, rest = kept.split("|", 2)
+    return f"{place}|{callback.joined_ms // 1000}|{prio0}|{expires}|{callback.tries}|0|{rest}"
 
 
 def left(story: Story, stays: tuple[Stay, ...]) -> tuple[Stay, ...]:

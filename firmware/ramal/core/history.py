@@ -206,7 +206,8 @@ class CallbackNote:
     """What one call's journal says about the callback ``id`` (the linked id of the call it was asked for in).
 
     ``queue``, ``number`` (E.164) and ``joined_ms`` with ``noted``; ``n`` counts the attempts, with ``calling``;
-    ``agent`` with ``spoken`` and ``served``.
+    ``agent`` with ``spoken`` and ``served``; ``kept`` with ``noted``: what else Asterisk's record of it holds
+    (``callback_history.record``), "" when the journal does not say.
     """
 
     at_ms: int
@@ -217,6 +218,7 @@ class CallbackNote:
     joined_ms: int = 0
     n: int = 0
     agent: str = ""
+    kept: str = ""
 
 
 @dataclass(frozen=True, slots=True)

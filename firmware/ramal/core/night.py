@@ -17,6 +17,7 @@ FAMILY = "ramal-night"
 HORIZON_DAYS = 120
 """A turn further away than this is none: then the switch stays until somebody takes it back."""
 _DAY_S = 86_400
+_CLOCK_SET_S = 1_767_225_600  # 2026 in UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,10 @@ class Switch:
         return f"{self.state}|{self.until_s}|{self.since_s}"
 
     def counts(self, now_s: int) -> bool:
-        """Whether it is in force. One made on a day that has not come was made before the clock was set."""
+        """Whether it is in force. One made on a day that has not come was made before the clock was set; but a clock
+        that is not set yet, because it shows a day before this program was made, judges none."""
+        if now_s < _CLOCK_SET_S <= self.since_s:
+            return True
         return (not self.until_s or now_s < self.until_s) and now_s + _DAY_S >= self.since_s
 
 

@@ -28,6 +28,9 @@ SEALS_BROKEN = "seals-broken"
 OFFICE_EMPTY = "office-empty"
 """No office was applied yet."""
 
+PROMPTS_MISSING = "prompts-missing"
+"""Sentences that cannot be played, and could not be spoken anew; args: count, first (a path), amiss."""
+
 ALARM = "alarm:"
 """The beginning of an alarm's code (core.alarm), its name behind it; args: measure, queue, value, limit."""
 
@@ -42,6 +45,7 @@ CODES = (
     HISTORY_BEHIND,
     DAEMON_RESTARTING,
     OFFICE_EMPTY,
+    PROMPTS_MISSING,
 )
 
 Args = tuple[tuple[str, str | int], ...]

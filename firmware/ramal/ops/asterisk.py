@@ -3,7 +3,9 @@
 Waits for Asterisk, so never on the control thread. Errors as ``Means.ask``: RamalError when Asterisk is not there.
 """
 
-from ramal.ami.codec import Message
+from collections.abc import Sequence
+
+from ramal.ami.codec import Header, Message
 from ramal.ami.translate import action
 from ramal.core.commands import ToAsterisk
 from ramal.errors import RamalError
@@ -25,9 +27,10 @@ def tree(means: Means, family: str, timeout_s: float = 10.0) -> dict[str, str]:
     return {row.get("Key").rpartition("/")[2]: row.get("Val") for row in rows if row.get("Key")}
 
 
-def tick(means: Means, what: str) -> None:
+def tick(means: Means, what: str, variables: Sequence[Header] = ()) -> None:
     """Have Asterisk look over something of its own now: an extension of ``ramal-tick`` (``dialplan/timer.conf``)."""
-    means.ask("Originate", (("Channel", f"Local/{what}@ramal-tick/n"), ("Application", "NoOp"), ("Async", "true")))
+    once = (("Channel", f"Local/{what}@ramal-tick/n"), ("Application", "NoOp"), ("Async", "true"))
+    means.ask("Originate", once, variables)
 
 
 def device_state(means: Means, device: str) -> str:

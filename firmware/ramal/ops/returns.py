@@ -2,14 +2,15 @@
 
 Law: what a person decides is saved before Asterisk is told; an attempt to call somebody back is kept before anybody is
 dialed and never made twice. Callbacks live in Asterisk (``dialplan/callback.conf``) and go on without the daemon; here
-only what an accident left behind is put right, level-triggered: a record without its stand-in gets one, a callback
-without its record is over. Handlers run on the control thread and only check; a worker waits.
+only what an accident left behind is put right (``watch``). Handlers run on the control thread and only check; a worker
+waits.
 """
 
 import contextlib
 import logging
 import re
 import secrets
+import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ from ramal.ami.errors import AmiRefused
 from ramal.asterisk.render_outside import never_called
 from ramal.control.protocol import Request
 from ramal.control.server import Answer
+from ramal.core import callback_history
 from ramal.core.callback_history import Callback
 from ramal.core.commands import Originate, PutSwitch
 from ramal.core.history import call_key
@@ -26,13 +28,18 @@ from ramal.errors import RamalError
 from ramal.ops import asterisk
 from ramal.ops.means import Means, Subject
 from ramal.store import callbacks, returns
+from ramal.store.ingest import CEL_NAME, QUEUE_NAME
 
 log = logging.getLogger(__name__)
 
 YOUNG_MS = 60_000
 """A callback asked for so recently may not have its record yet, as far as the journals tell."""
-LONGEST_MS = 10_080 * 60_000
-"""The longest a callback can be set to live."""
+CALLING_MS = 3_600_000
+"""No attempt takes so long: what is still said to be one is an end whose line was lost."""
+OVER_MS = 10_000
+"""A record is gone at most so long after its end was written, unless a crash brought it back."""
+LAG_S, READ_S = 1.0, 4.0
+"""How long a journal's line may be on its way to the file, and how long it is waited that the journals are read."""
 ALIVE_S = 150
 """So long after its last word the daemon counts as dead, and customer-first callbacks go on agent first."""
 RING_MS = 30_000
@@ -93,28 +100,53 @@ class _Desk:
         if any(queue.callback == "customer-first" for queue in self.means.office().queues):
             until_s = self.means.clock_ms() // 1000 + ALIVE_S
             asterisk.tell(self.means, PutSwitch("ramal-daemon", "alive", str(until_s)))
-        since_ms = self.means.clock_ms() - LONGEST_MS
-        pending = self.means.read(callbacks.pending)
-        cancelled = self.means.read(lambda db: _lately_cancelled(db, since_ms))
-        if not self.means.state().asterisk.up or not (pending or cancelled):
+        if not self.means.state().asterisk.up:
             return
         records = self._records()
+        for callback in self.means.read(lambda db: _over(db, records, self.means.clock_ms())):
+            self._take_away(callback, self._records())
+        pending = self.means.read(callbacks.pending)
         for callback in pending:
-            self._heal(callback, records)
-        for callback in cancelled:
-            self._take_away(callback, records)
-
-    def _heal(self, callback: Callback, records: Mapping[str, list[str]]) -> None:
-        digits = callback.number.removeprefix("+")
-        record = records.get(digits, [])
-        if len(record) > 4 and record[1] == callback.id:
-            if not self._standins(digits):
+            digits, record = _of(records, callback)
+            if record[1:2] == [callback.id] and len(record) > 4 and not self._standins(digits):
                 log.info("the callback to %s has no stand-in; it gets one", callback.number)
                 self._stand_in(digits, record[4])
-        elif callback.asked_ms < self.means.clock_ms() - YOUNG_MS and callback.state != "calling":
-            at_ms = self.means.clock_ms()
-            log.warning("the callback to %s is no longer known to Asterisk; it is over", callback.number)
-            self.means.write(lambda db: callbacks.cancel(db, at_ms, "ramal", callback.id, "lost")).result()
+        if any(_of(records, callback)[1][1:2] != [callback.id] for callback in pending) and self._read_up():
+            records = self._records()
+            for callback in self.means.read(callbacks.pending):
+                if _of(records, callback)[1][1:2] != [callback.id]:
+                    self._missing(callback, records)
+
+    def _read_up(self) -> bool:
+        """Wait, a little, until the history knows all that the journals say by now: who ended is no longer pending."""
+        time.sleep(LAG_S)
+        folder, marks = self.means.home.asterisk_log, {}
+        for name in (CEL_NAME, QUEUE_NAME):
+            with contextlib.suppress(OSError):
+                seen = (folder / name).stat()
+                marks[name] = (seen.st_ino, seen.st_size)
+        until = time.monotonic() + READ_S
+        while not self.means.read(lambda db: callbacks.read_past(db, marks)):
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.2)
+        return True
+
+    def _missing(self, callback: Callback, records: Mapping[str, list[str]]) -> None:
+        """Asterisk has no record of it. After a crash that is what was not committed, and it is written again; a
+        callback of which anything was said since the last start had its record then, and is not called anew."""
+        means, now_ms, (digits, other) = self.means, self.means.clock_ms(), _of(records, callback)
+        crashed = means.read(lambda db: callbacks.silent_since_restart(db, callback.id))
+        kept = means.read(lambda db: callbacks.kept(db, callback.id))
+        again = "" if other else callback_history.record(callback, kept)
+        if crashed and again:
+            log.warning("the callback to %s was lost by Asterisk when it crashed; it is noted again", callback.number)
+            variables = (("RAMAL_DIGITS", digits), ("RAMAL_RECORD", again))
+            asterisk.tick(means, "lost", variables)
+        elif callback.asked_ms < now_ms - (CALLING_MS if callback.state == "calling" else YOUNG_MS):
+            why = "asked again" if other else "lost"
+            log.warning("the callback to %s is no longer known to Asterisk (%s); it is over", callback.number, why)
+            means.write(lambda db: callbacks.cancel(db, now_ms, "ramal", callback.id, why)).result()
 
     def _stand_in(self, digits: str, expires: str) -> None:
         """Start it as the dialplan does; a second one would see that it is not alone and go."""
@@ -138,6 +170,7 @@ class _Desk:
         if records.get(digits, [])[1:2] != [callback.id]:
             return
         asterisk.tell(self.means, PutSwitch("ramal-callback", digits, ""))
+        asterisk.tell(self.means, PutSwitch("ramal-standin", digits, ""))
         for channel in self._standins(digits):
             with contextlib.suppress(AmiRefused):  # its other half took it along
                 self.means.ask("Hangup", (("Channel", channel),))
@@ -214,10 +247,22 @@ class _Desk:
                 raise RamalError(f"{number} is abroad, and this office does not call abroad. Nobody was called.")
 
 
-def _lately_cancelled(db: Any, since_ms: int) -> list[Callback]:
-    query = "SELECT id FROM callback WHERE asked_ms > ? AND state = 'cancelled' ORDER BY asked_ms DESC LIMIT 20"
-    found = (callbacks.get(db, row[0]) for row in db.execute(query, (since_ms,)).fetchall())
-    return [callback for callback in found if callback is not None]
+def _of(records: Mapping[str, list[str]], callback: Callback) -> tuple[str, list[str]]:
+    """The digits of a callback's number, and the record Asterisk has for them."""
+    digits = callback.number.removeprefix("+")
+    return digits, records.get(digits, [])
+
+
+def _over(db: Any, records: Mapping[str, list[str]], now_ms: int) -> list[Callback]:
+    """Callbacks that are over although Asterisk has their record: cancelled, or it crashed before it had forgotten."""
+    found = (callbacks.get(db, record[1]) for record in records.values() if len(record) > 4)
+    return [
+        callback
+        for callback in found
+        if callback is not None
+        and callback.ended_ms is not None
+        and (callback.state == "cancelled" or callback.ended_ms < now_ms - OVER_MS)
+    ]
 
 
 def _asked_number(db: Any, number: str) -> str | None:

@@ -56,7 +56,10 @@ def up_flags(settings: Mapping[str, str]) -> list[str]:
     return [*office, *(["--lan"] if settings.get("LAN", "0") not in ("", "0") else [])]
 
 
-TESTS_AT_ONCE = 3
+TESTS_AT_ONCE = 6
+
+BY_FILE = ("--dist", "loadfile", "--no-loadscope-reorder")
+"""Tests of a file share a box, so they stay together; the long files come first (tests/conftest.py)."""
 
 
 def test() -> int:
@@ -66,7 +69,7 @@ def test() -> int:
     python = _project(lock.DEV)
     prefix.provide()
     failed = _checks(python)
-    chosen = shlex.split(os.environ.get("TESTS", "")) or ["-n", str(TESTS_AT_ONCE), "--dist", "loadfile"]
+    chosen = shlex.split(os.environ.get("TESTS", "")) or ["-n", str(TESTS_AT_ONCE), *BY_FILE]
     return failed or _become(python, "-m", "pytest", *chosen)
 
 

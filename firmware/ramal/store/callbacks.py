@@ -6,14 +6,15 @@ is durable and audited. ``write`` and ``cancel`` run on the writer's thread, the
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple
 
 from ramal.core.callback_history import Callback, state_of
 from ramal.core.history import Call, CallbackNote, call_key
 from ramal.errors import RamalError
 from ramal.store import users
 
-_NOTE = "at_ms, id, event, queue, number, joined_ms, tries, agent"
+_NOTE = "at_ms, id, event, queue, number, joined_ms, tries, agent, kept"
 _ROW = "id, queue, number, asked_ms, joined_ms, state, tries, again, spoken_ms, ended_ms, agent, result"
 _PUT = f"INSERT OR REPLACE INTO callback (call, {_ROW}) VALUES (?, {', '.join('?' * 12)})"
 LIST_MAX = 200
@@ -27,12 +28,8 @@ def write(db: sqlite3.Connection, calls: Iterable[tuple[int, bool, Call]]) -> li
         if known:
             touched.update(row[0] for row in db.execute("SELECT id FROM callback_note WHERE call = ?", (key,)))
     db.executemany("DELETE FROM callback_note WHERE call = ?", [(key,) for key, known, _ in told if known])
-    rows = [
-        (key, n, note.at_ms, note.id, note.event, note.queue, note.number, note.joined_ms, note.n, note.agent)
-        for key, _, call in told
-        for n, note in enumerate(call.callbacks)
-    ]
-    db.executemany(f"INSERT INTO callback_note (call, n, {_NOTE}) VALUES ({', '.join('?' * 10)})", rows)
+    rows = [(key, n, *astuple(note)) for key, _, call in told for n, note in enumerate(call.callbacks)]  # as _NOTE
+    db.executemany(f"INSERT INTO callback_note (call, n, {_NOTE}) VALUES ({', '.join('?' * 11)})", rows)
     touched.update(row[3] for row in rows)
     return [callback for each in sorted(touched) if (callback := _settle(db, each)) is not None]
 
@@ -60,6 +57,30 @@ def get(db: sqlite3.Connection, callback_id: str) -> Callback | None:
     """One callback by the linked id of the call it was asked for in."""
     row = db.execute(f"SELECT {_ROW} FROM callback WHERE id = ?", (callback_id,)).fetchone()
     return None if row is None else Callback(*row)
+
+
+def kept(db: sqlite3.Connection, callback_id: str) -> str:
+    """What else Asterisk's record of it held when it was asked for; "" when the journal did not say."""
+    query = "SELECT kept FROM callback_note WHERE id = ? AND event = 'noted' ORDER BY at_ms LIMIT 1"
+    row = db.execute(query, (callback_id,)).fetchone()
+    return "" if row is None else str(row[0])
+
+
+def silent_since_restart(db: sqlite3.Connection, callback_id: str) -> bool:
+    """Has Asterisk been started anew since its journals last said anything of this callback? Restarts are known to
+    the second."""
+    query = "SELECT (SELECT max(at_ms) FROM restart), (SELECT max(at_ms) FROM callback_note WHERE id = ?)"
+    restart_ms, told_ms = db.execute(query, (callback_id,)).fetchone()
+    return restart_ms is not None and told_ms is not None and told_ms // 1000 <= restart_ms // 1000
+
+
+def read_past(db: sqlite3.Connection, marks: Mapping[str, tuple[int, int]]) -> bool:
+    """Are the journals in the history up to these places (name: inode and size of the newest file)? Not when one was
+    rotated meanwhile."""
+    rows = {row[0]: row[1:] for row in db.execute("SELECT name, inode, offset FROM journal")}
+    return all(
+        name in rows and rows[name][0] == inode and rows[name][1] >= size for name, (inode, size) in marks.items()
+    )
 
 
 def pending(db: sqlite3.Connection) -> list[Callback]:

@@ -101,6 +101,7 @@ SECOND = (
         joined_ms INTEGER NOT NULL,
         tries INTEGER NOT NULL,
         agent TEXT NOT NULL,
+        kept TEXT NOT NULL,
         PRIMARY KEY (call, n)
     ) STRICT, WITHOUT ROWID
     """,

@@ -48,8 +48,11 @@ class Hearing:
     def end(self, then: Callable[[], object]) -> None:
         """The last call is over; ``then`` when its file is complete."""
 
+        ended = self._ear.file
+
         def complete(ok: bool, text: str) -> None:
-            self._ear.end()
+            if self._ear.file == ended:  # else the next call has begun meanwhile, and has closed this one's file
+                self._ear.end()
             then()
 
         if self._loops and self._begun():

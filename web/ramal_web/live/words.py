@@ -144,6 +144,15 @@ def warning(warned: Warning) -> str:
             )
         case "office-empty":
             return gettext("No office is set up yet, so calls have nowhere to go. Apply an office file.")
+        case "prompts-missing":
+            return ngettext(
+                "%(num)s spoken sentence cannot be played (%(first)s). Calls go on; callers hear it in the office's "
+                "own language, or nothing. “ramal prompts check” says more.",
+                "%(num)s spoken sentences cannot be played (such as %(first)s). Calls go on; callers hear them in the "
+                "office's own language, or nothing. “ramal prompts check” says more.",
+                int(args.get("count", 0)),
+                first=args.get("first", "?"),
+            )
         case "asterisk-down":
             return gettext("The telephone system does not answer.")
         case code if code.startswith(ALARM):
