@@ -15,10 +15,10 @@ from pathlib import Path
 import argon2
 
 from ramal.asterisk.apply import apply
-from ramal.asterisk.own_sounds import OwnSounds
+from ramal.asterisk.programs import argv_of, sets_of
 from ramal.asterisk.prompts import Prompt, needed
 from ramal.asterisk.render import render
-from ramal.asterisk.speak import Argv, Sets, speak
+from ramal.asterisk.speak import speak
 from ramal.asterisk.voices import voices
 from ramal.box.asterisk import box_of
 from ramal.box.home import Home, Settings, reached_at, write_whole
@@ -74,26 +74,13 @@ def prompts(home: Home, peers: Peers, made: Office, say: Say) -> None:
         if done == of or done % 25 == 0:
             say(f"Speaking prompts: {done} of {of}.")
 
-    sets(home, peers).ready(needed(made), progress)
-
-
-def sets(home: Home, peers: Peers) -> Sets:
-    """What the machine says in this home, by the voices it has now."""
-    argv = _argv(peers)
-    return Sets(OwnSounds(home.prompts, home.own_prompts), argv, voices(home.voices, argv))
+    sets_of(home.prompts, home.own_prompts, home.voices, peers).ready(needed(made), progress)
 
 
 def say(home: Home, peers: Peers, wanted: Sequence[Prompt], folder: Path) -> int:
     """Speak prompts into a folder of their own; how many were made."""
-    argv = _argv(peers)
+    argv = argv_of(peers)
     return speak(wanted, folder, argv, voices=voices(home.voices, argv))
-
-
-def _argv(peers: Peers) -> Argv:
-    def argv(program: str, arguments: Sequence[str], folders: Sequence[Path]) -> list[str]:
-        return peers.argv(program, *arguments, binds=list(folders))
-
-    return argv
 
 
 def owner(home: Home) -> str | None:
