@@ -111,6 +111,13 @@ def _parser() -> argparse.ArgumentParser:
     users.add_argument("name", nargs="?", default="", help="the name to sign in with")
     users.add_argument("--role", default="agent", choices=("owner", "supervisor", "agent"))
     users.add_argument("--agent", default="", metavar="CODE", help="the agent of the office this person is")
+    recordings = command("recordings", _recordings, "list what is kept, verify that nothing was changed, keep the key")
+    recordings.add_argument("act", choices=("list", "verify", "key"))
+    recordings.add_argument("value", nargs="?", default="", metavar="show|export|import|new", help="of the key")
+    recordings.add_argument("file", nargs="?", default="", metavar="FILE", help="export to, import from (- too)")
+    recordings.add_argument("--head", action="append", default=[], metavar="SEAL", help="a printed or mailed seal")
+    recordings.add_argument("--quick", action="store_true", help="do not read the files, only look for them")
+    recordings.add_argument("--json", action="store_true", help="as JSON, a line a recording or flaw")
     command("rebuild", _rebuild, "compute the history anew from the kept journal lines")
     return parser
 
@@ -250,6 +257,12 @@ def _night(home: Home, arguments: argparse.Namespace) -> int:
 
 def _contacts(home: Home, arguments: argparse.Namespace) -> int:
     return int(importlib.import_module("ramal.contacts").run(home, arguments.act, arguments.value))
+
+
+def _recordings(home: Home, arguments: argparse.Namespace) -> int:
+    from ramal import catalogue
+
+    return catalogue.run(home, arguments)
 
 
 def _phones(home: Home, arguments: argparse.Namespace) -> int:
