@@ -10,6 +10,7 @@ from importlib import resources
 
 from ramal.asterisk import render_base, render_desks, render_dialplan, render_pjsip, render_queues, render_spoken
 from ramal.asterisk.machine import Box
+from ramal.asterisk.prompts import spoken
 from ramal.core.office import Office
 
 __all__ = ["Box", "render"]
@@ -40,6 +41,7 @@ def render(office: Office, box: Box) -> Mapping[str, str]:
         "say.conf": render_spoken.say_conf(),
         "pjsip.conf": render_pjsip.pjsip_conf(office, box),
         "queues.conf": render_queues.queues_conf(office, box),
+        "dialplan/spoken.conf": render_spoken.spoken_contexts(spoken(office)),
         "extensions.conf": render_dialplan.extensions_conf(office, box),
     }
     for entry in sorted(resources.files("ramal.asterisk").joinpath("dialplan").iterdir(), key=lambda entry: entry.name):

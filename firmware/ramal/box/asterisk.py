@@ -58,6 +58,7 @@ def lay_data(home: Home, peers: Peers) -> None:
         words.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             (words / "beep.wav").symlink_to(english / "beep.wav")
+        _link(words / "say", home.prompts / language / "say")  # where say.conf finds the pieces of numbers
         _link(home.asterisk_data / "sounds" / language, words)
     _link(home.prompts / "nowhere.wav", Path("/dev/null"))  # what app_queue records of a callback before it is one
 
