@@ -41,7 +41,7 @@ def run(home: Home, arguments: argparse.Namespace) -> int:
             return _list(home, arguments.json)
         case "verify":
             return _verify(home, tuple(_head(text) for text in arguments.head), not arguments.quick, arguments.json)
-    return _key(home, arguments.value or "show", arguments.file)
+    return _key(home, arguments.value or "show", arguments.file, arguments.lost)
 
 
 # -- looking -----------------------------------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ def _say_progress(progress: Progress, end: bool = False) -> None:
 # -- the key -----------------------------------------------------------------------------------------------------------
 
 
-def _key(home: Home, act: str, file: str) -> int:
+def _key(home: Home, act: str, file: str, lost: bool) -> int:
     match act:
         case "show":
             return _show(home)
@@ -161,7 +161,7 @@ def _key(home: Home, act: str, file: str) -> int:
             _audit(home, "recordings.key-imported")
         case "new":
             home.prepare()
-            key = keys.add_new(home, time.time_ns() // 1_000_000)
+            key = keys.add_new(home, time.time_ns() // 1_000_000, lost)
             print(f"New recordings are encrypted with the key {key.id[:8]} from now on. Export it: it is not on paper.")
             _audit(home, "recordings.key-made")
         case _:

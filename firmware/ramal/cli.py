@@ -116,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     recordings.add_argument("value", nargs="?", default="", metavar="show|export|import|new", help="of the key")
     recordings.add_argument("file", nargs="?", default="", metavar="FILE", help="export to, import from (- too)")
     recordings.add_argument("--head", action="append", default=[], metavar="SEAL", help="a printed or mailed seal")
+    recordings.add_argument("--lost", action="store_true", help="a new key though the old ones are lost for good")
     recordings.add_argument("--quick", action="store_true", help="do not read the files, only look for them")
     recordings.add_argument("--json", action="store_true", help="as JSON, a line a recording or flaw")
     command("rebuild", _rebuild, "compute the history anew from the kept journal lines")

@@ -29,6 +29,7 @@ def index() -> str:
         check=check,
         found=_found(check),
         running=_running(),
+        command=f"ramal recordings verify --head {head.text}" if head else "",
         office_name=office().name,
     )
 
