@@ -64,6 +64,8 @@ def office(home: Home, choice: str | None, say: Say) -> Office:
 def generation(home: Home, in_force: Settings, peers: Peers, made: Office, say: Say) -> None:
     """Speak the prompts and put Asterisk's files in place; it is not running yet, so nothing is reloaded."""
     prompts(home, peers, made, say)
+    for music in made.music:  # or Asterisk would complain
+        (home.own_music / music.name).mkdir(parents=True, exist_ok=True)
     apply(render(made, box_of(home, in_force, peers)), home.etc, None)
 
 

@@ -66,9 +66,9 @@ THIRD = (
         head TEXT NOT NULL
     ) STRICT
     """,
-    # Which sound was chosen for a sentence of the office, one row a choice (ops.prompts). version: its file's name below
-    # own/prompts/<path>, '' = the machine's voice. The files are the truth of what is heard; these rows are who and when,
-    # and what "undo" goes back to: undone = 1 was taken back.
+    # Which sound was chosen for a sentence of the office, one row a choice (ops.prompts). version: its file's name
+    # below own/prompts/<path>, '' = the machine's voice. The files are the truth of what is heard; these rows are who
+    # and when, and what "undo" goes back to: undone = 1 was taken back.
     """
     CREATE TABLE prompt_choice (
         id INTEGER PRIMARY KEY,
