@@ -41,7 +41,22 @@ from ramal.engine import TICK_S, Engine, clock_ms
 from ramal.errors import RamalError
 from ramal.in_force import InForce, Means
 from ramal.notify import Notifier
-from ramal.ops import agents, alarms, contacts, forecast, mine, night, phones, prompts, returns, supervise, vault, wall
+from ramal.ops import (
+    agents,
+    alarms,
+    contacts,
+    forecast,
+    mending,
+    mine,
+    music,
+    night,
+    phones,
+    prompts,
+    returns,
+    supervise,
+    vault,
+    wall,
+)
 from ramal.ops import means as ops
 from ramal.ops import users as page_users
 from ramal.ops.means import Subject
@@ -73,6 +88,8 @@ SUBJECTS: tuple[Callable[[ops.Means], Subject], ...] = (
     mine.subject,
     page_users.subject,
     prompts.subject,
+    mending.subject,
+    music.subject,
     vault.subject,
 )
 """What the page and the command line can ask for, beside what stands here."""

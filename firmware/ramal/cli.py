@@ -113,6 +113,14 @@ def _parser() -> argparse.ArgumentParser:
     users.add_argument("--agent", default="", metavar="CODE", help="the agent of the office this person is")
     prompts = command("prompts", _prompts, "find spoken sentences that are missing or cannot be played, or mend them")
     prompts.add_argument("act", nargs="?", default="check", choices=("check", "mend"))
+    recordings = command("recordings", _recordings, "list what is kept, verify that nothing was changed, keep the key")
+    recordings.add_argument("act", choices=("list", "verify", "key"))
+    recordings.add_argument("value", nargs="?", default="", metavar="show|export|import|new", help="of the key")
+    recordings.add_argument("file", nargs="?", default="", metavar="FILE", help="export to, import from (- too)")
+    recordings.add_argument("--head", action="append", default=[], metavar="SEAL", help="a printed or mailed seal")
+    recordings.add_argument("--lost", action="store_true", help="a new key though the old ones are lost for good")
+    recordings.add_argument("--quick", action="store_true", help="do not read the files, only look for them")
+    recordings.add_argument("--json", action="store_true", help="as JSON, a line a recording or flaw")
     command("rebuild", _rebuild, "compute the history anew from the kept journal lines")
     return parser
 
@@ -256,6 +264,12 @@ def _prompts(home: Home, arguments: argparse.Namespace) -> int:
 
 def _contacts(home: Home, arguments: argparse.Namespace) -> int:
     return int(importlib.import_module("ramal.contacts").run(home, arguments.act, arguments.value))
+
+
+def _recordings(home: Home, arguments: argparse.Namespace) -> int:
+    from ramal import catalogue
+
+    return catalogue.run(home, arguments)
 
 
 def _phones(home: Home, arguments: argparse.Namespace) -> int:

@@ -208,7 +208,7 @@ def prompts_played(office: Office) -> Iterator[str]:
         spelled_out(text) for name, text in files.items() if name == "extensions.conf" or name.startswith("dialplan/")
     )
     for path in re.findall(r"\$\{RAMAL_PROMPTS\}/((?:[\w/-]|\$\{\w*\})+)", text):
-        if path in NO_PROMPTS:
+        if path in NO_PROMPTS or "/say/" in path:  # the pieces of values: tests/core/test_spoken.py
             continue
         name = re.sub(r"\$\{\w*\}.*", "*", path)
         if name in alone:

@@ -1,6 +1,7 @@
 """A hypothesis strategy of valid offices, for every test that needs one; and the demo office."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from importlib import resources
 from operator import methodcaller
@@ -22,6 +23,8 @@ from ramal.core.office import (
     Mail,
     Membership,
     Menu,
+    Music,
+    MusicOrder,
     Number,
     Office,
     Option,
@@ -95,6 +98,7 @@ def offices(draw: st.DrawFn) -> Office:
     extension_names, queue_extensions = all_extensions[:4], all_extensions[4:]
     hours_names = draw(st.lists(names, unique_by=bare, max_size=3))
     skill_names = draw(st.lists(names, unique_by=bare, max_size=3))
+    music_names = draw(st.lists(names, unique_by=bare, max_size=2))
     some_lines = tuple(
         draw(lines(place, name)) for place, name in enumerate(draw(st.lists(names, unique_by=bare, max_size=3)))
     )
@@ -172,13 +176,21 @@ def offices(draw: st.DrawFn) -> Office:
             for key, name in zip("0123456789", draw(st.lists(names, unique_by=bare, max_size=3)), strict=False)
         ),
         agents=agents,
+        music=tuple(Music(name, draw(texts), draw(st.sampled_from(get_args(MusicOrder)))) for name in music_names),
         mail=mail,
         alarms=tuple(
             draw(alarms(name, queue_names, hours_names, bool(mail)))
             for name in draw(st.lists(names, unique_by=bare, max_size=2))
         ),
         queues=tuple(
-            draw(queues(name, after("queue", name), callbacks[name], hours_names, queue_extensions[place : place + 1]))
+            replace(
+                draw(
+                    queues(
+                        name, after("queue", name), callbacks[name], hours_names, queue_extensions[place : place + 1]
+                    )
+                ),
+                music=draw(st.sampled_from(["", *music_names])),
+            )
             for place, name in enumerate(queue_names)
         ),
         menus=tuple(

@@ -192,6 +192,10 @@ QUEUES = '[[queue]]\nname = "sales"\n[[queue]]\nname = "support"\n'
         (HEAD + PAUSE + PAUSE.replace("lunch", "coffee"), 9, "Key 1 is that of “lunch” of line 5 already"),
         (HEAD + PAUSE + PAUSE.replace("'1'", "'2'"), 8, "it is the pause of line 4 already"),
         (HEAD + PAUSE.replace("'1'", "'#'"), 5, "not one of the keys 0 to 9"),
+        # music
+        (HEAD + "[[music]]\nname='default'", 4, "default"),
+        (HEAD + "[[music]]\nname='calm'\norder='loud'", 5, "it is one of random, in-order"),
+        (HEAD + "[[music]]\nname='calm'\n[[queue]]\nname='sales'\nmusic='clam'", 7, "No music is called “clam”"),
         (HEAD + "[[holiday]]\ndate='2026-02-30'", 4, "“2026-02-30” is not a date"),
         (HEAD + "[[holiday]]\ndate=2026-02-18", 4, "must be a date in quotes, not a date or time"),
         (HEAD + "[[holiday]]\ndate='02-29'\n[[holiday]]\ndate='02-29'", 6, "it is the holiday of line 4"),

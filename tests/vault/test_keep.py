@@ -73,8 +73,8 @@ def test_what_may_not_be_heard_is_silent_in_what_is_kept_and_nothing_beside_it(s
     assert row.gaps == "[[1000,2000],[3500,9000]]"
     for side in decoded(plain(shelf, recording), 2):
         # What sounded before a gap dies away in the decoder within 100 ms; what was said in it was never in there.
-        assert sound.rms_dbfs(side[8800:15840]) < -80
-        assert sound.rms_dbfs(side[28800:]) < -80
+        assert sound.rms_dbfs(side[8800:15840]) < -75
+        assert sound.rms_dbfs(side[28800:]) < -75
         assert sound.rms_dbfs(side[400:7900]) > -15
         assert sound.rms_dbfs(side[16100:27900]) > -15
 

@@ -30,6 +30,7 @@ from ramal_web import (
     night,
     provision,
     returns,
+    seal,
     security,
     wall,
 )
@@ -76,6 +77,7 @@ def create_app(settings: WebSettings) -> Flask:
     formats.install(app)
     for area in (auth, live, mine, desk, calls, returns, contacts, menus, night, wall, audit, drill, health, provision):
         app.register_blueprint(area.blueprint)
+    app.register_blueprint(seal.blueprint)
     app.jinja_env.globals["asset"] = _asset(app)
     app.jinja_env.globals["kept"] = Kept()
     app.jinja_env.globals["theme"] = _theme

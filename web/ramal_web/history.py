@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 
 from flask import Flask, current_app, g
 
+from ramal.box.home import Home
+from ramal.core.chain import Head
 from ramal.core.contacts import Contact
 from ramal.core.destination import Destination
 from ramal.core.history import Category, Direction, call_key
@@ -23,6 +25,7 @@ from ramal.store.read import (
     AuditPage,
     Callback,
     CallDetail,
+    Check,
     ContactPage,
     DatabaseUnusable,
     MenuFigures,
@@ -34,6 +37,7 @@ from ramal.store.read import (
     User,
     open_reader,
 )
+from ramal.vault.sound import Opened, open_sound
 
 __all__ = ["History", "OfficeWords", "User", "history", "install", "office"]
 
@@ -122,6 +126,14 @@ class History:
             after=after,
             limit=limit,
         )
+
+    def sound(self, home: Home, recording_id: int) -> Opened:
+        """A recording's plain sound; see ``ramal.vault.sound``."""
+        return open_sound(home, self._db, recording_id)
+
+    def seal(self) -> tuple[Head | None, Head | None, Check | None]:
+        """The head of the recordings' catalogue, that of its last day, and the last verification."""
+        return read.seal(self._db)
 
     def counts(self, since_ms: int, until_ms: int) -> Mapping[Category, int]:
         """Ended calls by category."""

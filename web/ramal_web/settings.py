@@ -10,11 +10,13 @@ from ramal.box.home import Home
 class WebSettings:
     """What one page needs to know of its box.
 
-    ``root`` is the home: recordings' paths are relative to it. ``db`` and ``recordings`` are read, never written;
-    ``control_sock`` is the daemon's unix socket; ``secret_key`` is a file with the key that signs sessions.
+    ``home`` is the box's, ``root`` its folder: recordings' paths are relative to it. ``db`` and
+    ``recordings`` are read, never written; ``control_sock`` is the daemon's unix socket; ``secret_key`` is a file with
+    the key that signs sessions.
     ``idle_s``: seconds without a click after which a session ends.
     """
 
+    home: Home
     root: Path
     db: Path
     control_sock: Path
@@ -28,6 +30,7 @@ class WebSettings:
 def of_home(home: Home) -> WebSettings:
     """The settings of the page of one home."""
     return WebSettings(
+        home=home,
         root=home.root,
         db=home.db,
         control_sock=home.control_sock,

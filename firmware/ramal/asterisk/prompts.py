@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from ramal.core.office import Language, Office, Saying
 from ramal.core.ring_name import title_of
+from ramal.core.spoken import all_pieces
 from ramal.core.wording import disposition_menu
 
 FOLDER: dict[Language, str] = {"pt-BR": "pt_BR", "en": "en", "es": "es"}
@@ -30,6 +31,10 @@ class Prompt:
     path: str
     language: Language
     text: str
+    spelt: str = ""
+    """What the voice is given instead of ``text``, where it would say that wrong."""
+    within: tuple[float, float] | None = None
+    """A piece of a sentence (``core.spoken``): cut close, with so many seconds of silence before and after it."""
 
 
 _SENTENCES: dict[str, dict[Language, str]] = {
@@ -48,18 +53,6 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "en": "We cannot take calls from this number.",
         "es": "No podemos atender llamadas de este número.",
     },
-    "wait-about": {
-        "pt-BR": "Sua espera será de cerca de",
-        "en": "Your wait will be about",
-        "es": "Su espera será de alrededor de",
-    },
-    "wait-up-to": {
-        "pt-BR": "Sua espera será de até",
-        "en": "Your wait will be up to",
-        "es": "Su espera será de hasta",
-    },
-    "wait-to": {"pt-BR": "a", "en": "to", "es": "a"},
-    "wait-minutes": {"pt-BR": "minutos.", "en": "minutes.", "es": "minutos."},
     "wait-short": {
         "pt-BR": "Sua espera será de até um minuto.",
         "en": "Your wait will be up to one minute.",
@@ -154,11 +147,6 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "es": "La espera es larga. Para que le llamemos sin perder su lugar, marque uno. "
         "Para esperar, permanezca en la línea.",
     },
-    "callback-number": {
-        "pt-BR": "Vamos ligar para o número",
-        "en": "We will call you at",
-        "es": "Le llamaremos al número",
-    },
     "callback-choose": {
         "pt-BR": "Para confirmar, tecle um. Para outro número, tecle dois. Para voltar à fila, tecle três.",
         "en": "To confirm, press one. For another number, press two. To go back to the queue, press three.",
@@ -188,11 +176,6 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "pt-BR": "Não podemos anotar mais pedidos agora. O seu lugar na fila continua guardado.",
         "en": "We cannot note any more calls back now. You keep your place in the queue.",
         "es": "No podemos anotar más llamadas ahora. Usted conserva su lugar en la cola.",
-    },
-    "callback-agent": {
-        "pt-BR": "Retorno ao cliente. Número com final",
-        "en": "Callback. The number ends in",
-        "es": "Devolución de llamada. El número termina en",
     },
     "callback-here": {
         "pt-BR": "Este é o retorno que você pediu. Um momento, por favor.",
@@ -243,41 +226,6 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "pt-BR": "Este botão é de outro atendente.",
         "en": "This button belongs to another agent.",
         "es": "Este botón es de otro agente.",
-    },
-    "waiting-none": {
-        "pt-BR": "Ninguém esperando.",
-        "en": "Nobody is waiting.",
-        "es": "Nadie en espera.",
-    },
-    "waiting-one": {
-        "pt-BR": "Uma pessoa esperando.",
-        "en": "One person is waiting.",
-        "es": "Una persona en espera.",
-    },
-    "waiting-many": {
-        "pt-BR": "pessoas esperando.",
-        "en": "people are waiting.",
-        "es": "personas en espera.",
-    },
-    "calls-none": {
-        "pt-BR": "Nenhuma chamada hoje.",
-        "en": "No calls today.",
-        "es": "Ninguna llamada hoy.",
-    },
-    "calls-one": {
-        "pt-BR": "Uma chamada hoje.",
-        "en": "One call today.",
-        "es": "Una llamada hoy.",
-    },
-    "calls-many": {
-        "pt-BR": "chamadas hoje.",
-        "en": "calls today.",
-        "es": "llamadas hoy.",
-    },
-    "more-than": {
-        "pt-BR": "Mais de",
-        "en": "More than",
-        "es": "Más de",
     },
     "night-closed": {
         "pt-BR": "Atendimento fechado até a próxima abertura.",
@@ -343,11 +291,6 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "pt-BR": "Não perturbe desligado.",
         "en": "Do not disturb is off.",
         "es": "No molestar desactivado.",
-    },
-    "forward-on": {
-        "pt-BR": "Suas ligações serão desviadas para",
-        "en": "Your calls are forwarded to",
-        "es": "Sus llamadas se desvían al",
     },
     "forward-off": {
         "pt-BR": "Desvio desligado.",
@@ -422,18 +365,11 @@ _ASTERISK: dict[str, dict[Language, str]] = {
     "queue-thereare": {"pt-BR": "Você é o número", "es": "Usted es el número"},
     "queue-callswaiting": {"pt-BR": "na fila de espera.", "es": "en la cola de espera."},
     "queue-thankyou": {"pt-BR": "Por favor, aguarde.", "es": "Por favor, espere."},
-    "digits/1F": {"pt-BR": "uma", "es": "una"},
-    "digits/2F": {"pt-BR": "duas"},
-    "digits/21F": {"es": "veintiuna"},
-    "digits/pt-e": {"pt-BR": "e"},
-    "digits/100E": {"pt-BR": "cento"},
-    "digits/and": {"es": "y"},
-    "digits/1M": {"es": "un"},
-    "digits/100-and": {"es": "ciento"},
 }
 _SPOKEN_AS_FIGURES: dict[Language, tuple[int, ...]] = {
-    "pt-BR": (*range(21), *range(30, 101, 10)),
-    "es": (*range(31), *range(40, 101, 10)),
+    # What SayDigits would ask for; numbers, also app_queue's, are spoken by say.conf.
+    "pt-BR": tuple(range(10)),
+    "es": tuple(range(10)),
     "en": (),
 }
 
@@ -502,6 +438,9 @@ def _own(language: Language) -> Iterator[Prompt]:
     """Our own sentences and Asterisk's words in one language."""
     for name, texts in _SENTENCES.items():
         yield Prompt(f"{FOLDER[language]}/{name}", language, texts[language])
+    for piece in all_pieces(language):
+        silences_s = (piece.lead_s, piece.pause_s)
+        yield Prompt(f"{FOLDER[language]}/{piece.path}", language, piece.text, piece.spelt, silences_s)
     for name, words in _ASTERISK.items():
         if language in words:
             yield Prompt(f"{FOLDER[language]}/asterisk/{name}", language, words[language])

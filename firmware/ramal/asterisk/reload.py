@@ -34,6 +34,7 @@ _MODULES: Mapping[str, str] = {
     "pjsip.conf": "res_pjsip",  # with lines' registrations and identifications: they are objects of the same sorcery
     "queuerules.conf": "app_queue",
     "queues.conf": "app_queue",
+    "say.conf": "app_playback",
     "extensions.conf": "pbx_config",
     "manager.conf": "manager",
 }

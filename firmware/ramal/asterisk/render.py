@@ -8,8 +8,9 @@ generation is whole), and generated contexts that only say *what* goes *where* a
 from collections.abc import Mapping
 from importlib import resources
 
-from ramal.asterisk import render_base, render_desks, render_dialplan, render_pjsip, render_queues
+from ramal.asterisk import render_base, render_desks, render_dialplan, render_pjsip, render_queues, render_spoken
 from ramal.asterisk.machine import Box
+from ramal.asterisk.prompts import spoken
 from ramal.core.office import Office
 
 __all__ = ["Box", "render"]
@@ -28,7 +29,7 @@ def render(office: Office, box: Box) -> Mapping[str, str]:
         "cdr.conf": render_base.cdr_conf(),
         "features.conf": render_base.features_conf(),
         "res_parking.conf": render_desks.parking_conf(office),
-        "musiconhold.conf": render_base.musiconhold_conf(box),
+        "musiconhold.conf": render_base.musiconhold_conf(box, office.music),
         "indications.conf": render_base.indications_conf(),
         "pjproject.conf": render_base.pjproject_conf(),
         "stasis.conf": render_base.stasis_conf(),
@@ -37,8 +38,10 @@ def render(office: Office, box: Box) -> Mapping[str, str]:
         "cli.conf": render_base.cli_conf(phone.extension for phone in office.phones),
         "ccss.conf": "[general]\n",
         "queuerules.conf": "",
+        "say.conf": render_spoken.say_conf(),
         "pjsip.conf": render_pjsip.pjsip_conf(office, box),
         "queues.conf": render_queues.queues_conf(office, box),
+        "dialplan/spoken.conf": render_spoken.spoken_contexts(spoken(office)),
         "extensions.conf": render_dialplan.extensions_conf(office, box),
     }
     for entry in sorted(resources.files("ramal.asterisk").joinpath("dialplan").iterdir(), key=lambda entry: entry.name):

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from ramal.asterisk.machine import Box
 from ramal.asterisk.tokens import token
+from ramal.core.office import Music
 
 AMI_EVENTS = (
     "FullyBooted",
@@ -186,8 +187,11 @@ pickupexten = none
 """
 
 
-def musiconhold_conf(box: Box) -> str:
-    return f"""[general]
+def musiconhold_conf(box: Box, classes: Iterable[Music]) -> str:
+    """The box's own music, and the office's classes: a class without a file is none to Asterisk, which then plays the
+    default."""
+    parts = [
+        f"""[general]
 cachertclasses = no
 
 [default]
@@ -195,6 +199,12 @@ mode = files
 directory = {box.music}
 sort = random
 """
+    ]
+    for one in classes:
+        sort = "alpha" if one.order == "in-order" else "random"
+        name = token(one.name)
+        parts.append(f"[{name}]\nmode = files\ndirectory = {box.own}/music/{name}\nsort = {sort}\n")
+    return "\n".join(parts)
 
 
 def indications_conf() -> str:

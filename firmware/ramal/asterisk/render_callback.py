@@ -108,7 +108,7 @@ def _hours(queues: tuple[Queue, ...]) -> str:
 
 def _numbers(country: str) -> str:
     """``ramal-callback-number``: the E.164 form of a national number, empty for anything else.
-    ``ramal-callback-said``: the sound files of its digits, as people of the country say them."""
+    ``ramal-callback-said``: its digits as people of the country say them."""
     code = str(phonenumbers.country_code_for_region(country))
     if country == "BR":
         rules = list(_BRAZIL)
@@ -129,9 +129,7 @@ def _numbers(country: str) -> str:
     ]
     rows += ["exten => _c!,1,Return()", "", "[ramal-callback-said]"]
     rows += [
-        f"exten => _c+{code}X.,1,Gosub(ramal-callback-files,s,1(${{EXTEN:{len(code) + 2}}}))",
-        " same => n,Return(${GOSUB_RETVAL})",
-        "exten => _c.,1,Gosub(ramal-callback-files,s,1(${FILTER(0-9,${EXTEN})}))",
-        " same => n,Return(${GOSUB_RETVAL})",
+        f"exten => _c+{code}X.,1,Return(${{FILTER(0-9,${{EXTEN:{len(code) + 2}}})}})",
+        "exten => _c.,1,Return(${FILTER(0-9,${EXTEN})})",
     ]
     return "\n".join(rows) + "\n"

@@ -31,7 +31,8 @@ def dialplan_files() -> tuple[str, ...]:
 
 def extensions_conf(office: Office, box: Box) -> str:
     """The whole file. ``clearglobalvars`` lets a changed path take effect with a reload."""
-    includes = "\n".join(f'#include "dialplan/{name}"' for name in dialplan_files())
+    names = [*dialplan_files(), "spoken.conf"]
+    includes = "\n".join(f'#include "dialplan/{name}"' for name in names)
     parts = [
         f"""[general]
 static = yes

@@ -44,7 +44,7 @@ def _queue(queue: Queue, name: str, announces: bool) -> str:
     lines = [
         f"[{token(name)}]",
         f"strategy = {_STRATEGY[queue.strategy]}",
-        "musicclass = default",
+        f"musicclass = {music_of(queue)}",
         f"timeout = {queue.ring_s}",
         f"retry = {queue.retry_s}",
         "timeoutpriority = app",
@@ -64,6 +64,11 @@ def _queue(queue: Queue, name: str, announces: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
+def music_of(queue: Queue) -> str:
+    """Asterisk's name of what is heard while waiting in a queue."""
+    return token(queue.music) or "default"
+
+
 def _own(name: str, office: Office) -> str:
     """An agent's own queue: callers wait there for this agent alone, a single ring long."""
     agent = next(agent for agent in office.agents if agent.member == name)
@@ -71,7 +76,7 @@ def _own(name: str, office: Office) -> str:
     lines = [
         f"[{token(name)}]",
         "strategy = ringall",
-        "musicclass = default",
+        f"musicclass = {music_of(queues[0])}",
         f"timeout = {max(queue.sticky_s or queue.ring_s for queue in queues)}",
         "retry = 1",
         "timeoutpriority = app",

@@ -1,6 +1,7 @@
 """Queues, agents and voicemail as destinations: a queue's settings are arguments to ``dialplan/queue.conf``. Pure."""
 
 from ramal.asterisk.goto import goto
+from ramal.asterisk.render_queues import music_of
 from ramal.asterisk.render_routes import queue_opening
 from ramal.asterisk.tokens import token
 from ramal.core.destination import Destination
@@ -41,9 +42,12 @@ def _queue(queue: Queue, office: Office) -> list[str]:
         queue.ring_s,
     )
     no_agent = queue.no_agent or queue.overflow
+    # For the hold of the talk too; and taken back where an earlier queue had another.
+    music = any(each.music for each in office.queues)
     return [
         f"exten => {name},1,NoOp()",
         *queue_opening(queue),
+        *([f" same => n,Set(CHANNEL(musicclass)={music_of(queue)})"] if music else ()),
         f" same => n,Gosub(ramal-join,s,1({name},{queue.answer_within_s},{queue.priority}))",
         f" same => n,Set(RAMAL_AHEAD=$[0 + {' + '.join(waiting)}])",
         f" same => n,Gosub(ramal-queue,s,1({','.join(map(str, settings))}))",

@@ -6,13 +6,15 @@ sentence. ``speak`` makes what is missing; ``Sets`` keeps all that the machine s
 at once: a new voice speaks into a folder of its own, and only a whole set is ever put in force.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,7 @@ from ramal.asterisk.voices import Argv, Espeak, SpeechFailed, Voices
 __all__ = ["Argv", "Sets", "SpeechFailed", "lay_fallbacks", "speak"]
 
 _LEAD_S = 0.15  # a phone loses the first moments while its speaker opens
+_CUT = [*("silence", "1", "0.005", "0.4%", "reverse") * 2]  # of both ends: a voice rests after every text
 VERSION = 1
 """Counted up when the treatment of the sound changes, so that every prompt is made anew."""
 INDEX = ".made"
@@ -94,26 +97,32 @@ class Sets:
         by espeak-ng, which is quick); how many were made. SpeechFailed: the others are there. Another voice for all
         of them is ``renew``'s."""
         wanted = list(prompts)
-        folder = self._in_force()
-        try:
-            if folder is None:
-                folder = self._next()
-                folder.mkdir(parents=True, exist_ok=True)
-                try:
-                    return speak(wanted, folder, self.argv, progress)
-                finally:
-                    self._point(folder)
-            known = _index(folder / INDEX)
-            lacking = [prompt for prompt in wanted if not _is_said(known, prompt, folder)]
-            return speak(lacking, folder, self.argv, progress, self.voices)
-        finally:
-            self.sounds.settle_all(prompt.path for prompt in wanted)
+        with self._turn():
+            folder = self._in_force()
+            try:
+                if folder is None:
+                    folder = self._next()
+                    folder.mkdir(parents=True, exist_ok=True)
+                    try:
+                        return speak(wanted, folder, self.argv, progress)
+                    finally:
+                        self._point(folder)
+                known = _index(folder / INDEX)
+                lacking = [prompt for prompt in wanted if not _is_said(known, prompt, folder)]
+                return speak(lacking, folder, self.argv, progress, self.voices)
+            finally:
+                self.sounds.settle_all(prompt.path for prompt in wanted)
 
     def stale(self, prompts: Iterable[Prompt]) -> bool:
-        """Whether another voice than the set's is wanted now."""
+        """Whether the set in force says something in another voice than is wanted now. What it does not say at all is
+        the business of ``ready``."""
         folder = self._in_force()
-        made = _index(folder / INDEX) if folder else {}
-        return folder is None or any(not _is_made(made, prompt, self.voices, folder) for prompt in prompts)
+        if folder is None:
+            return False
+        made = _index(folder / INDEX)
+        return any(
+            _is_said(made, prompt, folder) and not _is_made(made, prompt, self.voices, folder) for prompt in prompts
+        )
 
     def renew(self, prompts: Iterable[Prompt], ended: Callable[[], bool] = lambda: False) -> int:
         """Speak all of ``prompts`` into a new set by the voices of now and put it in force; how many were made.
@@ -129,10 +138,11 @@ class Sets:
         made = speak(wanted, folder, self.argv, None, self.voices, ended)
         if ended():
             return made
-        self._point(folder)
-        self.sounds.settle_all(prompt.path for prompt in wanted)
-        if before is not None and before != folder:
-            shutil.rmtree(before, ignore_errors=True)
+        with self._turn():
+            self._point(folder)
+            self.sounds.settle_all(prompt.path for prompt in wanted)
+            if before is not None and before != folder:
+                shutil.rmtree(before, ignore_errors=True)
         return made
 
     def spoken_by(self, path: str) -> str:
@@ -144,6 +154,14 @@ class Sets:
         folder = self._in_force()
         made = _index(folder / INDEX) if folder else {}
         return {path: digest.partition(" ")[2] for path, digest in made.items()}
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One at a time changes the set in force, also another process."""
+        self.sounds.prompts.mkdir(parents=True, exist_ok=True)
+        with (self.sounds.prompts / ".turn").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def _take_over(self, before: Path, folder: Path, wanted: list[Prompt]) -> None:
         """What the wanted voice said already is linked, not said again."""
@@ -196,8 +214,10 @@ def _make(prompt: Prompt, folder: Path, argv: Argv, voices: Voices) -> str:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".speak-", dir=folder) as scratch:
         raw, wav = Path(scratch, "raw.wav"), Path(scratch, "out.wav")
-        by = voices.speak(prompt.text, prompt.language, raw)
-        shaping = ["-r", "8000", "-c", "1", "-b", "16", str(wav), "norm", "-4", "pad", str(_LEAD_S), "0.05"]
+        by = voices.speak(prompt.spelt or prompt.text, prompt.language, raw)
+        cut = [] if prompt.within is None else _CUT
+        pad = [f"{silence_s:g}" for silence_s in prompt.within or (_LEAD_S, 0.05)]
+        shaping = ["-r", "8000", "-c", "1", "-b", "16", str(wav), "norm", "-4", *cut, "pad", *pad]
         _run(argv("sox", ["-V1", "-t", "wav", str(raw), *shaping], [folder]), prompt)
         with wav.open("rb") as file:
             os.fsync(file.fileno())
@@ -230,7 +250,8 @@ def _is_said(made: dict[str, str], prompt: Prompt, folder: Path) -> bool:
 
 
 def _text_digest(prompt: Prompt) -> str:
-    return hashlib.sha256(f"{VERSION}\n{prompt.language}\n{prompt.text}".encode()).hexdigest()[:20]
+    piece = "" if prompt.within is None else f"\n{prompt.spelt}\n{prompt.within}"
+    return hashlib.sha256(f"{VERSION}\n{prompt.language}\n{prompt.text}{piece}".encode()).hexdigest()[:20]
 
 
 def _digest(prompt: Prompt, voices: Voices) -> str:

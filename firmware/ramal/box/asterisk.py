@@ -61,6 +61,7 @@ def lay_data(home: Home, peers: Peers) -> None:
         words.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
             (words / "beep.wav").symlink_to(english / "beep.wav")
+        _link(words / "say", home.prompts / language / "say")  # where say.conf finds the pieces of numbers
         _link(home.asterisk_data / "sounds" / language, words)
     # Where a language lacks a word of Asterisk's own, the English one is heard: a figure must never be left out.
     for name in ("digits", *(f"{word}.wav" for word in _ENGLISH)):

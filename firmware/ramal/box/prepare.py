@@ -15,11 +15,11 @@ from pathlib import Path
 import argon2
 
 from ramal.asterisk.apply import apply
-from ramal.asterisk.own_sounds import OwnSounds
+from ramal.asterisk.programs import argv_of, sets_of
 from ramal.asterisk.prompt_lint import Fault, in_folder
 from ramal.asterisk.prompts import Prompt, fallbacks, needed
 from ramal.asterisk.render import render
-from ramal.asterisk.speak import Argv, Sets, SpeechFailed, lay_fallbacks, speak
+from ramal.asterisk.speak import SpeechFailed, lay_fallbacks, speak
 from ramal.asterisk.voices import voices
 from ramal.box.asterisk import box_of
 from ramal.box.home import Home, Settings, reached_at, write_whole
@@ -69,6 +69,8 @@ def generation(home: Home, in_force: Settings, peers: Peers, made: Office, say: 
         prompts(home, peers, made, say)
     except SpeechFailed as error:
         say(f"{error} Calls work without it.")
+    for music in made.music:  # or Asterisk would complain
+        (home.own_music / music.name).mkdir(parents=True, exist_ok=True)
     apply(render(made, box_of(home, in_force, peers)), home.etc, None)
 
 
@@ -81,7 +83,7 @@ def prompts(home: Home, peers: Peers, made: Office, say: Say) -> None:
         if done == of or done % 25 == 0:
             say(f"Speaking prompts: {done} of {of}.")
 
-    machine = sets(home, peers)
+    machine = sets_of(home.prompts, home.own_prompts, home.voices, peers)
     lay_fallbacks(fallbacks(made), home.prompts)
     for fault in in_folder(made, home.prompts):
         machine.sounds.discard(fault.prompt.path)
@@ -97,23 +99,10 @@ def mended(home: Home, peers: Peers, made: Office, say: Say) -> tuple[Fault, ...
     return in_folder(made, home.prompts)
 
 
-def sets(home: Home, peers: Peers) -> Sets:
-    """What the machine says in this home, by the voices it has now."""
-    argv = _argv(peers)
-    return Sets(OwnSounds(home.prompts, home.own_prompts), argv, voices(home.voices, argv))
-
-
 def say(home: Home, peers: Peers, wanted: Sequence[Prompt], folder: Path) -> int:
     """Speak prompts into a folder of their own; how many were made."""
-    argv = _argv(peers)
+    argv = argv_of(peers)
     return speak(wanted, folder, argv, voices=voices(home.voices, argv))
-
-
-def _argv(peers: Peers) -> Argv:
-    def argv(program: str, arguments: Sequence[str], folders: Sequence[Path]) -> list[str]:
-        return peers.argv(program, *arguments, binds=list(folders))
-
-    return argv
 
 
 def owner(home: Home) -> str | None:

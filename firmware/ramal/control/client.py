@@ -3,11 +3,12 @@
 Law: asking never hangs (every step has a time limit) and never fails with anything but ``DaemonDown`` or ``Refused``.
 """
 
+import base64
 import socket
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ramal.control import address, protocol
 from ramal.errors import RamalError
@@ -17,6 +18,8 @@ STILL_WORKS = "Calls go on: callers wait, phones ring, recordings are made."
 PART = 150_000
 """Characters of a file in one request, however they are escaped on the way."""
 PARTS_TIMEOUT_S = 120.0
+SOUND_PIECE = 600_000
+"""Bytes of a sound in one request, before base64."""
 
 
 class DaemonDown(RamalError):
@@ -65,6 +68,19 @@ def send_contacts(control: Control, csv: str, file: str, who: str) -> dict[str, 
         answer = control.ask("contact.import", PARTS_TIMEOUT_S, **given, csv=part, more=True, **{"import": token})
         token = str(answer["import"])
     return control.ask("contact.import", PARTS_TIMEOUT_S, **given, csv=parts[-1], **{"import": token})
+
+
+def send_sound(control: Control, file: BinaryIO, who: str) -> str:
+    """Send a file of sound in pieces; the name by which ``prompts.replace`` and ``music.add`` find it. Refused when it
+    is too large."""
+    upload, at = "", 0
+    while piece := file.read(SOUND_PIECE):
+        data = base64.b64encode(piece).decode()
+        answer = control.ask("sound.piece", PARTS_TIMEOUT_S, who=who, upload=upload, at=at, data=data)
+        upload, at = str(answer["upload"]), int(answer["bytes"])
+    if not upload:
+        upload = str(control.ask("sound.piece", PARTS_TIMEOUT_S, who=who, data="")["upload"])
+    return upload
 
 
 def _ask(connection: socket.socket, line: bytes, deadline: float, timeout_s: float) -> bytes:

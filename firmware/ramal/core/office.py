@@ -19,6 +19,7 @@ Callback = Literal["no", "agent-first", "customer-first"]
 DialOut = Literal["no", "national", "international"]
 Measure = Literal["longest-wait", "callers-waiting", "service-level", "no-agent"]
 MailSecurity = Literal["starttls", "tls", "none"]
+MusicOrder = Literal["random", "in-order"]
 PhoneModel = Literal["yealink", "grandstream-grp", "grandstream-gxp", "fanvil", "snom"]
 
 
@@ -172,6 +173,16 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True)
+class Music:
+    """A class of music on hold: the sounds that people brought for it in the page, ``order`` random or as their names
+    sort. One without any sound yet is the box's own music."""
+
+    name: str
+    title: str = ""
+    order: MusicOrder = "random"
+
+
+@dataclass(frozen=True, slots=True)
 class PauseReason:
     """Why an agent pauses: ``*47`` and ``key``. ``title`` is shown and spoken; ``max_min`` 0 = no limit, else a
     sentence and the lamp remind. ``productive`` time counts as work (training, back office)."""
@@ -240,6 +251,8 @@ class Queue:
     callback_hours: str = ""
     extension: str = ""
     whisper: bool = True
+    music: str = ""
+    """What is heard while waiting and on hold; empty = the box's own."""
     dispositions: tuple[Disposition, ...] = ()
 
 
@@ -348,6 +361,7 @@ class Office:
     hours: tuple[Hours, ...] = ()
     holidays: tuple[Holiday, ...] = ()
     pauses: tuple[PauseReason, ...] = ()
+    music: tuple[Music, ...] = ()
     alarms: tuple[Alarm, ...] = ()
     mail: tuple[Mail, ...] = ()
     """One at most."""

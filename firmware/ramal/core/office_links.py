@@ -13,7 +13,7 @@ from ramal.core.destination import Destination, Kind
 from ramal.core.office_needs import lacks
 from ramal.core.office_problems import Ledger
 from ramal.core.office_rows import ANY, Row, Rows
-from ramal.core.office_tables import AGENT, HOURS, LINE, LISTS, MENU, NUMBER, PHONE, QUEUE, Table
+from ramal.core.office_tables import AGENT, HOURS, LINE, LISTS, MENU, MUSIC, NUMBER, PHONE, QUEUE, Table
 from ramal.core.office_takes import BAD, like
 from ramal.core.office_where import Path
 
@@ -50,6 +50,7 @@ def check(rows: Rows, ledger: Ledger) -> None:
     for row in rows["queue"]:
         _named(rows, HOURS, row, "hours", ledger)
         _named(rows, HOURS, row, "callback_hours", ledger)
+        _named(rows, MUSIC, row, "music", ledger)
     for row in rows["agent"]:
         _named(rows, PHONE, row, "phone", ledger)
         for place, membership in enumerate(row.values.get("queues", ())):

@@ -22,6 +22,8 @@ from ramal.core.office import (
     MailSecurity,
     Measure,
     Menu,
+    Music,
+    MusicOrder,
     Number,
     Office,
     PauseReason,
@@ -219,6 +221,20 @@ PAUSE = Table(
     ),
 )
 
+MUSIC = Table(
+    "music",
+    "music",
+    Music,
+    "name",
+    "the music",
+    50,
+    (
+        Setting("name", take.name, 'name = "calm"', required=True),
+        Setting("title", take.text(60), 'title = "Música calma"'),
+        Setting("order", take.choice(*get_args(MusicOrder)), 'order = "in-order"'),
+    ),
+)
+
 QUEUE = Table(
     "queue",
     "queues",
@@ -261,6 +277,7 @@ QUEUE = Table(
         Setting("callback_hours", take.reference, 'callback_hours = "shop"'),
         Setting("extension", take.no_extension, 'extension = "601"'),
         Setting("whisper", take.boolean, "whisper = false"),
+        Setting("music", take.reference, 'music = "calm"'),
         Setting(
             "dispositions", part.dispositions, 'dispositions = { 1 = "sold: Vendido", 2 = "again: Ligar de novo" }'
         ),
@@ -331,5 +348,5 @@ MAIL = Table(
     ),
 )
 
-LISTS = (LINE, HOLIDAY, HOURS, NUMBER, PHONE, PAUSE, AGENT, QUEUE, MENU, ALARM, MAIL)
+LISTS = (LINE, HOLIDAY, HOURS, NUMBER, PHONE, PAUSE, AGENT, MUSIC, QUEUE, MENU, ALARM, MAIL)
 """Every ``[[table]]``, in the order of a written file. What there is once at most is written ``[table]``."""

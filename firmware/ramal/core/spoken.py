@@ -1,9 +1,9 @@
 """What is spoken with a value in it: a sentence of the catalogue and its variables become pieces and a text.
 
 Law: pure. A sentence is an id and its variables; in each language it is a row of pieces (``[wait-about]``, a whole
-phrase) and of values (``{high:minute}``, spoken by a grammar of ``spoken_rules``). The dialplan says the same sentences by the
-same rules (``asterisk.render_spoken``), so a text checked here is what a caller hears. Sentences without a variable are
-one file each and live in ``asterisk.prompts``.
+phrase) and of values (``{high:minute}``, spoken by a grammar of ``spoken_rules``). The dialplan says the same sentences
+by the same rules (``asterisk.render_spoken``), so a text checked here is what a caller hears. Sentences without a
+variable are one file each and live in ``asterisk.prompts``.
 
 Adding one: phrases into ``_PHRASES``, the row into ``SENTENCES``; then ``Gosub(ramal-tell,<id>,1(value,…))`` says it.
 """
@@ -32,12 +32,13 @@ class CannotSay(RamalError):
 @dataclass(frozen=True, slots=True)
 class Piece:
     """One file. ``path``: below the language's folder, without suffix. ``text``: the words. ``spelt``: what a voice is
-    given to say them right in the middle of a sentence. ``pause_s``: silence after it."""
+    given to say them right in the middle of a sentence. ``lead_s``, ``pause_s``: silence before and after it."""
 
     path: str
     text: str
     spelt: str
-    pause_s: float = 0.02
+    lead_s: float
+    pause_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,19 +125,26 @@ _PHRASES: dict[str, dict[Language, str]] = {
 _SPELT: dict[Language, tuple[tuple[str, str], ...]] = {"pt-BR": ((r"\be$", "i"),), "en": (), "es": ()}
 _ENDS = re.compile(r"(o\d|[a-z-]+-[1n]$|am$|pm$|noon$|midnight$)")
 """Pieces that often end a sentence: the voice may fall. All others go on: a comma keeps it up."""
+_LEAD_S = 0.15  # before what begins a sentence: a phone loses the first moments while its speaker opens
+_NEAR_S = 0.02
 _GROUP_PAUSE_S = 0.22
 
 
 def all_pieces(language: Language) -> Iterator[Piece]:
     """Every file a sentence with a value can ask for in one language; none twice."""
+    first = {row_of(entry, language)[0][0] for entry in SENTENCES.values()}
+    first |= {phrase for entry in SENTENCES.values() for _, phrase in entry.only}
     for name, texts in _PHRASES.items():
-        yield Piece(name, texts[language], texts[language])
+        text = texts[language]
+        goes_on = "" if text.endswith(".") else ","
+        yield Piece(name, text, text + goes_on, _LEAD_S if name in first else _NEAR_S, _NEAR_S)
     for name, text in words(language).items():
         spelt = text
         for pattern, instead in _SPELT[language]:
             spelt = re.sub(pattern, instead, spelt)
         goes_on = "" if _ENDS.match(name) else ","
-        yield Piece(f"{FOLDER}/{name}", text, spelt + goes_on, _GROUP_PAUSE_S if name[0] == "g" else 0.02)
+        pause_s = _GROUP_PAUSE_S if name[0] == "g" else _NEAR_S
+        yield Piece(f"{FOLDER}/{name}", text, spelt + goes_on, _NEAR_S, pause_s)
 
 
 def say(language: Language, grammar: str, value: Value) -> Said:
@@ -197,7 +205,7 @@ def key_of(grammar: str, value: Value) -> str:
 
 
 def pieces(language: Language, grammar: str, key: str) -> tuple[str, ...]:
-    """The names of the pieces (``words``) for the digits ``key``. CannotSay when no rule fits, or there is no grammar."""
+    """The names of the pieces (``words``) for the digits ``key``. CannotSay when no rule fits, or it is no grammar."""
     return (_pieces_kept if len(key) <= 3 else _pieces)(language, grammar, key)
 
 

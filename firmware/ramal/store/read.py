@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ramal.core.callback_history import Callback as Callback
+from ramal.core.chain import Head as Head
 from ramal.core.history import Category, Direction, Part, Step, call_key, first_key
 from ramal.core.timeline import timeline
-from ramal.store import callbacks, returns
+from ramal.store import callbacks, returns, seals
 from ramal.store.agent_days import AgentDay as AgentDay
 from ramal.store.agent_days import agents_today as agents_today
 from ramal.store.callers import Before as Before
@@ -48,6 +49,7 @@ from ramal.store.returns import Missed as Missed
 from ramal.store.screens import Screen as Screen
 from ramal.store.screens import screen_of as screen_of
 from ramal.store.screens import screens as screens
+from ramal.store.seals import Check as Check
 from ramal.store.settings import SettingsUnreadable as SettingsUnreadable
 from ramal.store.settings import load as load
 from ramal.store.supervision import AuditPage as AuditPage
@@ -58,7 +60,10 @@ from ramal.store.supervision import listeners
 
 KEY_SLACK_MS = 5000
 """A call's own begin is its first event; its key is the second its channel was made in, which is a moment earlier."""
-_RECORDING = "id, kind, path, started_ms, duration_ms, bytes, sha256, state"
+_RECORDING = (
+    "r.id, r.kind, r.path, r.started_ms, r.duration_ms, r.bytes, r.sha256, r.state, s.peak_db, s.rms_db, s.gone_ms,"
+    " s.gone_why FROM recording r LEFT JOIN sound s ON s.recording = r.id"
+)
 _USER = "name, role, password_hash, must_change, created_ms, epoch, agent"
 
 RecordingState = Literal["writing", "ready", "short", "missing", "damaged"]
@@ -77,6 +82,12 @@ class Recording:
     bytes: int | None
     sha256: str
     state: RecordingState
+    peak_db: float = 0.0
+    rms_db: float = 0.0
+    """dBFS, once it is kept (store.sounds); 0.0 before."""
+    gone_ms: int | None = None
+    gone_why: str = ""
+    """When and why its file was removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +128,7 @@ def call(db: sqlite3.Connection, call_id: str) -> CallDetail | None:
     (restarted_ms,) = db.execute("SELECT min(at_ms) FROM restart WHERE at_ms > ?", (last_ms,)).fetchone()
     steps = _with_decisions(db, row[0], timeline(replace(journal, restarted_ms=restarted_ms)))
     rows = db.execute(
-        f"SELECT {_RECORDING} FROM recording WHERE id BETWEEN ? AND ? ORDER BY started_ms, id",
+        f"SELECT {_RECORDING} WHERE r.id BETWEEN ? AND ? ORDER BY r.started_ms, r.id",
         (row[0] * TAKES, row[0] * TAKES + TAKES - 1),
     )
     shown = call_row(row)
@@ -173,11 +184,16 @@ def running(db: sqlite3.Connection) -> int:
 
 def recording(db: sqlite3.Connection, recording_id: int) -> Recording | None:
     """One recording by its id."""
-    row = db.execute(f"SELECT {_RECORDING} FROM recording WHERE id = ?", (recording_id,)).fetchone()
+    row = db.execute(f"SELECT {_RECORDING} WHERE r.id = ?", (recording_id,)).fetchone()
     if row is None:
         return None
     owner = db.execute("SELECT id FROM call WHERE key = ?", (recording_id // TAKES,)).fetchone()
     return _recording(row, owner[0] if owner else "")
+
+
+def seal(db: sqlite3.Connection) -> tuple[Head | None, Head | None, Check | None]:
+    """The head of the recordings' catalogue, that of its last day, and the last verification."""
+    return seals.head(db), seals.day_head(db), seals.last_check(db)
 
 
 def missed_calls(
@@ -214,8 +230,11 @@ def users(db: sqlite3.Connection) -> tuple[User, ...]:
 
 
 def _recording(row: Sequence[Any], call_id: str) -> Recording:
-    number, kind, path, started_ms, duration_ms, size, sha256, state = row
-    return Recording(number, call_id, kind, path, started_ms, duration_ms, size, sha256.hex() if sha256 else "", state)
+    number, kind, path, started_ms, duration_ms, size, sha256, state, peak_db, rms_db, gone_ms, gone_why = row
+    return Recording(
+        *(number, call_id, kind, path, started_ms, duration_ms, size, sha256.hex() if sha256 else "", state),
+        *(peak_db or 0.0, rms_db or 0.0, gone_ms, gone_why or ""),
+    )
 
 
 def _user(row: Sequence[Any]) -> User:

@@ -66,4 +66,32 @@ THIRD = (
         head TEXT NOT NULL
     ) STRICT
     """,
+    # Which sound was chosen for a sentence of the office, one row a choice (ops.prompts). version: its file's name
+    # below own/prompts/<path>, '' = the machine's voice. The files are the truth of what is heard; these rows are who
+    # and when, and what "undo" goes back to: undone = 1 was taken back.
+    """
+    CREATE TABLE prompt_choice (
+        id INTEGER PRIMARY KEY,
+        path TEXT NOT NULL,
+        at_ms INTEGER NOT NULL,
+        who TEXT NOT NULL,
+        how TEXT NOT NULL CHECK (how IN ('phone', 'upload', 'machine', 'again', 'found')),
+        version TEXT NOT NULL,
+        note TEXT NOT NULL,
+        undone INTEGER NOT NULL DEFAULT 0 CHECK (undone IN (0, 1))
+    ) STRICT
+    """,
+    "CREATE INDEX prompt_choice_path ON prompt_choice (path, at_ms)",
+    # Music on hold that people brought: files below own/music/<class>. title: the name it came with.
+    """
+    CREATE TABLE music_file (
+        class TEXT NOT NULL,
+        file TEXT NOT NULL,
+        at_ms INTEGER NOT NULL,
+        who TEXT NOT NULL,
+        title TEXT NOT NULL,
+        duration_ms INTEGER NOT NULL,
+        PRIMARY KEY (class, file)
+    ) STRICT, WITHOUT ROWID
+    """,
 )

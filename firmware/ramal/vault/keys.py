@@ -66,7 +66,7 @@ def parse(data: bytes) -> Keyring:
     damaged: list[int] = []
     current: Key | None = None
     for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), start=1):
-        if not line.strip() or line.startswith("#"):
+        if not line.strip() or (line.startswith("#") and line.isprintable()):
             continue
         key = _key(line)
         if key is None:
@@ -102,12 +102,18 @@ def obtain(home: Home, used: Iterable[str], now_ms: int) -> Key:
     return add_new(home, now_ms)
 
 
-def add_new(home: Home, now_ms: int) -> Key:
-    """Make a key and use it from now on; older ones stay. KeysUnusable while the file is damaged."""
+def add_new(home: Home, now_ms: int, lost: bool = False) -> Key:
+    """Make a key and use it from now on; older ones stay. KeysUnusable while the file is damaged, unless the owner says
+    that what is damaged is ``lost``: the damaged file is then kept beside it."""
     key = key_of(secrets.token_bytes(32), now_ms)
     ring = load(home)
+    if ring.damaged and not lost:
+        raise KeysUnusable(
+            f"{home.recordings_key} is damaged. Nothing was changed. Import the exported keys first: ramal recordings "
+            "key import FILE. Only if there is no export: ramal recordings key new --lost"
+        )
     if ring.damaged:
-        raise KeysUnusable(f"{home.recordings_key} is damaged. Nothing was changed. Import the exported keys first.")
+        _aside(home)
     _write(home, [*ring.keys.values(), key])
     note_used(home, (key.id,))
     return key
@@ -124,9 +130,7 @@ def merge(home: Home, data: bytes) -> tuple[int, Keyring]:
     new = [key for key_id, key in given.keys.items() if key_id not in ring.keys]
     current = ring.current or given.current
     if ring.damaged:
-        aside = home.recordings_key.with_name(f"{home.recordings_key.name}.damaged")
-        with contextlib.suppress(FileExistsError):
-            os.link(home.recordings_key, aside)
+        _aside(home)
     ordered = [key for key in (*new, *ring.keys.values()) if current is None or key.id != current.id]
     if new or ring.damaged:
         _write(home, [*ordered, *([current] if current else [])])
@@ -150,6 +154,13 @@ def note_used(home: Home, ids: Iterable[str]) -> None:
     known = _noted(home)
     if wanted := [key_id for key_id in ids if key_id not in known]:
         _whole(home.recordings_work / "keys", "".join(f"{key_id}\n" for key_id in [*sorted(known), *wanted]))
+
+
+def _aside(home: Home) -> None:
+    """Keep a damaged file of keys: some of its bytes may be what opens a recording one day."""
+    aside = home.recordings_key.with_name(f"{home.recordings_key.name}.damaged")
+    with contextlib.suppress(FileExistsError):
+        os.link(home.recordings_key, aside)
 
 
 def _noted(home: Home) -> frozenset[str]:

@@ -6,6 +6,7 @@ from ramal_web.i18n import gettext
 LOOK = {
     "session": "door",
     "recording": "disc",
+    "recordings": "disc",
     "phone": "phone",
     "agent": "pause",
     "spy": "ear",
@@ -32,6 +33,10 @@ def say(what: str) -> str:
     return {
         "session.started": gettext("Signed in to the page"),
         "recording.played": gettext("Played a recording"),
+        "recordings.verify": gettext("Had the recordings checked"),
+        "recordings.key-exported": gettext("Exported the key of the recordings"),
+        "recordings.key-imported": gettext("Brought a key of recordings"),
+        "recordings.key-made": gettext("Made a new key for recordings"),
         "phone.listen": gettext("Listened to a call"),
         "phone.whisper": gettext("Whispered to an agent"),
         "phone.barge": gettext("Joined a call"),

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 from ramal.control.client import Control, DaemonDown, Refused
 from ramal.core.history import RECEIVED, Step
 from ramal.store.read import CallRow
+from ramal.vault.sound import NoSound, gain_db
 from ramal_web.calls import audio
 from ramal_web.calls import words as call_words
 from ramal_web.calls.heard import Heard
@@ -60,6 +61,7 @@ def one(call_id: str) -> str:
         notes=history().notes(detail.call.id),
         say=say,
         call_words=call_words,
+        gain_db=gain_db,
     )
 
 
@@ -69,13 +71,13 @@ def recording(recording_id: int) -> Response:
     found = history().recording(recording_id) if recording_id < 1 << 63 else None
     if found is None or found.state == "writing":
         abort(404)
-    settings = current_app.config["RAMAL"]
-    path = audio.inside(settings.root, settings.recordings, found.path)
-    if path is None:
+    try:
+        sound = history().sound(current_app.config["RAMAL"].home, recording_id)
+    except NoSound:
         abort(404)
     if request.method == "GET":
         _listened(recording_id, found.call_id)
-    return audio.answer(path, found, as_file="download" in request.args)
+    return audio.answer(sound, found, as_file="download" in request.args)
 
 
 def _noted(steps: tuple[Step, ...], say: call_words.Speaker) -> str:

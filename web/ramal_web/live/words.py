@@ -136,6 +136,16 @@ def warning(warned: Warning) -> str:
                 "%(num)s recordings of the last day are shorter than their calls.",
                 int(args.get("count", 0)),
             )
+        case "recordings-unkept":
+            return unkept(str(args.get("reason", "")), int(args.get("count", 0)))
+        case "seals-broken":
+            return ngettext(
+                "The last check of the recordings found %(num)s thing that is not as it was sealed. See “Seal of the "
+                "recordings”.",
+                "The last check of the recordings found %(num)s things that are not as they were sealed. See “Seal of "
+                "the recordings”.",
+                int(args.get("count", 0)),
+            )
         case "history-behind":
             return gettext("The history is catching up: the newest calls appear a little later. Nothing is lost.")
         case "daemon-restarting":
@@ -158,6 +168,29 @@ def warning(warned: Warning) -> str:
         case code if code.startswith(ALARM):
             return _alarm(code.removeprefix(ALARM), args)
     return gettext("Something is amiss: %(code)s. The log says more.", code=warned.code)
+
+
+def unkept(reason: str, count: int) -> str:
+    """Why recordings stay plain wav files."""
+    match reason:
+        case "key":
+            return gettext(
+                "The key of the recordings is missing or damaged: new ones stay unencrypted, old ones cannot be "
+                "played. Put the exported key back: ramal recordings key import FILE"
+            )
+        case "encoder":
+            return gettext(
+                "Recordings stay large wav files: the program that makes them small does not work. The log says why."
+            )
+        case "room":
+            return gettext("Recordings stay large wav files: the disk has no room left to make them small.")
+        case "disk":
+            return gettext("Recordings stay large wav files: the disk or the database refuses. The log says why.")
+    return ngettext(
+        "%(num)s recording stays a wav file: it could not be made small without loss. It can be played.",
+        "%(num)s recordings stay wav files: they could not be made small without loss. They can be played.",
+        count,
+    )
 
 
 def _alarm(name: str, args: Mapping[str, Any]) -> str:

@@ -57,6 +57,7 @@
     lost(status === 0 || status >= 500);
   });
 
+  document.addEventListener("click", (event) => { if (event.target.closest("[data-print]")) print(); });
   document.addEventListener("click", (event) => {
     const choice = event.target.closest("[data-theme-choice]");
     if (choice) {

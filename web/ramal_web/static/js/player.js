@@ -5,6 +5,19 @@ for (const player of document.querySelectorAll("[data-player]")) {
   const audio = player.querySelector("audio");
   const broken = player.querySelector("[data-broken]");
 
+  // Played as loud as any other recording, by the browser: the file stays as it is.
+  const gain = Number(player.dataset.gain);
+  let sound = null;
+  audio.addEventListener("play", () => {
+    if (!sound && Math.abs(gain) >= 1 && window.AudioContext) {
+      sound = new AudioContext();
+      const louder = sound.createGain();
+      louder.gain.value = 10 ** (gain / 20);
+      sound.createMediaElementSource(audio).connect(louder).connect(sound.destination);
+    }
+    if (sound && sound.state === "suspended") sound.resume();
+  });
+
   // Before the first play nothing is loaded: a place in the future is kept until the length is known.
   const go = (seconds) => {
     const place = () => { audio.currentTime = Math.max(0, Math.min(seconds, audio.duration || seconds)); };

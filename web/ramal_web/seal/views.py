@@ -1,0 +1,69 @@
+"""``/seal``: the head of the recordings' catalogue, for paper, and the last verification; asking for another one."""
+
+import json
+from typing import Any
+
+from flask import Blueprint, render_template
+from werkzeug.wrappers import Response
+
+from ramal.store.read import Check
+from ramal_web.asking import NotDone, ask
+from ramal_web.history import history, office
+from ramal_web.i18n import gettext
+from ramal_web.security import only, passive
+from ramal_web.told import not_done, told
+
+blueprint = Blueprint("seal", __name__)
+ROLES = ("owner", "supervisor")
+FOUND_MAX = 50
+
+
+@blueprint.get("/seal")
+@only(*ROLES)
+def index() -> str:
+    head, day, check = history().seal()
+    return render_template(
+        "seal/index.html",
+        head=head,
+        day=day,
+        check=check,
+        found=_found(check),
+        running=_running(),
+        command=f"ramal recordings verify --head {head.text}" if head else "",
+        office_name=office().name,
+    )
+
+
+@blueprint.get("/seal/progress")
+@only(*ROLES)
+@passive
+def progress() -> str:
+    return render_template("seal/progress.html", running=_running())
+
+
+@blueprint.post("/seal")
+@only(*ROLES)
+def verify() -> Response:
+    try:
+        ask("recordings.verify")
+        ask("audit", what="recordings.verify")
+    except NotDone as problem:
+        return not_done(problem, "/seal")
+    return told(gettext("The recordings are being checked. It may take a while, and waits while people call."), "/seal")
+
+
+def _running() -> dict[str, Any] | None:
+    try:
+        told_of = ask("recordings.verifying")
+    except NotDone:
+        return None
+    return told_of if told_of.get("running") else None
+
+
+def _found(check: Check | None) -> list[dict[str, str]]:
+    """What the last verification found, at most ``FOUND_MAX``; the words are the verification's own."""
+    try:
+        rows = json.loads(check.found) if check is not None else []
+    except ValueError:
+        rows = []
+    return [{key: str(row.get(key, "")) for key in ("kind", "where", "what")} for row in rows[:FOUND_MAX]]
