@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ramal.vault.cipher import FILE_ID_BYTES, HEADER_BYTES, PIECE, TAG, Key, Sealer, SealBroken, Unsealer
+from ramal.vault.cipher import FILE_ID_BYTES, HEADER_BYTES, PIECE, TAG, Key, SealBroken, Sealer, Unsealer
 from ramal.vault.keys import key_of
 
 KEY = key_of(bytes(range(32)), 0)
@@ -50,7 +50,7 @@ OPENED = unsealed(sealed(DATA))
 @pytest.mark.parametrize("size", [0, 5, PIECE, 2 * PIECE + 5])
 def test_a_changed_byte_anywhere_is_found(size: int) -> None:
     whole = sealed(os.urandom(size))
-    places = {*range(0, HEADER_BYTES), *range(HEADER_BYTES, len(whole), 4999), len(whole) - 1}
+    places = {*range(HEADER_BYTES), *range(HEADER_BYTES, len(whole), 4999), len(whole) - 1}
     for place in places:
         changed = bytearray(whole)
         changed[place] ^= 1
@@ -60,7 +60,15 @@ def test_a_changed_byte_anywhere_is_found(size: int) -> None:
 
 def test_a_file_cut_off_anywhere_is_found_when_it_is_opened() -> None:
     whole = sealed(os.urandom(3 * PIECE))
-    for length in (0, 10, HEADER_BYTES, HEADER_BYTES + 5, HEADER_BYTES + WHOLE, HEADER_BYTES + 2 * WHOLE, len(whole) - 1):
+    for length in (
+        0,
+        10,
+        HEADER_BYTES,
+        HEADER_BYTES + 5,
+        HEADER_BYTES + WHOLE,
+        HEADER_BYTES + 2 * WHOLE,
+        len(whole) - 1,
+    ):
         with pytest.raises(SealBroken):
             unsealed(whole[:length])
 
