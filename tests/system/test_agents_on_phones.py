@@ -346,13 +346,13 @@ def test_a_timer_that_was_stopped_or_replaced_does_nothing(here: Floor) -> None:
 def test_how_things_stand_is_spoken_with_the_right_number(here: Floor) -> None:
     here.seat("7", "201")
     heard = here.box.home.asterisk_log / "full"
-    for calls, words in ((1, ["calls-one"]), (2, ["digits/2F", "calls-many"])):
+    for calls, words in ((1, ["calls-one"]), (2, ["say/2f", "calls-many"])):
         talked(here, "201", SALES)
         assert here.kept("ramal-calls", "7").endswith(f"|{calls}")
         here.desks["201"].policy = agents.IGNORE
         before = len(heard.read_text())
         dial(here, "201", "*44")
-        said = re.findall(r"Playing '[^']*?((?:digits/)?[\w-]+)\.", heard.read_text()[before:])
+        said = re.findall(r"Playing '[^']*?((?:say/)?[\w-]+)\.", heard.read_text()[before:])
         assert said == ["waiting-none", *words]
 
 

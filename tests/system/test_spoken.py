@@ -1,11 +1,11 @@
-"""What Asterisk says by itself: every value and sentence by the real dialplan against ``core.spoken``, and never a sound of
-another language. No daemon runs here."""
+"""What Asterisk says by itself: every value and sentence by the real dialplan against ``core.spoken``, and never a
+sound of another language. No daemon runs here."""
 
 import random
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time
 from pathlib import Path
 
@@ -66,7 +66,7 @@ def dialed(value: spoken.Value) -> str:
             return str(value)
 
 
-SENTENCES: list[tuple[str, dict[str, spoken.Value]]] = [
+SENTENCES: list[tuple[str, Mapping[str, spoken.Value]]] = [
     ("wait-range", {"low": 1, "high": 21}),
     ("wait-near", {"high": 1}),
     ("wait-most", {"high": 2}),
@@ -76,7 +76,10 @@ SENTENCES: list[tuple[str, dict[str, spoken.Value]]] = [
     ("callback-to", {"number": "11987654321"}),
     ("callback-from", {"ending": "0123"}),
 ]
-POSITIONS = (1, 2, 9, 21, 100, 101, 131, 999)
+POSITIONS: dict[Language, tuple[int, ...]] = {
+    **dict.fromkeys(("pt-BR", "es"), (1, 2, 9, 21, 100, 101, 131, 999)),
+    "en": (1, 21, 101),  # Asterisk's own words, which take their time
+}
 NONSENSE = (
     ("number-f", '12"]2a', "122"),
     ("number-m", "10000000", "10000000"),
@@ -104,9 +107,9 @@ def walk() -> str:
             f" same => n,Set(DB(test/{place})=${{GOSUB_RETVAL}})",
         ]
     rows += [f" same => n,Set(DB(test/{len(asked)})=end)", " same => n,Hangup()"]
-    for language in spoken.LANGUAGES:
+    for language, positions in POSITIONS.items():
         rows += [f"exten => {FOLDER[language]},1,Answer()", f" same => n,Set(CHANNEL(language)={FOLDER[language]})"]
-        rows += [f" same => n,SayNumber({number})" for number in POSITIONS]
+        rows += [f" same => n,SayNumber({number})" for number in positions]
         rows += [f" same => n,Set(DB(test/{FOLDER[language]})=end)", " same => n,Hangup()"]
     rows += ["exten => nonsense,1,Answer()", " same => n,Set(CHANNEL(language)=fr)"]
     for place, (grammar, given, _) in enumerate(NONSENSE):
@@ -116,10 +119,24 @@ def walk() -> str:
     return "\n".join(rows) + "\n"
 
 
+SPANISH = "".join(
+    f'[[number]]\nnumber = "+55113333{number}"\nlanguage = "es"\n{more}\n'
+    for number, more in (
+        ("1000", 'to = "menu:main"\ngreeting = "Oficina Teste."\ngreeting_in = { es = "Taller de prueba." }'),
+        ("1001", 'to = "queue:sales"'),
+        ("1002", 'to = "queue:sales"\nhours = "never"\nclosed = "voicemail:sales"'),
+        ("1003", 'to = "queue:sales"\nhours = "never"'),
+        ("1004", 'to = "queue:empty"'),
+        ("1005", 'to = "queue:short"'),
+    )
+)
+"""The numbers of the small office once more, for callers who are spoken to in Spanish."""
+
+
 @pytest.fixture(scope="module")
 def here() -> Iterator[TestBox]:
     folder = Path(tempfile.mkdtemp(prefix="ramal-", dir="/tmp"))
-    text = box.office("small").replace("[office]", '[office]\nlanguages = ["en", "es"]', 1)
+    text = box.office("small").replace("[office]", '[office]\nlanguages = ["en", "es"]', 1) + SPANISH
     made = box.make(folder, text, terse=True)
     (made.home.etc / "custom" / "extensions.conf").write_text(walk(), encoding="utf-8")
     for file in (*made.home.prompts.rglob("say/*.wav"), *made.home.prompts.rglob("digits/*.wav")):
@@ -169,7 +186,7 @@ def test_what_cannot_be_said_is_said_digit_by_digit_in_the_offices_language(here
     assert answers["nonsense-3"] == f"{folder}/0&{folder}/minute-n"
 
 
-def played(here: TestBox, text: str) -> list[tuple[str, str]]:
+def played(text: str) -> list[tuple[str, str]]:
     """File (without its form) and language of all that was played, in order."""
     return re.findall(r"Playing '([^']*?)(?:\.\w+)?' \(language '(\w+)'\)", text)
 
@@ -180,12 +197,54 @@ def test_asterisks_own_applications_say_numbers_by_our_grammar(here: TestBox, la
     log = here.home.asterisk_log / "full"
     before = len(log.read_text())
     run(here, FOLDER[language], FOLDER[language])
-    found = played(here, log.read_text()[before:])
+    found = played(log.read_text()[before:])
     assert {tongue for _, tongue in found} == {FOLDER[language]}
     if language == "en":
         assert all(file.startswith("digits/") for file, _ in found), found
     else:
-        expected = [path for number in POSITIONS for path in spoken.say(language, "number-u", number).paths]
+        expected = [path for number in POSITIONS[language] for path in spoken.say(language, "number-u", number).paths]
         assert [file for file, _ in found] == expected
-    for file, _ in found:
-        assert (here.home.asterisk_data / "sounds" / FOLDER[language] / f"{file}.wav").exists(), file
+    assert all(of_the_language(here, file, FOLDER[language]) for file, _ in found)
+    assert "does not exist in any format" not in log.read_text()[before:]
+
+
+def of_the_language(here: TestBox, file: str, folder: str) -> bool:
+    """Whether the file that Asterisk was asked for is there in that very language, and none else could be meant."""
+    prompts = here.home.prompts
+    if file.startswith(f"{prompts}/"):
+        name = file.removeprefix(f"{prompts}/")
+        return name.startswith((f"{folder}/", "office/")) and Path(f"{file}.wav").exists()
+    if folder == "en":
+        return True  # Asterisk's own are English; that it found them, the log says
+    ours = prompts / folder / "asterisk" / f"{file}.wav"
+    return ours.is_symlink() if file == "beep" else ours.exists()  # a tone has no language
+
+
+@pytest.mark.parametrize(("language", "numbers"), [("pt_BR", "+55113333000"), ("es", "+55113333100")])
+def test_a_whole_tour_of_calls_hears_nothing_in_another_language(here: TestBox, language: str, numbers: str) -> None:
+    log = here.home.asterisk_log / "full"
+    before = len(log.read_text())
+    user = iter(range(5511900000400, 5511900000500))
+
+    def call(last: int, stay_ms: int, *keys: tuple[int, str]) -> None:
+        here.call(Caller(f"{numbers}{last}", f"+{next(user)}", stay_ms=stay_ms, keys=keys))
+
+    with agents.logged_in(here, "201", agents.IGNORE):
+        call(0, 6000, (1500, "9"), (3000, "1"))
+        call(1, 8000)
+        call(1, 9000)
+        call(5, 9000)
+        here.wait_for_callers()
+    call(2, 4000)
+    call(3, 4000)
+    call(4, 4000)
+    here.wait_for_callers()
+    text = log.read_text()[before:]
+    found = played(text)
+    names = {file.rpartition("/")[2] for file, tongue in found if tongue == language}
+    assert {"queue-youarenext", "queue-thereare", "queue-callswaiting", "2", "closed", "leave-message", "beep"} <= names
+    assert "wrong-key" in names
+    wrong = {(file, tongue) for file, tongue in found if not of_the_language(here, file, tongue)}
+    assert not wrong
+    assert {tongue for _, tongue in found} <= {language, "pt_BR"}, "only the phones of the house speak the office's"
+    assert "does not exist in any format" not in text

@@ -2,7 +2,6 @@
 
 import hashlib
 import sqlite3
-import time
 from array import array
 from concurrent.futures import Future
 from contextlib import closing
@@ -48,7 +47,9 @@ class Shelf:
     def at(cls, root: Path) -> "Shelf":
         home = Home(root)
         home.prepare()
-        return cls(home, Writer(home.db))
+        one = cls(home, Writer(home.db))
+        one._next = one.read(lambda db: db.execute("SELECT count(*) FROM recording").fetchone()[0])
+        return one
 
     def close(self) -> None:
         self.writer.stop()
@@ -119,7 +120,3 @@ class Shelf:
         """The arguments of the last word about recordings that are not kept; None when all is well."""
         last = self.told[-1]
         return last.args if last.holds else None
-
-
-def wait_clock() -> float:
-    return time.monotonic()

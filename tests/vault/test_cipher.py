@@ -60,7 +60,15 @@ def test_a_changed_byte_anywhere_is_found(size: int) -> None:
 
 def test_a_file_cut_off_anywhere_is_found_when_it_is_opened() -> None:
     whole = sealed(os.urandom(3 * PIECE))
-    for length in (0, 10, HEADER_BYTES, HEADER_BYTES + 5, HEADER_BYTES + WHOLE, HEADER_BYTES + 2 * WHOLE, len(whole) - 1):
+    for length in (
+        0,
+        10,
+        HEADER_BYTES,
+        HEADER_BYTES + 5,
+        HEADER_BYTES + WHOLE,
+        HEADER_BYTES + 2 * WHOLE,
+        len(whole) - 1,
+    ):
         with pytest.raises(SealBroken):
             unsealed(whole[:length])
 

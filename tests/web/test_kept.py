@@ -1,4 +1,4 @@
-"""Recordings that are kept as encrypted Opus, on the page: ranges, download, seeking in a real Chromium, and the seal."""
+"""Recordings kept as encrypted Opus, on the page: ranges, download, seeking in a real Chromium, and the seal."""
 
 import json
 import re

@@ -28,6 +28,7 @@ from ramal_web import (
     menus,
     mine,
     night,
+    prompts,
     provision,
     returns,
     seal,
@@ -78,6 +79,7 @@ def create_app(settings: WebSettings) -> Flask:
     for area in (auth, live, mine, desk, calls, returns, contacts, menus, night, wall, audit, drill, health, provision):
         app.register_blueprint(area.blueprint)
     app.register_blueprint(seal.blueprint)
+    app.register_blueprint(prompts.blueprint)
     app.jinja_env.globals["asset"] = _asset(app)
     app.jinja_env.globals["kept"] = Kept()
     app.jinja_env.globals["theme"] = _theme

@@ -5,11 +5,12 @@ request's thread; waits at most ``ASK_S``.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from flask import current_app, g
 
 from ramal.control.client import Control, DaemonDown, Refused, send_contacts
+from ramal.control.client import send_sound as send
 from ramal_web.i18n import gettext
 
 ASK_S = 6.0
@@ -18,14 +19,26 @@ ASK_S = 6.0
 class NotDone(Exception):
     """What was asked was not done; ``sentence`` says why, ``status`` is the answer's."""
 
-    def __init__(self, sentence: str, status: int, problems: tuple[dict[str, Any], ...] = ()) -> None:
+    def __init__(
+        self, sentence: str, status: int, problems: tuple[dict[str, Any], ...] = (), code: str = ""
+    ) -> None:
         super().__init__(sentence)
-        self.sentence, self.status, self.problems = sentence, status, problems
+        self.sentence, self.status, self.problems, self.code = sentence, status, problems, code
 
 
 def ask(do: str, /, **given: Any) -> dict[str, Any]:
     """The daemon's answer; ``who`` is added. Raises NotDone."""
     return _asked(lambda control: control.ask(do, ASK_S, who=g.user.name, **given))
+
+
+def ask_for(do: str, timeout_s: float, /, **given: Any) -> dict[str, Any]:
+    """``ask`` for what may take ``timeout_s`` seconds."""
+    return _asked(lambda control: control.ask(do, timeout_s, who=g.user.name, **given))
+
+
+def send_sound(file: Any) -> str:
+    """A file of sound, as ``ramal.control.client.send_sound``; its name there. Raises NotDone."""
+    return str(_asked(lambda control: {"upload": send(control, cast(BinaryIO, file), g.user.name)})["upload"])
 
 
 def send_file(csv: str, file: str) -> dict[str, Any]:
@@ -43,7 +56,7 @@ def _asked(question: Callable[[Control], dict[str, Any]]) -> dict[str, Any]:
         ) from error
     except Refused as error:
         problems = tuple(dict(problem) for problem in error.problems)
-        raise NotDone(refused(error.code, str(error)), 409, problems) from error
+        raise NotDone(refused(error.code, str(error)), 409, problems, error.code) from error
 
 
 def refused(code: str, sentence: str) -> str:
@@ -72,5 +85,16 @@ def refused(code: str, sentence: str) -> str:
         "dial-out-no": gettext("Phones of this office do not call outside. Nobody was called."),
         "dial-out-premium": gettext("This is a costly number, which is never called. Nobody was called."),
         "dial-out-abroad": gettext("This number is abroad, and phones here do not call abroad. Nobody was called."),
+        "no-prompt": gettext("This office has no such sentence any more. Nothing was changed."),
+        "no-music": gettext("This office has no such music any more. Nothing was changed."),
+        "music-full": gettext("This music has enough sounds. Take one away first."),
+        "sound-empty": gettext("The file is empty. Nothing was changed."),
+        "sound-large": gettext("The file has more than 20 MB. Nothing was changed."),
+        "sound-long": gettext("The sound is longer than 10 minutes. Nothing was changed."),
+        "sound-short": gettext("There is no sound in this file, or it is damaged. Nothing was changed."),
+        "sound-silent": gettext("The sound is silent from beginning to end. Nothing was changed."),
+        "sound-slow": gettext("The file takes too much work to read; it may be damaged. Nothing was changed."),
+        "sound-busy": gettext("Several files are being sent already. Try again in a minute."),
+        "sound-form": gettext("This is no WAV, MP3, Ogg, M4A (AAC) or FLAC file. Nothing was changed."),
         "no-reason": gettext("This office has no such reason for a break. Nothing was done."),
     }.get(code, sentence)

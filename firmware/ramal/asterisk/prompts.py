@@ -364,6 +364,14 @@ _ASTERISK: dict[str, dict[Language, str]] = {
     "queue-youarenext": {"pt-BR": "Você é o próximo da fila.", "es": "Usted es el siguiente."},
     "queue-thereare": {"pt-BR": "Você é o número", "es": "Usted es el número"},
     "queue-callswaiting": {"pt-BR": "na fila de espera.", "es": "en la cola de espera."},
+    "pbx-invalidpark": {
+        "pt-BR": "Não há ligação estacionada neste lugar.",
+        "es": "No hay ninguna llamada estacionada en este lugar.",
+    },
+    "pbx-parkingfailed": {
+        "pt-BR": "Não há lugar livre para estacionar a ligação.",
+        "es": "No hay lugar libre para estacionar la llamada.",
+    },
     "queue-thankyou": {"pt-BR": "Por favor, aguarde.", "es": "Por favor, espere."},
 }
 _SPOKEN_AS_FIGURES: dict[Language, tuple[int, ...]] = {

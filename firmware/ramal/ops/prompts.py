@@ -127,7 +127,7 @@ class Prompts:
         def job() -> Answer:
             entry = self._entry(path)
             rows = self._means.read(lambda db: choices.standing(db, path))
-            known = {row.version: row for row in reversed(rows) if row.version}
+            known = self._means.read(lambda db: choices.makers(db, path))
             chosen = self._sounds.chosen(path)
             versions = [
                 {

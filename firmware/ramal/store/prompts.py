@@ -65,6 +65,16 @@ def known(connection: sqlite3.Connection) -> set[tuple[str, str]]:
     return {(row[0], row[1]) for row in connection.execute("SELECT DISTINCT path, version FROM prompt_choice")}
 
 
+def makers(connection: sqlite3.Connection, path: str) -> dict[str, Choice]:
+    """The choice that brought each version of a sentence, also when it was taken back."""
+    rows = connection.execute(
+        "SELECT path, at_ms, who, how, version, note FROM prompt_choice WHERE path = ? AND version <> ''"
+        " ORDER BY at_ms DESC, id DESC",
+        (path,),
+    )
+    return {row[4]: Choice(*row) for row in rows}
+
+
 @dataclass(frozen=True, slots=True)
 class MusicFile:
     """One sound of a class of music on hold; ``file`` its name below the class's folder."""

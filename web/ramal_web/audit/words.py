@@ -20,6 +20,8 @@ LOOK = {
     "user": "person",
     "alarm": "warn",
     "office": "pen",
+    "prompt": "ear",
+    "music": "disc",
 }
 
 
@@ -66,6 +68,14 @@ def say(what: str) -> str:
         "user.removed": gettext("Removed a user of the page"),
         "night.set": gettext("Switched opening hours"),
         "alarm.tested": gettext("Tested an alarm"),
+        "prompt.replaced": gettext("Uploaded a sound for a sentence"),
+        "prompt.recorded": gettext("Recorded a sentence at a phone"),
+        "prompt.machine": gettext("Gave a sentence back to the machine's voice"),
+        "prompt.again": gettext("Took an earlier sound of a sentence again"),
+        "prompt.undone": gettext("Undid a change of a sentence"),
+        "prompt.found": gettext("A sentence was changed in the box's folders"),
+        "music.added": gettext("Added music on hold"),
+        "music.removed": gettext("Took music on hold away"),
         "wall.made": gettext("Opened the wallboard for a screen"),
         "wall.revoked": gettext("Closed a screen's wallboard"),
     }.get(what, label(what))
