@@ -19,11 +19,14 @@ from waitress.server import create_server  # type: ignore[import-untyped]
 from ramal.box.home import UMASK, Home, default_home
 from ramal.errors import RamalError
 from ramal_web.app import create_app
+from ramal_web.bodies import Bodies, Request
 from ramal_web.settings import of_home
 
 THREADS = 4
 REQUEST_WITHIN_S = 20.0
 """A request that has not come whole by then is hung up on: waitress itself waits as long as single bytes drip in."""
+LARGE_WITHIN_S = 180.0
+"""The same for a file of 20 MB from somebody who is signed in, over a slow wireless network."""
 CONNECTIONS_MAX = 200
 
 
@@ -31,6 +34,7 @@ class PromptChannel(HTTPChannel):  # type: ignore[misc]
     """A connection whose requests must come in one go; otherwise a few hundred slow ones would close the page."""
 
     began_s = 0.0
+    parser_class = Request
 
     @staticmethod
     def now() -> float:
@@ -41,10 +45,14 @@ class PromptChannel(HTTPChannel):  # type: ignore[misc]
         """What waitress does with the bytes."""
         return bool(super().received(data))
 
+    @property
+    def _is_large(self) -> bool:
+        return bool(getattr(self.request, "is_large", False))
+
     def received(self, data: bytes) -> bool:
         if self.request is None:
             self.began_s = self.now()
-        elif self.now() - self.began_s > REQUEST_WITHIN_S:
+        elif self.now() - self.began_s > (LARGE_WITHIN_S if self._is_large else REQUEST_WITHIN_S):
             self.will_close = True
             return False
         return self.take(data)
@@ -92,6 +100,7 @@ def _serve(home: Home, bind: str | None, port: int | None) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background job would ignore SIGINT otherwise
         signal.signal(number, end)
+    Request.bodies = Bodies(app)
     server.channel_class = PromptChannel
     print(f"The page listens on http://{host}:{server.effective_port}/", flush=True)
     try:

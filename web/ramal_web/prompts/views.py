@@ -25,8 +25,9 @@ from ramal_web.told import not_done, told
 blueprint = Blueprint("prompts", __name__)
 OWNERS = ("owner",)
 FILE_MAX = 20 << 20
-BODY_MAX = FILE_MAX + (1 << 20)
-"""A little more than the largest file, so that one just too large gets its sentence and no torn connection."""
+BODY_MAX = 2 * FILE_MAX
+"""More than the largest file, so that one that is too large gets its sentence and no torn connection; the browser does
+not even send one."""
 OPEN_S = 75.0
 PAGE_ROWS = 40
 SEARCH_MAX = 100
@@ -142,7 +143,9 @@ def music() -> str:
         rows, problem = ask("music.list").get("music", []), ""
     except NotDone as refused:
         rows, problem = [], refused.sentence
-    return render_template("prompts/music.html", rows=rows, problem=problem, say=Speaker(office()))
+    return render_template(
+        "prompts/music.html", rows=rows, problem=problem, say=Speaker(office()), file_max=FILE_MAX
+    )
 
 
 @blueprint.get("/music/<name>/<file>")
@@ -182,7 +185,9 @@ def music_remove(name: str, file: str) -> Response:
 
 
 def _page(row: Mapping[str, Any]) -> str:
-    return render_template("prompts/one.html", row=row, say=Speaker(office()), prompt_words=words)
+    return render_template(
+        "prompts/one.html", row=row, say=Speaker(office()), prompt_words=words, file_max=FILE_MAX
+    )
 
 
 def _changed(do: str, path: str, sentence: str, **given: str) -> Response:

@@ -83,3 +83,12 @@
   announce();
   setInterval(tick, 250);
 })();
+
+// A file that is too large is said to be so before it is sent.
+document.addEventListener("change", (event) => {
+  const input = event.target;
+  if (input.type !== "file" || !input.dataset.most) return;
+  const large = [...input.files].some((file) => file.size > Number(input.dataset.most));
+  input.setCustomValidity(large ? input.dataset.mostWords : "");
+  if (large) input.reportValidity();
+});
