@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from ramal.core import warnings
 from ramal.core.calm import calm, own_load
+from ramal.core.chain import head_of
 from ramal.core.events import ConditionSeen
 from ramal.core.state import State
 from ramal.errors import RamalError
@@ -131,13 +132,14 @@ class Keeper:
             return 0
         try:
             keep.tidy(self._ways)
+            self._mend()
+            self._seal_day()
+            if not self._calm(working=False):
+                return 0
             everything = now_s - self._all_s >= ALL_EVERY_S
-            if everything:
-                self._mend()
             kept, more = self._keep_due(everything, now_s)
             if everything and not more:
                 self._all_s = now_s
-            self._seal_day()
             if kept == 0 and not more:
                 self._outage = None
         except Stopping:
@@ -169,11 +171,12 @@ class Keeper:
         """How many were kept, and whether there are more that could be now."""
         now_ms, settle_ms = self._means.clock_ms(), self._settle_ms
         limit = AT_ONCE + len(self._trouble)
-        found: tuple[Due, ...] = self._write_soon(lambda db: sounds.due(db, now_ms, settle_ms, everything, limit))
+        found: tuple[Due, ...] = self._means.read(lambda db: sounds.due(db, now_ms, settle_ms, everything, limit))
+        if everything and len(found) < limit:  # what is not due any more is no trouble any more
+            left = {one.recording for one in found}
+            self._trouble = {recording: one for recording, one in self._trouble.items() if recording in left}
         ready = [one for one in found if now_s >= self._retry_s(one)]
         if not ready:
-            if not found:
-                self._trouble.clear()
             return 0, False
         key = self._key()
         kept = 0
@@ -184,7 +187,7 @@ class Keeper:
         return kept, len(ready) > AT_ONCE
 
     def _keep(self, one: Due, key: Key) -> bool:
-        silent = self._write_soon(lambda db: tuple(self._gaps_of(db, one.recording)))
+        silent = self._means.read(lambda db: tuple(self._gaps_of(db, one.recording)))
         began_s = self._clock()
         try:
             made = keep.keep(self._ways, one, [(int(begin), int(end)) for begin, end in silent], key)
@@ -205,10 +208,12 @@ class Keeper:
         return True
 
     def _key(self) -> Key:
-        used = self._write_soon(sounds.key_ids)
+        used = self._means.read(sounds.key_ids)
         return keys.obtain(self._means.home, used, self._means.clock_ms())
 
     def _mend(self) -> None:
+        if not self._means.read(sounds.astray):
+            return
         at_ms = self._means.clock_ms()
         if count := self._write(lambda db: sounds.mend(db, at_ms)):
             log.info("%d recordings found their kept sound again", count)
@@ -221,8 +226,9 @@ class Keeper:
             head = seals.head(db)
             return head is not None and _day(head.at_ms, zone) != _day(now_ms, zone)
 
-        if self._write_soon(ended):
-            self._write(lambda db: seals.append_day(db, now_ms))
+        if self._means.read(ended) and (seal := self._write(lambda db: seals.append_day(db, now_ms))):
+            # Also for who reads the log elsewhere: a head that left the box cannot be changed on it.
+            log.info("the seal of the recordings' last day: %s", head_of(seal).text)
         keep.note_tip(self._ways)
 
     def _retry_s(self, one: Due) -> float:
@@ -241,7 +247,7 @@ class Keeper:
         if self._outage is not None:
             reason = self._outage.reason
             now_ms, settle_ms = self._means.clock_ms(), self._settle_ms
-            count = max(1, len(self._write_soon(lambda db: sounds.due(db, now_ms, settle_ms, True, 1000))))
+            count = max(1, len(self._means.read(lambda db: sounds.due(db, now_ms, settle_ms, True, 1000))))
         elif any(trouble.tries > 1 for trouble in self._trouble.values()):
             reason = "sound"
         args: tuple[tuple[str, str | int], ...] = (("count", count), ("reason", reason)) if reason else ()
@@ -254,9 +260,6 @@ class Keeper:
 
     def _write(self, job: Callable[[sqlite3.Connection], Any]) -> Any:
         return self._means.write(job).result()
-
-    def _write_soon(self, job: Callable[[sqlite3.Connection], Any]) -> Any:
-        return self._means.write_soon(job).result()
 
 
 def calls_now(state: State) -> int:

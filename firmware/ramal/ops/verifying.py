@@ -27,6 +27,8 @@ from ramal.vault.verify import Progress, Verification
 log = logging.getLogger(__name__)
 
 EVERY_MS = 7 * 24 * 3_600_000
+AGAIN_MS = 3_600_000
+"""So long after one that did not come to its end the next is not begun by itself."""
 FOUND_MAX = 50
 NICE = 19
 
@@ -40,12 +42,13 @@ class Verifier:
         self._thread: threading.Thread | None = None
         self._progress = Progress()
         self._told_amiss: int | None = None
+        self._began_ms = 0
 
     def begin(self) -> Answer:
         """Start one, unless one runs."""
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
-                self._progress = Progress()
+                self._progress, self._began_ms = Progress(), self._means.clock_ms()
                 self._thread = threading.Thread(target=self._run, name="verifying", daemon=True)
                 self._thread.start()
         return self.told()
@@ -71,12 +74,13 @@ class Verifier:
     def now_and_then(self) -> None:
         """On the keeper's thread: begin one when the last is long ago, and say what the last one found."""
         last: Check | None
-        last, head = self._means.write_soon(lambda db: (seals.last_check(db), seals.head(db))).result()
+        last, head = self._means.read(lambda db: (seals.last_check(db), seals.head(db)))
         if last is not None and self._told_amiss is None:
             self._tell(last.amiss)
         now_ms = self._means.clock_ms()
         since = head.at_ms if last is None and head is not None else last.at_ms if last is not None else now_ms
-        if head is not None and not 0 <= now_ms - since < EVERY_MS:
+        long_ago = not 0 <= now_ms - since < EVERY_MS
+        if head is not None and long_ago and not 0 <= now_ms - self._began_ms < AGAIN_MS:
             self.begin()
 
     def stop(self) -> None:

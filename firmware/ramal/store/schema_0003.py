@@ -36,6 +36,8 @@ THIRD = (
     """,
     "CREATE INDEX sound_made ON sound (made_ms) WHERE gone_ms IS NULL",
     "CREATE INDEX sound_source ON sound (source)",
+    # Called missing although their sound is kept (store.sounds.mend): few, and looked for often.
+    "CREATE INDEX recording_missing ON recording (path) WHERE state = 'missing'",
     "CREATE INDEX sound_unlink ON sound (recording) WHERE unlink_due",
     # The catalogue of recordings as a chain (core.chain): a row's prev is the hash over all of the row before it, so a
     # changed, removed or inserted row is found. digest: of what the row tells of (a sound's row, why it went, a day).

@@ -165,14 +165,19 @@ def undone_digest(recording: int) -> bytes:
     return digest_of("gone", (recording, None, "made again"))
 
 
-def mend(db: sqlite3.Connection, at_ms: int) -> int:
-    """Bring recordings that are called missing only because their wav was kept in another form, back to their sound:
-    after the history was computed anew, or when a call became part of another one. How many."""
-    rows = db.execute(
+def astray(db: sqlite3.Connection) -> list[tuple[int, int]]:
+    """Recordings that are called missing although their sound is kept, and the recording it is kept for."""
+    return db.execute(
         "SELECT r.id, s.recording FROM recording r JOIN sound s ON s.source = r.path"
         " WHERE r.state = 'missing' AND s.gone_ms IS NULL AND s.form = 'opus'"
         " AND (s.recording = r.id OR NOT EXISTS (SELECT 1 FROM sound o WHERE o.recording = r.id)) LIMIT 100"
     ).fetchall()
+
+
+def mend(db: sqlite3.Connection, at_ms: int) -> int:
+    """Bring recordings that are called missing only because their wav was kept in another form, back to their sound:
+    after the history was computed anew, or when a call became part of another one. How many."""
+    rows = astray(db)
     for recording, owner in rows:
         sound = of(db, owner)
         assert sound is not None
