@@ -80,7 +80,10 @@ class _Hashing:
     def write(self, data: bytes) -> int:
         self.digest.update(data)
         self.size += len(data)
-        return self.file.write(data)
+        left = memoryview(data)
+        while left:  # a disk that is nearly full takes a part, and says so only the next time
+            left = left[self.file.write(left) :]
+        return len(data)
 
 
 def keep(ways: Ways, due: Due, gaps: Sequence[tuple[int, int]], key: Key) -> Sound:
