@@ -292,9 +292,10 @@ def test_a_sentence_with_other_variables_than_its_own_is_refused() -> None:
 
 
 def test_no_piece_ends_in_a_letter_that_the_voice_would_name() -> None:
-    """espeak-ng reads a final "e" in Portuguese as the letter."""
+    """espeak-ng reads a final "e" in Portuguese as the letter, and "A M" in English as "uh em"."""
     for piece in spoken.all_pieces("pt-BR"):
         assert not re.search(r"\be,?$", piece.spelt), piece
+    assert next(piece.spelt for piece in spoken.all_pieces("en") if piece.path == "say/am") == "A.M."
 
 
 def test_no_rule_hands_a_value_on_with_a_zero_before_it() -> None:

@@ -71,7 +71,7 @@ SENTENCES: list[tuple[str, Mapping[str, spoken.Value]]] = [
     ("wait-near", {"high": 1}),
     ("wait-most", {"high": 2}),
     *(("waiting", {"n": n}) for n in (0, 1, 2, 21, 202)),
-    *(("calls", {"n": n}) for n in (0, 1, 22)),
+    *(("calls", {"n": n}) for n in (0, 1, 22, "01", "002")),
     ("forwarded", {"number": "203"}),
     ("callback-to", {"number": "11987654321"}),
     ("callback-from", {"ending": "0123"}),
@@ -158,6 +158,11 @@ def run(here: TestBox, exten: str, end: str) -> dict[str, str]:
     return dict(re.findall(r"^/test/(\S+)\s*: (\S*)", here.command("database show test"), re.MULTILINE))
 
 
+def known(values: Mapping[str, spoken.Value]) -> dict[str, spoken.Value]:
+    """A count as AstDB may hold it ("01") is a count."""
+    return {name: int(value) if name == "n" else value for name, value in values.items()}  # type: ignore[arg-type]
+
+
 def files_of(here: TestBox, said: spoken.Said, language: Language) -> str:
     return "&".join(f"{here.home.prompts}/{FOLDER[language]}/{path}" for path in said.paths)
 
@@ -167,7 +172,7 @@ def test_the_dialplan_says_every_value_and_sentence_as_the_grammar_does(here: Te
     answers = run(here, "s", str(len(asked) + len(spoken.LANGUAGES) * len(SENTENCES)))
     expected = [files_of(here, spoken.say(*step), step[0]) for step in asked]
     expected += [
-        files_of(here, spoken.sentence(name, language, **values), language)
+        files_of(here, spoken.sentence(name, language, **known(values)), language)
         for language in spoken.LANGUAGES
         for name, values in SENTENCES
     ]
@@ -234,11 +239,9 @@ def test_a_whole_tour_of_calls_hears_nothing_in_another_language(here: TestBox, 
         call(1, 8000)
         call(1, 9000)
         call(5, 9000)
+        for last in (2, 3, 4):
+            call(last, 4000)
         here.wait_for_callers()
-    call(2, 4000)
-    call(3, 4000)
-    call(4, 4000)
-    here.wait_for_callers()
     text = log.read_text()[before:]
     found = played(text)
     names = {file.rpartition("/")[2] for file, tongue in found if tongue == language}

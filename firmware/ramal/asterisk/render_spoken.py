@@ -60,7 +60,10 @@ def _extension(name: str, steps: list[str]) -> Iterator[str]:
 
 
 def _sentence(name: str, entry: spoken.Sentence, language: Language) -> Iterator[str]:
-    steps = [f'ExecIf($["${{ARG1}}"="{value}"]?Return({_folder(language)}/{phrase}))' for value, phrase in entry.only]
+    steps = [
+        f"ExecIf($[0${{FILTER(0-9,${{ARG1}})}} = {value}]?Return({_folder(language)}/{phrase}))"
+        for value, phrase in entry.only
+    ]
     files: list[str] = []
     for at, (phrase, variable, grammar) in enumerate(spoken.row_of(entry, language)):
         if phrase:

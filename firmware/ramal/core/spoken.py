@@ -121,8 +121,12 @@ _PHRASES: dict[str, dict[Language, str]] = {
 }
 
 # Heard in espeak-ng 1.52 (and so in Piper, whose phonemes come from it): at the end of a text "e" is the letter's name
-# ("cento é"), and a lone "à" is "a grave".
-_SPELT: dict[Language, tuple[tuple[str, str], ...]] = {"pt-BR": ((r"\be$", "i"),), "en": (), "es": ()}
+# ("cento é"), and English "A M" is "uh em", but "A.M." is right.
+_SPELT: dict[Language, tuple[tuple[str, str], ...]] = {
+    "pt-BR": ((r"\be$", "i"),),
+    "en": ((r"^A M$", "A.M."),),
+    "es": (),
+}
 _ENDS = re.compile(r"(o\d|[a-z-]+-[1n]$|am$|pm$|noon$|midnight$)")
 """Pieces that often end a sentence: the voice may fall. All others go on: a comma keeps it up."""
 _LEAD_S = 0.15  # before what begins a sentence: a phone loses the first moments while its speaker opens
