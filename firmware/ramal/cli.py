@@ -111,8 +111,6 @@ def _parser() -> argparse.ArgumentParser:
     users.add_argument("name", nargs="?", default="", help="the name to sign in with")
     users.add_argument("--role", default="agent", choices=("owner", "supervisor", "agent"))
     users.add_argument("--agent", default="", metavar="CODE", help="the agent of the office this person is")
-    prompts = command("prompts", _prompts, "find spoken sentences that are missing or cannot be played, or mend them")
-    prompts.add_argument("act", nargs="?", default="check", choices=("check", "mend"))
     recordings = command("recordings", _recordings, "list what is kept, verify that nothing was changed, keep the key")
     recordings.add_argument("act", choices=("list", "verify", "key"))
     recordings.add_argument("value", nargs="?", default="", metavar="show|export|import|new", help="of the key")
@@ -121,6 +119,11 @@ def _parser() -> argparse.ArgumentParser:
     recordings.add_argument("--lost", action="store_true", help="a new key though the old ones are lost for good")
     recordings.add_argument("--quick", action="store_true", help="do not read the files, only look for them")
     recordings.add_argument("--json", action="store_true", help="as JSON, a line a recording or flaw")
+    prompts = command("prompts", _prompts, "spoken sentences: check, mend; list, replace by a file, restore, undo")
+    acts = ("check", "mend", "list", "replace", "restore", "undo")
+    prompts.add_argument("act", nargs="?", default="check", choices=acts)
+    prompts.add_argument("path", nargs="?", default="", metavar="SENTENCE", help="as listed, such as pt_BR/closed")
+    prompts.add_argument("file", nargs="?", default="", metavar="FILE", help="wav, mp3, ogg, m4a or flac")
     command("rebuild", _rebuild, "compute the history anew from the kept journal lines")
     return parser
 
@@ -258,10 +261,6 @@ def _night(home: Home, arguments: argparse.Namespace) -> int:
     return int(importlib.import_module("ramal.night").run(home, arguments.state, arguments.hours))
 
 
-def _prompts(home: Home, arguments: argparse.Namespace) -> int:
-    return int(importlib.import_module("ramal.voice").run(home, arguments.act))
-
-
 def _contacts(home: Home, arguments: argparse.Namespace) -> int:
     return int(importlib.import_module("ramal.contacts").run(home, arguments.act, arguments.value))
 
@@ -276,6 +275,12 @@ def _phones(home: Home, arguments: argparse.Namespace) -> int:
     from ramal import phones
 
     return phones.run(home, arguments.act, arguments.extension, arguments.minutes)
+
+
+def _prompts(home: Home, arguments: argparse.Namespace) -> int:
+    if arguments.act in ("check", "mend"):
+        return int(importlib.import_module("ramal.voice").run(home, arguments.act))
+    return int(importlib.import_module("ramal.prompts").run(home, arguments.act, arguments.path, arguments.file))
 
 
 def _users(home: Home, arguments: argparse.Namespace) -> int:

@@ -10,11 +10,9 @@ my ($act, $prompts, $own, $path, $agent, $phone, $take) = @ARGV;
 die "no such path\n" unless $path =~ m{\A[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*\z};
 die "no such person\n" unless "$agent$phone" =~ m{\A[0-9]*\z};
 
-my $folder = "$own/prompts";
-for my $part (split m{/}, $path) {
-    $folder .= "/$part";
-    mkdir $folder unless -d $folder;
-}
+my $folder = "$own/prompts/$path";
+folders("$own/prompts", $path);
+folders($prompts, $path =~ s{/?[^/]+\z}{}r);
 my $chosen = "$folder/chosen.wav";
 my $at_ms  = time() * 1000;
 
@@ -48,6 +46,14 @@ sub put {
     link $from, $new or copied($from, $new);
     rename $new, $to or die "$to: $!\n";
     unlink $new;
+}
+
+sub folders {
+    my ($at, $below) = @_;
+    for my $part (split m{/}, $below) {
+        $at .= "/$part";
+        mkdir $at unless -d $at;
+    }
 }
 
 sub copied {
