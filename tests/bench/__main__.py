@@ -1,7 +1,8 @@
 """``make bench``: the benches, their tables on the terminal and their figures in build/bench/*.json.
 
-``BENCH="--quick"`` takes a few minutes; ``--calls``, ``--ingest``, ``--steer``, ``--forecast`` and ``--half-hour`` run
-only those. The half hour is real (30 minutes) and runs only when it is asked for.
+``BENCH="--quick"`` takes a few minutes; ``--calls``, ``--ingest``, ``--steer``, ``--forecast``, ``--vault``,
+``--power-cuts`` and ``--half-hour`` run only those. The half hour is real (30 minutes); it and the power cuts run only
+when they are asked for.
 """
 
 import argparse
@@ -25,11 +26,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--ingest", action="store_true", help="only the journals' ingest and the pages")
     parser.add_argument("--steer", action="store_true", help="only the steering core")
     parser.add_argument("--forecast", action="store_true", help="only the wait that is told, against Asterisk's")
+    parser.add_argument("--vault", action="store_true", help="only keeping recordings, against opusenc and copying")
+    parser.add_argument("--power-cuts", action="store_true", help="200 recordings kept while the keeper is killed")
     parser.add_argument(
         "--half-hour", action="store_true", help="a real half hour of calls, the daemon killed five times"
     )
     given = parser.parse_args(arguments)
-    everything = not (given.calls or given.ingest or given.steer or given.forecast or given.half_hour)
+    only = (given.calls, given.ingest, given.steer, given.forecast, given.half_hour, given.vault, given.power_cuts)
+    everything = not any(only)
     OUT.mkdir(parents=True, exist_ok=True)
     code = 0
     if given.calls or everything:
@@ -53,6 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             words += ["--minutes", "2", "--kills", "1"] if given.quick and name == "half_hour" else []
             words += ["--json", str(OUT / f"{name}.json")] if name != "forecast" else []
             code = subprocess.run(words, check=False).returncode or code
+    for name, wanted in (("bench_vault", given.vault or everything), ("power_cuts", given.power_cuts)):
+        if wanted:
+            print(f"\n# {'Recordings: ' + name.removeprefix('bench_').replace('_', ' ')}", flush=True)
+            few = {"bench_vault": ["--minutes", "2"], "power_cuts": ["20"]}[name] if given.quick else []
+            code = subprocess.run([sys.executable, "-m", f"tests.bench.{name}", *few], check=False).returncode or code
     return code
 
 

@@ -11,6 +11,7 @@ from ramal.core import sound
 from ramal.ops.vault import Keeper
 from ramal.provide import peers
 from ramal.store import seals, sounds
+from ramal.vault.cipher import SealBroken
 from ramal.vault.sound import NoSound, gain_db, open_sound
 from ramal.vault.verify import Verification
 from tests.vault.shelf import Shelf, spoken, stereo_wav
@@ -123,3 +124,19 @@ def test_a_second_keeper_finds_nothing_to_do(shelf: Shelf) -> None:
     assert keeper(shelf).round() == 0
     assert shelf.read(seals.head) == before
     assert os.listdir(shelf.home.recordings_work) == ["keys"]
+
+
+def test_the_file_of_another_recording_is_never_played_in_its_place(shelf: Shelf) -> None:
+    one, two = shelf.put(TALK), shelf.put(stereo_wav(RIGHT, LEFT))
+    assert keeper(shelf).round() == 2
+    shelf.path(one).write_bytes(shelf.path(two).read_bytes())
+    with pytest.raises(SealBroken, match="another one"):
+        plain(shelf, one)
+
+
+def test_what_an_earlier_life_left_half_made_is_thrown_away(shelf: Shelf) -> None:
+    shelf.home.recordings_work.mkdir()
+    left = shelf.home.recordings_work / "99.part"
+    left.write_bytes(b"half")
+    keeper(shelf).round()
+    assert not left.exists()
