@@ -126,7 +126,7 @@ class Levels:
         self.peak = max(self.peak, max(values), -min(values))
         for number in range(self.channels):
             own = values[number :: self.channels] if self.channels > 1 else values
-            self.windows[number].append(_squares(own) / (len(own) * _FULL * _FULL))
+            self.windows[number].append(sum(map(mul, own, own)) / (len(own) * _FULL * _FULL))
 
 
 def facts_of(file: BinaryIO, size: int) -> WaveFacts:
@@ -286,19 +286,6 @@ def _fed(
 def _at(what: str, channel: int, window: int) -> str:
     side = ("left", "right")[channel] if channel < 2 else str(channel)
     return f"the Opus {what} at {window * WINDOW_MS / 1000:.1f} s ({side})"
-
-
-def _sum_of_squares(values: "array[int]") -> float:
-    return sum(map(mul, values, values))
-
-
-_squares: Callable[["array[int]"], float] = _sum_of_squares
-if sys.version_info >= (3, 12):  # a fifth of the time
-
-    def _sum_by_product(values: "array[int]") -> float:
-        return float(math.sumprod(values, values))
-
-    _squares = _sum_by_product
 
 
 def _square(db: float) -> float:
