@@ -58,10 +58,12 @@ class _Trouble:
         self.next_s = now_s + min(BACK_OFF_MAX_S, BACK_OFF_S * 2 ** (self.tries - 1))
 
 
-def subject(means: Means) -> Subject:
+def subject(
+    means: Means, settle_ms: int = SETTLE_MS, load: Callable[[], float] = lambda: os.getloadavg()[0]
+) -> Subject:
     """``recordings.verify`` (start one), ``recordings.verifying`` (how far it is), ``recordings.checked`` (the command
-    line did one)."""
-    keeper = Keeper(means)
+    line did one). ``settle_ms`` and ``load`` as ``Keeper``."""
+    keeper = Keeper(means, settle_ms=settle_ms, load=load)
     verifier = Verifier(means, keeper.wait_while_busy)
     keeper.every_round = verifier.now_and_then
 
