@@ -15,8 +15,9 @@ from ramal.asterisk.prompts import FOLDER
 from ramal.core import sound, spoken
 from ramal.core.office import Language
 from ramal.core.spoken_rules import GENDER, MOST
-from tests.system import box
+from tests.system import agents, box
 from tests.system.box import TestBox
+from tests.system.sipp import Caller
 from tests.until import until
 
 pytestmark = pytest.mark.system
