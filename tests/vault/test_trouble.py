@@ -18,6 +18,7 @@ from ramal.ops import vault
 from ramal.provide import peers
 from ramal.store import sounds
 from ramal.vault import keep, opus
+from ramal.vault.sound import NoSound
 from tests.until import until
 from tests.vault.shelf import ENDED_MS, Shelf, spoken, stereo_wav
 from tests.vault.test_keep import TALK, flaws, keeper, plain
@@ -118,16 +119,50 @@ def test_a_path_that_leads_elsewhere_is_never_touched(shelf: Shelf, path: str) -
     assert plain(shelf, good)[:4] == b"OggS"
 
 
-def test_a_link_in_the_place_of_a_wav_is_not_followed(shelf: Shelf, tmp_path: Path) -> None:
+@pytest.mark.parametrize("thing", ["link", "folder", "pipe", "no word about gaps"])
+def test_what_is_no_plain_file_is_left_alone_and_stops_nobody(shelf: Shelf, tmp_path: Path, thing: str) -> None:
     secret = tmp_path / "secret.wav"
     secret.write_bytes(TALK)
-    recording = shelf.put(TALK)
+    recording, good = shelf.put(TALK), shelf.put(TALK)
     wav = shelf.path(recording, ".wav")
     wav.unlink()
-    wav.symlink_to(secret)
-    assert keeper(shelf).round() == 0
-    assert wav.is_symlink()
+    match thing:
+        case "link":
+            wav.symlink_to(secret)
+        case "folder":
+            wav.mkdir()
+        case "pipe":
+            os.mkfifo(wav)
+        case _:
+            wav.write_bytes(TALK)
+    one = keeper(shelf, gaps_of=lambda db, number: gaps(thing == "no word about gaps" and number == recording))
+    assert one.round() == 1
+    assert plain(shelf, good)[:4] == b"OggS"
+    assert not shelf.path(recording).exists()
+    assert os.path.lexists(wav)
     assert secret.read_bytes() == TALK
+    if thing != "no word about gaps":
+        with pytest.raises(NoSound):
+            plain(shelf, recording)
+
+
+def gaps(broken: bool) -> tuple[tuple[int, int], ...]:
+    if broken:
+        raise KeyError("a mistake of ours")
+    return ()
+
+
+def test_a_bad_place_on_the_disk_is_of_one_recording_only() -> None:
+    class Bad(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell() > 50_000:
+                raise OSError(errno.EIO, "Input/output error")
+            return super().read(size)
+
+    file = Bad(TALK)
+    facts = opus.facts_of(file, len(TALK))
+    with pytest.raises(opus.NotSound):
+        b"".join(opus.silenced(file, facts, ()))
 
 
 def test_a_wav_that_is_still_written_is_left_alone(shelf: Shelf) -> None:

@@ -189,10 +189,9 @@ class Keeper:
         return kept, len(ready) > AT_ONCE
 
     def _keep(self, one: Due, key: Key) -> bool:
-        silent = self._means.read(lambda db: tuple(self._gaps_of(db, one.recording)))
         began_s = self._clock()
         try:
-            made = keep.keep(self._ways, one, [(int(begin), int(end)) for begin, end in silent], key)
+            made = keep.keep(self._ways, one, self._silent(one), key)
         except (keep.Damaged, keep.Changing, FileNotFoundError) as error:
             trouble = self._trouble.setdefault(one.recording, _Trouble("sound"))
             trouble.again("sound", self._clock())
@@ -208,6 +207,14 @@ class Keeper:
             *(made.path, made.duration_ms / 1000, made.bytes // 1024, self._clock() - began_s),
         )
         return True
+
+    def _silent(self, one: Due) -> list[tuple[int, int]]:
+        """What may not be heard. Whoever cannot tell keeps the recording from being kept, never the silence away."""
+        try:
+            gaps = self._means.read(lambda db: tuple(self._gaps_of(db, one.recording)))
+            return [(int(begin), int(end)) for begin, end in gaps]
+        except Exception as error:
+            raise keep.Damaged(f"it could not be told what may not be heard in it ({error!r})") from error
 
     def _key(self) -> Key:
         used = self._means.read(sounds.key_ids)

@@ -6,13 +6,16 @@ removed by ``tidy``. On the keeper's thread; the database is changed by jobs for
 """
 
 import contextlib
+import errno
 import hashlib
 import logging
 import os
 import secrets
 import sqlite3
+import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -96,7 +99,13 @@ def keep(ways: Ways, due: Due, gaps: Sequence[tuple[int, int]], key: Key) -> Sou
     home.recordings_work.mkdir(mode=0o750, exist_ok=True)
     part = home.recordings_work / f"{due.recording}.part"
     ways.step("begun")
-    with open(os.open(wav, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "rb") as file:
+    try:
+        opened = open_regular(wav)
+    except FileNotFoundError:
+        raise
+    except OSError as error:  # of this one file; the next may be well
+        raise Damaged(f"The recording {due.path} cannot be opened ({error.strerror}).") from error
+    with opened as file:
         before = os.fstat(file.fileno())
         _room(home, before.st_size)
         try:
@@ -167,6 +176,15 @@ def inside(home: Home, relative: str) -> Path | None:
     root = home.recordings.resolve()
     path = (home.root / relative).parent.resolve() / Path(relative).name
     return path if path.is_relative_to(root) and path.name not in ("", "..", ".") else None
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a plain file for reading, never a link, a folder, or a pipe that would keep the reader for ever. OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no plain file")
+    return os.fdopen(descriptor, "rb")
 
 
 def _make(
@@ -250,7 +268,7 @@ def _is_good(home: Home, sound: Sound) -> bool:
     if path is None:
         return False
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").digest() == sound.sha256
     except OSError:
         return False

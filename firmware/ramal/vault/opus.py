@@ -131,8 +131,12 @@ class Levels:
 
 def facts_of(file: BinaryIO, size: int) -> WaveFacts:
     """What a wav of ``size`` bytes holds. NotSound for anything but 16 bit PCM of one or two channels with sound."""
-    file.seek(0)
-    facts = wave_facts(file.read(4096), size)
+    try:
+        file.seek(0)
+        start = file.read(4096)
+    except OSError as error:
+        raise NotSound(f"The recording cannot be read ({error.strerror}).") from error
+    facts = wave_facts(start, size)
     if facts is None or facts.code not in (1, 0xFFFE) or facts.bits != 16 or facts.channels not in (1, 2):
         raise NotSound("This file is no recording as Asterisk writes them (16 bit PCM, one or two channels).")
     if not 6000 <= facts.rate_hz <= 48000 or facts.data_bytes < 2 * facts.channels:
@@ -218,7 +222,10 @@ def silenced(wav: BinaryIO, facts: WaveFacts, gaps: Gaps) -> Iterator[bytes]:
     at = 0
     wav.seek(facts.data_at)
     while at < facts.data_bytes:
-        block = wav.read(min(BLOCK, facts.data_bytes - at))
+        try:
+            block = wav.read(min(BLOCK, facts.data_bytes - at))
+        except OSError as error:  # a bad place on the disk: of this recording only
+            raise NotSound(f"The recording cannot be read ({error.strerror}).") from error
         if not block:
             raise NotSound("The recording became shorter while it was read.")
         for begin, end in spans:

@@ -14,7 +14,7 @@ from ramal.errors import RamalError
 from ramal.store import sounds
 from ramal.vault import keys
 from ramal.vault.cipher import SealBroken, Unsealer
-from ramal.vault.keep import inside
+from ramal.vault.keep import inside, open_regular
 
 TYPES = {".wav": "audio/wav", ".mp3": "audio/mpeg", ".ogg": "audio/ogg", ".opus": "audio/ogg"}
 TARGET_DB = -20.0
@@ -78,7 +78,7 @@ def _open(home: Home, relative: str) -> tuple[BinaryIO, os.stat_result]:
     try:
         if path is None:
             raise FileNotFoundError
-        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "rb")
+        file = open_regular(path)
     except OSError as error:
         raise NoSound("The file of this recording is not there.") from error
     return file, os.fstat(file.fileno())

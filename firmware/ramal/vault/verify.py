@@ -19,7 +19,7 @@ from ramal.store import seals, sounds
 from ramal.store.sounds import Sound
 from ramal.vault import heads, keys
 from ramal.vault.cipher import SealBroken, Unsealer
-from ramal.vault.keep import SUFFIX, inside
+from ramal.vault.keep import SUFFIX, inside, open_regular
 
 BLOCK = 1 << 20
 PORTION = 200
@@ -147,9 +147,8 @@ class Verification:
         try:
             if path is None:
                 return Flaw("file", _named(sound), "its path does not lie below the recordings")
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-            with open(descriptor, "rb", buffering=0) as file:
-                size = os.fstat(descriptor).st_size
+            with open_regular(path) as file:
+                size = os.fstat(file.fileno()).st_size
                 if not self.with_files:
                     wrong = size != sound.bytes
                 else:
@@ -174,7 +173,7 @@ class Verification:
         if not sound.cipher or path is None or size != sound.bytes:
             return told
         try:
-            with Unsealer(path.open("rb", buffering=0), size, keys.load(self.home).get) as file:
+            with Unsealer(open_regular(path), size, keys.load(self.home).get) as file:
                 if file.file_id != sound.file_id:
                     return "is the file of another recording"
                 spans = file.broken_pieces()
