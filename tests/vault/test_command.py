@@ -53,9 +53,7 @@ def test_verify_tells_every_flaw_and_ends_with_one(shelf: Shelf, capsys: pytest.
     assert ramal(shelf, "verify", "--quick") == 1
 
 
-def test_the_key_goes_to_another_box_and_back(
-    shelf: Shelf, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_key_goes_to_another_box_and_back(shelf: Shelf, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ramal(shelf, "key") == 0
     assert "There is no key yet" in capsys.readouterr().out
     assert ramal(shelf, "key", "export") == 1

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import sqlite3
 import struct
 import threading
 import time
@@ -295,3 +296,47 @@ def test_calls_and_callers_count_as_calls() -> None:
 def test_the_provided_encoder_is_the_real_one() -> None:
     assert any(word.endswith("opusenc") for word in peers().argv("opusenc", "--version"))
     assert keep.STEPS[0] == "begun"
+
+
+@pytest.mark.parametrize("state", ["ready", "missing"])
+def test_a_database_older_than_the_files_takes_them_up_again(shelf: Shelf, state: str) -> None:
+    """A backup of the database was put back: the wav is gone, the kept file is there, and no row knows it."""
+    recording = shelf.put(TALK)
+    keeper(shelf).round()
+    before = shelf.read(lambda db: sounds.of(db, recording))
+    ogg = plain(shelf, recording)
+
+    def older(db: sqlite3.Connection) -> None:
+        db.execute("DELETE FROM sound")
+        db.execute("DELETE FROM seal")
+        db.execute("UPDATE recording SET state = ?", (state,))
+
+    shelf.write(older)
+    assert any("removed from the end" in one for one in flaws(shelf))
+    keeper(shelf).round()
+    assert plain(shelf, recording) == ogg
+    after = shelf.read(lambda db: sounds.of(db, recording))
+    assert (after.sha256, after.plain_sha256, after.duration_ms) == (before.sha256, before.plain_sha256, 4000)
+    assert (after.file_id, after.key_id, after.channels) == (before.file_id, before.key_id, 2)
+    assert abs(after.rms_db - before.rms_db) < 2.0
+
+
+def test_a_file_put_in_the_place_of_a_missing_recording_is_not_taken(shelf: Shelf) -> None:
+    recording = shelf.put(TALK, state="missing")
+    shelf.path(recording, ".wav").unlink()
+    shelf.put(TALK)
+    shelf.path(recording).write_bytes(os.urandom(5000))
+    assert keeper(shelf).round() == 1
+    assert shelf.read(lambda db: sounds.of(db, recording)) is None
+
+
+def test_a_wav_that_somebody_removed_is_told(shelf: Shelf) -> None:
+    recording, good = shelf.put(TALK), shelf.put(TALK)
+    shelf.path(recording, ".wav").unlink()
+    clock = [0.0]
+    one = keeper(shelf, clock=lambda: clock[0])
+    assert one.round() == 1
+    clock[0] += vault.BACK_OFF_S + 1
+    one.round()
+    assert shelf.warned() == (("count", 1), ("reason", "gone"))
+    assert plain(shelf, good)[:4] == b"OggS"

@@ -27,7 +27,7 @@ from ramal.ops.verifying import Verifier
 from ramal.store import gaps, seals, sounds
 from ramal.store.sounds import Due
 from ramal.vault import keep, keys, opus
-from ramal.vault.cipher import Key
+from ramal.vault.cipher import Key, SealBroken
 
 log = logging.getLogger(__name__)
 
@@ -139,6 +139,8 @@ class Keeper:
             if not self._calm(working=False):
                 return 0
             everything = now_s - self._all_s >= ALL_EVERY_S
+            if everything:
+                self._adopt()
             kept, more = self._keep_due(everything, now_s)
             if everything and not more:
                 self._all_s = now_s
@@ -192,7 +194,15 @@ class Keeper:
         began_s = self._clock()
         try:
             made = keep.keep(self._ways, one, self._silent(one), key)
-        except (keep.Damaged, keep.Changing, FileNotFoundError) as error:
+        except FileNotFoundError as error:
+            # Still called measured, and gone: a database that is older than the files, or somebody removed it.
+            if not self._found_again(one):
+                trouble = self._trouble.setdefault(one.recording, _Trouble("gone"))
+                trouble.again("gone", self._clock())
+                if trouble.tries == 1:
+                    log.warning("the recording %s is gone: %s", one.path, error)
+            return False
+        except (keep.Damaged, keep.Changing) as error:
             trouble = self._trouble.setdefault(one.recording, _Trouble("sound"))
             trouble.again("sound", self._clock())
             if trouble.tries == 1 and not isinstance(error, keep.Changing):
@@ -207,6 +217,19 @@ class Keeper:
             *(made.path, made.duration_ms / 1000, made.bytes // 1024, self._clock() - began_s),
         )
         return True
+
+    def _found_again(self, one: Due) -> bool:
+        try:
+            found = keep.adopt(self._ways, one, self._silent(one), keys.load(self._means.home))
+        except (SealBroken, keep.Damaged, opus.NotSound) as error:
+            log.warning("the file kept for %s is not taken: %s", one.path, error)
+            return False
+        return found is not None
+
+    def _adopt(self) -> None:
+        """Look for kept files that the database does not know (any more)."""
+        for one in self._means.read(sounds.unknown):
+            self._found_again(one)
 
     def _silent(self, one: Due) -> list[tuple[int, int]]:
         """What may not be heard. Whoever cannot tell keeps the recording from being kept, never the silence away."""
@@ -252,13 +275,15 @@ class Keeper:
 
     def _tell(self) -> None:
         """Level-triggered: what keeps recordings from being kept, as a warning."""
-        reason, count = "", len(self._trouble)
+        reason, count = "", 0
         if self._outage is not None:
             reason = self._outage.reason
             now_ms, settle_ms = self._means.clock_ms(), self._settle_ms
             count = max(1, len(self._means.read(lambda db: sounds.due(db, now_ms, settle_ms, True, 1000))))
-        elif any(trouble.tries > 1 for trouble in self._trouble.values()):
-            reason = "sound"
+        else:
+            for kind in ("gone", "sound"):
+                lasting = sum(one.tries > 1 and one.reason == kind for one in self._trouble.values())
+                reason, count = (reason, count) if reason or not lasting else (kind, lasting)
         args: tuple[tuple[str, str | int], ...] = (("count", count), ("reason", reason)) if reason else ()
         self._means.tell(ConditionSeen(warnings.RECORDINGS_UNKEPT, bool(reason), args))
 

@@ -104,6 +104,27 @@ def due(db: sqlite3.Connection, now_ms: int, settle_ms: int, everything: bool, l
     return tuple(Due(*row) for row in rows)
 
 
+def unknown(db: sqlite3.Connection, limit: int = 200) -> tuple[Due, ...]:
+    """Recordings of which neither a wav nor a row is known: their kept file may be there all the same, when the
+    database is older than the files (a backup was put back)."""
+    rows = db.execute(
+        "SELECT id, path FROM recording WHERE state = 'missing' AND kind = 'talk'"
+        " AND NOT EXISTS (SELECT 1 FROM sound WHERE source = path) ORDER BY id DESC LIMIT ?",
+        (limit,),
+    )
+    return tuple(Due(*row) for row in rows)
+
+
+def found_again(db: sqlite3.Connection, sound: Sound) -> None:
+    """As ``keep``, and the recording is not missing any more."""
+    keep(db, sound)
+    db.execute(
+        "UPDATE recording SET state = 'ready', duration_ms = ?, bytes = ?, sha256 = ?"
+        " WHERE id = ? AND state = 'missing'",
+        (sound.duration_ms, sound.bytes, sound.plain_sha256, sound.recording),
+    )
+
+
 def keep(db: sqlite3.Connection, sound: Sound) -> None:
     """Write a kept file down and seal it. A row that was there before (its file was found bad) is replaced."""
     db.execute(_PUT, astuple(sound))

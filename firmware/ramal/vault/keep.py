@@ -25,7 +25,7 @@ from ramal.store import seals, sounds
 from ramal.store.sounds import Due, Sound
 from ramal.vault import heads, opus
 from ramal.vault.cipher import FILE_ID_BYTES, Key, SealBroken, Sealer, Unsealer
-from ramal.vault.keys import fsync_folder
+from ramal.vault.keys import Keyring, fsync_folder
 
 log = logging.getLogger(__name__)
 
@@ -134,6 +134,40 @@ def keep(ways: Ways, due: Due, gaps: Sequence[tuple[int, int]], key: Key) -> Sou
     _remove(ways, made)
     ways.step("done")
     return made
+
+
+def adopt(ways: Ways, due: Due, gaps: Sequence[tuple[int, int]], keyring: Keyring) -> Sound | None:
+    """A kept file without a row whose wav is gone (the database is older than the files): decrypt and decode all of it,
+    write its row anew and seal it. None when there is no such file. SealBroken when it is not one of this box."""
+    wav = inside(ways.home, due.path)
+    path = wav.with_suffix(SUFFIX) if wav is not None else None
+    if path is None or wav is None or wav.exists() or not path.is_file():
+        return None
+    plain, whole = hashlib.sha256(), hashlib.sha256()
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        while block := file.read(opus.BLOCK):
+            whole.update(block)
+    with contextlib.closing(Unsealer(open_regular(path), size, keyring.get)) as unsealed:
+        facts = opus.facts_of_ogg(unsealed.read(256))
+        unsealed.seek(0)
+
+        def ogg() -> bytes:
+            piece = unsealed.read(opus.BLOCK)
+            plain.update(piece)
+            return piece
+
+        levels = opus.decode(ogg, facts, ways.argv, ways.pace)
+        key_id, file_id = unsealed.key_id, unsealed.file_id
+    sound = Sound(
+        *(due.recording, str(Path(due.path).with_suffix(SUFFIX)), due.path, "opus", 1, key_id, file_id),
+        *(facts.channels, levels.duration_ms, size, whole.digest(), plain.digest(), sounds.gaps_text(gaps)),
+        *(levels.peak_db, levels.rms_db(), ways.clock_ms()),
+    )
+    ways.write(lambda db: sounds.found_again(db, sound))
+    note_tip(ways)
+    log.warning("the kept file %s had no row; it has one again", path.name)
+    return sound
 
 
 def tidy(ways: Ways) -> int:

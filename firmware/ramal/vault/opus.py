@@ -144,6 +144,17 @@ def facts_of(file: BinaryIO, size: int) -> WaveFacts:
     return facts
 
 
+def facts_of_ogg(start: bytes) -> WaveFacts:
+    """The same of an Ogg Opus file, from its first bytes: what it was made from. NotSound when it is none."""
+    at = start.find(b"OpusHead")
+    if start[:4] != b"OggS" or at < 0 or len(start) < at + 19 or start[at + 9] not in (1, 2):
+        raise NotSound("This file is no recording as Ramal keeps them.")
+    rate_hz, channels = int.from_bytes(start[at + 12 : at + 16], "little"), start[at + 9]
+    if not 6000 <= rate_hz <= 48000:
+        raise NotSound("This file is no recording as Ramal keeps them.")
+    return WaveFacts(0, 0, rate_hz * channels * 2, False, 1, channels, rate_hz, 16)
+
+
 def encode(
     wav: BinaryIO,
     facts: WaveFacts,

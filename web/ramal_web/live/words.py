@@ -184,6 +184,12 @@ def unkept(reason: str, count: int) -> str:
             )
         case "room":
             return gettext("Recordings stay large wav files: the disk has no room left to make them small.")
+        case "gone":
+            return ngettext(
+                "The file of %(num)s recording is gone, and Ramal did not remove it.",
+                "The files of %(num)s recordings are gone, and Ramal did not remove them.",
+                count,
+            )
         case "disk":
             return gettext("Recordings stay large wav files: the disk or the database refuses. The log says why.")
     return ngettext(
