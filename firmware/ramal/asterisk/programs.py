@@ -3,13 +3,16 @@
 Errors (not provided, RamalError) come when they are used. Any thread.
 """
 
+import functools
+import re
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from ramal.asterisk.incoming import Jail
 from ramal.asterisk.own_sounds import OwnSounds
 from ramal.asterisk.speak import Argv, Sets
-from ramal.asterisk.voices import voices
+from ramal.asterisk.voices import Voices, voices
 from ramal.provide import Peers, jail, peers
 
 
@@ -22,10 +25,27 @@ def argv_of(programs: Peers) -> Argv:
     return argv
 
 
+def voices_of(models: Path, programs: Peers | None = None) -> Voices:
+    """Who speaks in a home whose voice models lie in ``models``."""
+    found = programs or peers()
+    return voices(models, argv_of(found), _espeak_version(found.prefix, tuple(found.argv("espeak-ng", "--version"))))
+
+
+@functools.lru_cache(maxsize=4)
+def _espeak_version(prefix: Path, command: tuple[str, ...]) -> str:
+    """``1.52.0``, asked once a process; "" when it does not say."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    found = re.search(r"[0-9]+(?:\.[0-9]+)+", done.stdout)
+    return found[0] if found else ""
+
+
 def sets_of(prompts: Path, own: Path, models: Path, programs: Peers | None = None) -> Sets:
     """What the machine says in a home with these folders, by the voices it has now."""
-    argv = argv_of(programs or peers())
-    return Sets(OwnSounds(prompts, own), argv, voices(models, argv))
+    found = programs or peers()
+    return Sets(OwnSounds(prompts, own), argv_of(found), voices_of(models, found))
 
 
 def prison() -> Jail:

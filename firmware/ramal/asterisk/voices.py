@@ -54,8 +54,8 @@ class Espeak:
     """espeak-ng of the peers' prefix: every language, small, fast, and never missing."""
 
     argv: Argv
+    version: str = "?"
     name: str = "espeak-ng"
-    version: str = "1"
     languages: tuple[Language, ...] = ("pt-BR", "en", "es")
 
     def speak(self, text: str, language: Language, out: Path) -> int:
@@ -125,10 +125,10 @@ class Voices:
         return engine.name
 
 
-def voices(folder: Path, argv: Argv) -> Voices:
+def voices(folder: Path, argv: Argv, espeak_version: str = "") -> Voices:
     """The engines for a home whose models lie in ``folder``. A model without its json, or that cannot be read, is as
     if it were not there. Never raises."""
-    espeak = Espeak(argv)
+    espeak = Espeak(argv, espeak_version) if espeak_version else Espeak(argv)
     piper = _piper(folder)
     return Voices(espeak, (piper,) if piper else ())
 

@@ -15,12 +15,11 @@ from pathlib import Path
 import argon2
 
 from ramal.asterisk.apply import apply
-from ramal.asterisk.programs import argv_of, sets_of
+from ramal.asterisk.programs import argv_of, sets_of, voices_of
 from ramal.asterisk.prompt_lint import Fault, in_folder
 from ramal.asterisk.prompts import Prompt, fallbacks, needed
 from ramal.asterisk.render import render
 from ramal.asterisk.speak import SpeechFailed, lay_fallbacks, speak
-from ramal.asterisk.voices import voices
 from ramal.box.asterisk import box_of
 from ramal.box.home import Home, Settings, reached_at, write_whole
 from ramal.core import office_file
@@ -101,8 +100,7 @@ def mended(home: Home, peers: Peers, made: Office, say: Say) -> tuple[Fault, ...
 
 def say(home: Home, peers: Peers, wanted: Sequence[Prompt], folder: Path) -> int:
     """Speak prompts into a folder of their own; how many were made."""
-    argv = argv_of(peers)
-    return speak(wanted, folder, argv, voices=voices(home.voices, argv))
+    return speak(wanted, folder, argv_of(peers), voices=voices_of(home.voices, peers))
 
 
 def owner(home: Home) -> str | None:
