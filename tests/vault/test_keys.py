@@ -113,3 +113,16 @@ def test_what_is_no_export_changes_nothing(shelf: Shelf, data: bytes) -> None:
     with pytest.raises(KeysUnusable):
         keys.merge(shelf.home, data)
     assert shelf.home.recordings_key.read_bytes() == before
+
+
+def test_an_older_key_file_put_back_is_told_and_new_recordings_are_kept(shelf: Shelf) -> None:
+    keys.obtain(shelf.home, (), 1)
+    older = shelf.home.recordings_key.read_bytes()
+    keys.add_new(shelf.home, 2)
+    shelf.put(TALK)
+    assert keeper(shelf).round() == 1
+    assert shelf.warned() is None
+    shelf.home.recordings_key.write_bytes(older)
+    shelf.put(TALK)
+    assert keeper(shelf).round() == 1
+    assert shelf.warned() == (("count", 1), ("reason", "key"))

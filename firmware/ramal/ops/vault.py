@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -103,6 +103,7 @@ class Keeper:
         self._trouble: dict[int, _Trouble] = {}
         self._outage: _Trouble | None = None
         """What keeps every recording from being kept, and until when nothing is tried."""
+        self._lost_keys = 0
         self._all_s = float("-inf")
         self._own, self._own_s = 0.0, clock()
         self.every_round: Callable[[], None] = lambda: None
@@ -140,6 +141,7 @@ class Keeper:
                 return 0
             everything = now_s - self._all_s >= ALL_EVERY_S
             if everything:
+                self._look_for_keys()
                 self._adopt()
             kept, more = self._keep_due(everything, now_s)
             if everything and not more:
@@ -240,8 +242,16 @@ class Keeper:
             raise keep.Damaged(f"it could not be told what may not be heard in it ({error!r})") from error
 
     def _key(self) -> Key:
-        used = self._means.read(sounds.key_ids)
-        return keys.obtain(self._means.home, used, self._means.clock_ms())
+        return keys.obtain(self._means.home, self._used(), self._means.clock_ms())
+
+    def _used(self) -> Iterator[str]:
+        """Asked for only when there is no key: it looks at every row."""
+        yield from self._means.read(sounds.key_ids)
+
+    def _look_for_keys(self) -> None:
+        """An old key may be missing while there is one for new recordings (an older copy of the file was put back)."""
+        ring = keys.load(self._means.home)
+        self._lost_keys = len(self._means.read(sounds.key_ids) - set(ring.keys))
 
     def _mend(self) -> None:
         if not self._means.read(sounds.astray):
@@ -280,6 +290,8 @@ class Keeper:
             reason = self._outage.reason
             now_ms, settle_ms = self._means.clock_ms(), self._settle_ms
             count = max(1, len(self._means.read(lambda db: sounds.due(db, now_ms, settle_ms, True, 1000))))
+        elif self._lost_keys:
+            reason, count = "key", self._lost_keys
         else:
             for kind in ("gone", "sound"):
                 lasting = sum(one.tries > 1 and one.reason == kind for one in self._trouble.values())
