@@ -37,6 +37,8 @@ SPEECH_DBFS, MUSIC_DBFS = -20.0, -26.0
 """How loud a prompt, and music on hold, is made: the mean of its louder parts."""
 PEAK_DBFS = -1.0
 GAIN_MAX_DB = 30.0
+LEAD_MS, TAIL_MS = 150, 50
+"""Silence put before and after a prompt."""
 
 Form = Literal["wav", "mp3", "vorbis", "opus", "flac", "m4a"]
 Use = Literal["prompt", "music"]
@@ -110,12 +112,15 @@ def take(file: Path, use: Use, prison: Jail) -> Taken:
     gain_db = min(target - loudness, GAIN_MAX_DB)
     # A short peak may go a little beyond its place: 6 dB of it are limited, the rest keeps the gain down.
     gain_db = min(gain_db, PEAK_DBFS - sound_db(peak) + 6.0)
-    words = _shaping(use, gain_db, loudness)
-    wide = _samples(_run([prison("sox", [*_RAW, *words], None)], wide.tobytes(), most, until_s))
-    if len(wide) < SHORTEST_S * WIDE_HZ:
-        raise NotTaken("sound-short", "There is no sound in this file, or it is damaged.")
+    if use == "prompt":
+        wide = trimmed(wide, WIDE_HZ, max(loudness - 25.0, -60.0))
+    whole = len(wide)
+    words = [*_RAW, *_OUT, "gain", "-l", f"{gain_db:.2f}"]
+    wide = _samples(_run([prison("sox", words, None)], wide.tobytes(), most, until_s))
     narrow_words = [*_RAW, "-t", "raw", "-r", str(sound.RATE_HZ), "-e", "signed", "-b", "16", "-c", "1", "-"]
     narrow = _samples(_run([prison("sox", narrow_words, None)], wide.tobytes(), most, until_s))
+    if len(wide) != whole or abs(2 * len(narrow) - whole) > WIDE_HZ // 100:
+        raise NotTaken("sound-slow", "The sound could not be levelled whole; this machine may be short of memory.")
     return Taken(
         form,
         sound.wav_bytes(narrow, sound.RATE_HZ),
@@ -123,6 +128,23 @@ def take(file: Path, use: Use, prison: Jail) -> Taken:
         len(narrow) * 1000 // sound.RATE_HZ,
         round(gain_db, 1),
     )
+
+
+def trimmed(samples: "array[int]", rate_hz: int, silent_dbfs: float) -> "array[int]":
+    """``samples`` without what is below ``silent_dbfs`` before and after, but for a moment of silence at each end: a
+    phone loses the first moments while its speaker opens. 30 ms above it is sound, less is a click."""
+    window = rate_hz // 100
+    loud = [
+        sound.rms_dbfs(samples[at : at + window]) > silent_dbfs for at in range(0, len(samples) - window + 1, window)
+    ]
+    places = [place for place in range(len(loud) - 2) if all(loud[place : place + 3])]
+    if not places:
+        return samples
+    kept = samples[places[0] * window : (places[-1] + 3) * window]
+    for place in range(min(window, len(kept))):  # neither end begins with a click
+        kept[place] = kept[place] * place // window
+        kept[-1 - place] = kept[-1 - place] * place // window
+    return sound.silence(LEAD_MS, rate_hz) + kept + sound.silence(TAIL_MS, rate_hz)
 
 
 def sound_db(share: float) -> float:
@@ -160,17 +182,6 @@ def _decoders(form: Form, file: Path, prison: Jail) -> list[list[str]]:
         piped = ["-V1", "--ignore-length", "-t", "wav", "-", *_OUT, *effects]
         return [prison("faad", ["-q", "-d", "-w", jail.GIVEN], file), prison("sox", piped, None)]
     return [prison("sox", ["-V1", "-t", form, jail.GIVEN, *_OUT, *effects], file)]
-
-
-def _shaping(use: Use, gain_db: float, loudness: float) -> list[str]:
-    """Silence of more than a moment is cut off both ends of a prompt; a phone loses the first moments while its
-    speaker opens, so a little is put before. 25 dB under the loud parts is silence."""
-    words = [*_OUT]
-    if use == "prompt":
-        threshold = f"{max(loudness - 25.0, -60.0):.1f}d"
-        cut = ["silence", "1", "0.03", threshold, "fade", "t", "0.01", "reverse"]
-        words += [*cut, *cut, "pad", "0.15", "0.05"]
-    return [*words, "gain", "-l", f"{gain_db:.2f}"]
 
 
 def _samples(data: bytes) -> "array[int]":

@@ -81,7 +81,11 @@ class _Music:
         ``told``: Asterisk plays it already. NotTaken with a sentence when it cannot be used."""
         music, name, who = request.text("music"), request.text("upload"), who_of(request)
         title = title_of(request.text("file", ""))
-        self._known(music)
+        try:
+            self._known(music)
+        except NoMusic:
+            self.uploads.drop(name)
+            raise
 
         def job() -> Answer:
             folder = self._folder(music)

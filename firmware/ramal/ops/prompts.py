@@ -152,7 +152,11 @@ class Prompts:
         "form"}``. NotTaken with a sentence when it is no sound that can be used."""
         path, name, who = request.text("path"), request.text("upload"), who_of(request)
         title = title_of(request.text("file", ""))
-        self._entry(path)
+        try:
+            self._entry(path)
+        except NoPrompt:
+            self._uploads.drop(name)
+            raise
 
         def job() -> Answer:
             with contextlib.ExitStack() as stack:
