@@ -9,6 +9,7 @@ import binascii
 import os
 import re
 import secrets
+import shutil
 import threading
 from pathlib import Path
 
@@ -69,10 +70,13 @@ class Uploads:
             (self._folder / name).unlink(missing_ok=True)
 
     def tidy(self, now_ms: int) -> None:
-        """Drop what was forgotten."""
+        """Drop what was forgotten, and what a power cut left of the making of sounds."""
         for path in self._files():
             if now_ms - path.stat().st_mtime_ns // 1_000_000 > LIFE_MS:
                 path.unlink(missing_ok=True)
+        for made in self._folder.glob("made-*"):
+            if now_ms - made.stat().st_mtime_ns // 1_000_000 > LIFE_MS:
+                shutil.rmtree(made, ignore_errors=True)
 
     def _files(self) -> list[Path]:
         if not self._folder.is_dir():
