@@ -20,6 +20,11 @@ DialOut = Literal["no", "national", "international"]
 Measure = Literal["longest-wait", "callers-waiting", "service-level", "no-agent"]
 MailSecurity = Literal["starttls", "tls", "none"]
 MusicOrder = Literal["random", "in-order"]
+SurveyAsks = Literal["everybody", "by-agent"]
+Question = Literal["csat", "nps", "resolved", "sentence"]
+CopyKind = Literal["sftp", "smb", "webdav"]
+RecordPolicy = Literal["", "on-demand", "always", "never"]
+RecordSides = Literal["", "mono", "stereo"]
 PhoneModel = Literal["yealink", "grandstream-grp", "grandstream-gxp", "fanvil", "snom"]
 
 
@@ -101,6 +106,9 @@ class Line:
     """May calls go out here? Lines are tried in the order of the file, within one attempt."""
     rest_s: int = 60
     """After a failed attempt the line is tried last for this long (hysteresis)."""
+    record: RecordPolicy = ""
+    """Of the talks over this line; empty = as their queue and agent say (core.recording)."""
+    record_sides: RecordSides = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +173,12 @@ class Agent:
     skills: tuple[Skill, ...] = ()
     supervisor: bool = False
     """May listen, whisper, barge, pause and log out others, with the PIN."""
+    record: RecordPolicy = ""
+    """Of this agent's talks; empty = as their queue and line say (core.recording)."""
+    record_sides: RecordSides = ""
+    """Of those that come through no queue."""
+    voicemail: bool = False
+    """Who calls this agent's phone directly, and is not answered, may leave a message."""
 
     @property
     def member(self) -> str:
@@ -229,7 +243,10 @@ class Queue:
     no_agent: Destination | None = None
     announce_position: bool = True
     announce_every_s: int = 45
-    record: bool = True
+    record: RecordPolicy = "always"
+    record_sides: RecordSides = ""
+    notice: bool = True
+    """Callers hear that they are recorded before they can be."""
     answer_within_s: int = 20
     announce_wait: bool = True
     priority: int = 0
@@ -254,6 +271,51 @@ class Queue:
     music: str = ""
     """What is heard while waiting and on hold; empty = the box's own."""
     dispositions: tuple[Disposition, ...] = ()
+    survey: str = ""
+    """What callers are asked after the talk; empty = nothing."""
+    keep_days: int | None = None
+    """How long its recordings are kept; None = as the office says, 0 = for as long as there is room."""
+    sac: bool = False
+    """Customer service by law (Brazil's SAC): its recordings are kept for at least as long as the law says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a caller is asked by keys after the talk, in this order: ``csat`` 1 to 5, ``nps`` 0 to 10, ``resolved`` yes
+    or no, ``sentence``: a recorded one; at most three.
+
+    ``asks`` everybody: whoever is still there when the agent has hung up or handed on, so that no agent can avoid it;
+    by-agent: whom the agent transfers to ``*54``. Of them ``percent``, and nobody again within ``not_again_days`` (who
+    withholds the number by percent only). ``limit_s``: no question is begun later than so long after the first word.
+    The texts are our own where empty, in the call's language.
+    """
+
+    name: str
+    questions: tuple[Question, ...] = ("csat",)
+    asks: SurveyAsks = "everybody"
+    percent: int = 100
+    not_again_days: int = 30
+    limit_s: int = 90
+    intro: str = ""
+    intro_in: tuple[Saying, ...] = ()
+    csat: str = ""
+    csat_in: tuple[Saying, ...] = ()
+    nps: str = ""
+    nps_in: tuple[Saying, ...] = ()
+    resolved: str = ""
+    resolved_in: tuple[Saying, ...] = ()
+    sentence: str = ""
+    sentence_in: tuple[Saying, ...] = ()
+    thanks: str = ""
+    thanks_in: tuple[Saying, ...] = ()
+
+    def said(self, part: str) -> tuple[str, tuple[Saying, ...]]:
+        """The office's own text of a part (``intro``, a question, ``thanks``); empty = ours."""
+        return getattr(self, part), getattr(self, f"{part}_in")
+
+
+SURVEY_PARTS = ("intro", "csat", "nps", "resolved", "sentence", "thanks")
+"""What of a survey is spoken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +397,81 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True)
+class Voicemail:
+    """A box for messages: a queue's (its name), an agent's (``agent-7``), ``office``, or one of its own.
+
+    ``greeting`` is said instead of our sentence, ``closed_greeting`` when ``hours`` say closed (without hours: when the
+    call was led here because of closing). ``max_s``: a message's longest. ``mail``: who gets every message, with the
+    sound in it when ``mail_sound``. ``phones``: whose message lamps show it, besides those of its agent.
+    """
+
+    name: str
+    greeting: str = ""
+    greeting_in: tuple[Saying, ...] = ()
+    hours: str = ""
+    closed_greeting: str = ""
+    closed_greeting_in: tuple[Saying, ...] = ()
+    max_s: int = 180
+    mail: tuple[str, ...] = ()
+    mail_sound: bool = True
+    phones: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recordings:
+    """How long recordings are kept, and how much room they may take (core.retention).
+
+    ``keep_days`` (talks), ``message_days``, ``survey_days``, ``campaign_days``: then they go by themselves; 0 = for as
+    long as there is room. ``minimum_days``: nothing younger ever goes, and the law may ask for more. ``quota_gb`` (0 =
+    none) and ``quota_percent`` of the disk: when they take more, what would go next goes early. ``keep_free_mb``: with
+    less free, no new call is recorded (0 = a fiftieth of the disk, 20 MB to 1 GB).
+    ``sides``: stereo has the customer left and the office right, where nobody else says. ``notice``: who is recorded
+    without a queue hears so first, too. ``objection_key``: who presses it then is not recorded; empty = nobody can.
+    ``record_code`` and ``card_code``: dialed during a talk, to record on demand, and to keep the recording silent
+    (card-safe) for at most ``card_limit_s``.
+    """
+
+    keep_days: int = 365
+    message_days: int = 180
+    survey_days: int = 365
+    campaign_days: int = 365
+    minimum_days: int = 30
+    quota_gb: int = 0
+    quota_percent: int = 90
+    keep_free_mb: int = 0
+    sides: Literal["mono", "stereo"] = "mono"
+    notice: bool = True
+    objection_key: str = "9"
+    record_code: str = "*1"
+    card_code: str = "*7"
+    card_limit_s: int = 120
+    name: str = "recordings"
+    """Not a setting: what the one table is called where things are told apart by their names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Where the kept recordings are copied to, outside the box. ``port`` 0 = the usual one of ``kind``. ``folder``: for
+    smb the share comes first. ``fingerprint`` of the host key (sftp; without it nothing is sent) or of the certificate
+    (webdav; without it an authority that this machine knows must have signed it). ``window``: the time of the night in
+    which copies are made, in the office's time zone; both ends the same = at any time. ``bandwidth_kbit`` 0 = no limit.
+    ``delete``: what goes here for its age goes there too; an erased person's recordings always do. ``warn_days``: so
+    long a recording may be without its copy."""
+
+    kind: CopyKind
+    host: str
+    folder: str
+    user: str
+    secret: str
+    port: int = 0
+    fingerprint: str = ""
+    window: str = "01:00-06:00"
+    bandwidth_kbit: int = 0
+    delete: bool = False
+    warn_days: int = 3
+
+
+@dataclass(frozen=True, slots=True)
 class Office:
     """Everything one box is configured with.
 
@@ -344,7 +481,7 @@ class Office:
     minutes pause an agent (0 = never), for ``miss_pause_min`` minutes (0 = until the agent takes it back).
     ``reject_s``: how long an agent who rejected a call is left alone. ``wrap_extend_s``: what ``*50`` adds.
     ``blocked_message``: blocked callers hear a sentence, else nothing. ``vip_priority`` and ``repeat_priority``:
-    levels.
+    levels. ``agents_see_surveys``: agents see the figures of their own surveys.
     """
 
     name: str
@@ -362,9 +499,15 @@ class Office:
     holidays: tuple[Holiday, ...] = ()
     pauses: tuple[PauseReason, ...] = ()
     music: tuple[Music, ...] = ()
+    surveys: tuple[Survey, ...] = ()
     alarms: tuple[Alarm, ...] = ()
     mail: tuple[Mail, ...] = ()
     """One at most."""
+    copy: tuple[Copy, ...] = ()
+    """One at most."""
+    recordings: tuple[Recordings, ...] = ()
+    """One at most; none = the defaults."""
+    voicemails: tuple[Voicemail, ...] = ()
     city: str = ""
     languages: tuple[Language, ...] = ()
     dial_out: DialOut = "no"
@@ -379,3 +522,4 @@ class Office:
     blocked_message: bool = True
     vip_priority: int = 3
     repeat_priority: int = 1
+    agents_see_surveys: bool = False

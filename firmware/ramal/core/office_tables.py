@@ -12,6 +12,8 @@ from ramal.core.office import (
     Agent,
     Alarm,
     Callback,
+    Copy,
+    CopyKind,
     DialOut,
     DtmfMode,
     Holiday,
@@ -30,8 +32,12 @@ from ramal.core.office import (
     Phone,
     PhoneModel,
     Queue,
+    Recordings,
     Strategy,
+    Survey,
+    SurveyAsks,
     Transport,
+    Voicemail,
 )
 
 
@@ -93,6 +99,7 @@ OFFICE = Table(
         Setting("blocked_message", take.boolean, "blocked_message = false"),
         Setting("vip_priority", take.integer(0, 5), "vip_priority = 3"),
         Setting("repeat_priority", take.integer(0, 5), "repeat_priority = 1"),
+        Setting("agents_see_surveys", take.boolean, "agents_see_surveys = true"),
     ),
 )
 
@@ -117,6 +124,8 @@ LINE = Table(
         Setting("dtmf", take.choice(*get_args(DtmfMode)), 'dtmf = "auto"'),
         Setting("outgoing", take.boolean, "outgoing = false"),
         Setting("rest_s", take.integer(0, 3600), "rest_s = 60"),
+        Setting("record", part.maybe_record, 'record = "always"'),
+        Setting("record_sides", take.choice("", "mono", "stereo"), 'record_sides = "stereo"'),
     ),
 )
 
@@ -202,6 +211,7 @@ AGENT = Table(
         Setting("queues", part.memberships, 'queues = ["sales", { queue = "support", penalty = 5 }]'),
         Setting("skills", part.skills, 'skills = ["en", { skill = "es", level = 2 }]'),
         Setting("supervisor", take.boolean, "supervisor = true"),
+        Setting("voicemail", take.boolean, "voicemail = true"),
     ),
 )
 
@@ -235,6 +245,35 @@ MUSIC = Table(
     ),
 )
 
+SURVEY = Table(
+    "survey",
+    "surveys",
+    Survey,
+    "name",
+    "the survey",
+    50,
+    (
+        Setting("name", take.name, 'name = "quality"', required=True),
+        Setting("questions", part.questions, 'questions = ["csat", "nps", "resolved"]'),
+        Setting("asks", take.choice(*get_args(SurveyAsks)), 'asks = "by-agent"'),
+        Setting("percent", take.integer(0, 100), "percent = 50"),
+        Setting("not_again_days", take.integer(0, 365), "not_again_days = 30"),
+        Setting("limit_s", take.integer(20, 300), "limit_s = 90"),
+        Setting("intro", take.text(500), 'intro = "Avalie o nosso atendimento."'),
+        Setting("intro_in", part.sayings, 'intro_in = { en = "Please rate our service." }'),
+        Setting("csat", take.text(500), 'csat = "De 1 a 5, que nota você dá?"'),
+        Setting("csat_in", part.sayings, 'csat_in = { en = "From 1 to 5, how satisfied are you?" }'),
+        Setting("nps", take.text(500), 'nps = "De 0 a 10, quanto você nos recomenda? Para 10, tecle asterisco."'),
+        Setting("nps_in", part.sayings, 'nps_in = { en = "From 0 to 10, would you recommend us?" }'),
+        Setting("resolved", take.text(500), 'resolved = "Resolvemos? 1 para sim, 2 para não."'),
+        Setting("resolved_in", part.sayings, 'resolved_in = { en = "Did we help? 1 for yes, 2 for no." }'),
+        Setting("sentence", take.text(500), 'sentence = "Deixe uma frase depois do sinal."'),
+        Setting("sentence_in", part.sayings, 'sentence_in = { en = "Leave us a sentence after the tone." }'),
+        Setting("thanks", take.text(500), 'thanks = "Obrigado."'),
+        Setting("thanks_in", part.sayings, 'thanks_in = { en = "Thank you." }'),
+    ),
+)
+
 QUEUE = Table(
     "queue",
     "queues",
@@ -255,7 +294,9 @@ QUEUE = Table(
         Setting("no_agent", take.place, 'no_agent = "voicemail:sales"'),
         Setting("announce_position", take.boolean, "announce_position = true"),
         Setting("announce_every_s", take.integer(5, 3600), "announce_every_s = 45"),
-        Setting("record", take.boolean, "record = true"),
+        Setting("record", part.record, 'record = "on-demand"'),
+        Setting("record_sides", take.choice("", "mono", "stereo"), 'record_sides = "stereo"'),
+        Setting("notice", take.boolean, "notice = false"),
         Setting("answer_within_s", take.integer(1, 3600), "answer_within_s = 20"),
         Setting("announce_wait", take.boolean, "announce_wait = false"),
         Setting("priority", take.integer(0, 5), "priority = 1"),
@@ -278,6 +319,9 @@ QUEUE = Table(
         Setting("extension", take.no_extension, 'extension = "601"'),
         Setting("whisper", take.boolean, "whisper = false"),
         Setting("music", take.reference, 'music = "calm"'),
+        Setting("survey", take.reference, 'survey = "quality"'),
+        Setting("keep_days", take.integer(0, 36_500), "keep_days = 365"),
+        Setting("sac", take.boolean, "sac = true"),
         Setting(
             "dispositions", part.dispositions, 'dispositions = { 1 = "sold: Vendido", 2 = "again: Ligar de novo" }'
         ),
@@ -348,5 +392,90 @@ MAIL = Table(
     ),
 )
 
-LISTS = (LINE, HOLIDAY, HOURS, NUMBER, PHONE, PAUSE, AGENT, MUSIC, QUEUE, MENU, ALARM, MAIL)
+VOICEMAIL = Table(
+    "voicemail",
+    "voicemails",
+    Voicemail,
+    "name",
+    "the voicemail",
+    700,
+    (
+        Setting("name", part.word, 'name = "sales"  # a queue, "office", "agent-7", or a new one', required=True),
+        Setting("greeting", take.text(1000), 'greeting = "Deixe seu recado para vendas depois do sinal."'),
+        Setting("greeting_in", part.sayings, 'greeting_in = { en = "Please leave your message for sales." }'),
+        Setting("hours", take.reference, 'hours = "shop"'),
+        Setting("closed_greeting", take.text(1000), 'closed_greeting = "Voltamos amanhã. Deixe seu recado."'),
+        Setting("closed_greeting_in", part.sayings, 'closed_greeting_in = { en = "We are back tomorrow." }'),
+        Setting("max_s", take.integer(5, 900), "max_s = 180"),
+        Setting("mail", take.every(part.mail_address, 20), 'mail = ["sales@example.com"]'),
+        Setting("mail_sound", take.boolean, "mail_sound = false"),
+        Setting("phones", take.every(take.phone, 100), 'phones = ["201", "202"]'),
+    ),
+)
+
+RECORDINGS = Table(
+    "recordings",
+    "recordings",
+    Recordings,
+    "name",
+    "the recordings",
+    1,
+    (
+        Setting("keep_days", take.integer(0, 36_500), "keep_days = 365"),
+        Setting("message_days", take.integer(0, 36_500), "message_days = 180"),
+        Setting("survey_days", take.integer(0, 36_500), "survey_days = 365"),
+        Setting("campaign_days", take.integer(0, 36_500), "campaign_days = 365"),
+        Setting("minimum_days", take.integer(0, 3650), "minimum_days = 30"),
+        Setting("quota_gb", take.integer(0, 1_000_000), "quota_gb = 200"),
+        Setting("quota_percent", take.integer(1, 100), "quota_percent = 90"),
+        Setting("keep_free_mb", take.integer(0, 1_000_000), "keep_free_mb = 500"),
+        Setting("sides", take.choice("mono", "stereo"), 'sides = "stereo"'),
+        Setting("notice", take.boolean, "notice = false"),
+        Setting("objection_key", part.maybe_digit, 'objection_key = "9"'),
+        Setting("record_code", part.in_call_code, 'record_code = "*1"'),
+        Setting("card_code", part.in_call_code, 'card_code = "*7"'),
+        Setting("card_limit_s", take.integer(5, 3600), "card_limit_s = 120"),
+    ),
+)
+
+COPY = Table(
+    "copy",
+    "copy",
+    Copy,
+    "host",
+    "the off-box copy",
+    1,
+    (
+        Setting("kind", take.choice(*get_args(CopyKind)), 'kind = "sftp"', required=True),
+        Setting("host", take.host, 'host = "nas.example.com"', required=True),
+        Setting("port", take.integer(0, 65535), "port = 2222"),
+        Setting("folder", part.far_folder, 'folder = "backup/ramal"', required=True),
+        Setting("user", part.far_user, 'user = "ramal"', required=True),
+        Setting("secret", take.text(128, low=1), 'secret = "the password of that user"', required=True),
+        Setting("fingerprint", part.fingerprint, 'fingerprint = "SHA256:…"  # the connection test shows it'),
+        Setting("window", part.time_window, 'window = "01:00-06:00"'),
+        Setting("bandwidth_kbit", take.integer(0, 10_000_000), "bandwidth_kbit = 4000"),
+        Setting("delete", take.boolean, "delete = true"),
+        Setting("warn_days", take.integer(1, 365), "warn_days = 3"),
+    ),
+)
+
+LISTS = (
+    LINE,
+    HOLIDAY,
+    HOURS,
+    NUMBER,
+    PHONE,
+    PAUSE,
+    AGENT,
+    MUSIC,
+    SURVEY,
+    QUEUE,
+    MENU,
+    ALARM,
+    MAIL,
+    COPY,
+    VOICEMAIL,
+    RECORDINGS,
+)
 """Every ``[[table]]``, in the order of a written file. What there is once at most is written ``[table]``."""
