@@ -153,7 +153,7 @@ QUEUES = '[[queue]]\nname = "sales"\n[[queue]]\nname = "support"\n'
         (HEAD + "[[queue]]\nname = 'a'\ntitle = '" + "x" * 61 + "'", 5, "61 characters, at most 60"),
         (HEAD + "[[queue]]\nname = 'a'\noverflow = 'queue:a'", 5, "queue:a → queue:a"),
         (HEAD + "[[queue]]\nname = 'a-b'\n[[queue]]\nname = 'ab'", 6, "“a-b”, the queue of line 4, in hyphens"),
-        (HEAD + "[[queue]]\nname = 'a'\noverflow = 'voicemail:b'", 5, "No queue with a voicemail is called “b”"),
+        (HEAD + "[[queue]]\nname = 'a'\noverflow = 'voicemail:b'", 5, "No voicemail, queue or agent is called “b”"),
         (HEAD + "[[queue]]\nname = 'a'\noverflow = 'phone:299'", 5, "No phone is called “299”"),
         (HEAD + "[[hours]]\nname = 'a'", 3, "closed = true"),
         (HEAD + "[[hours]]\nname = 'a'\nopen = []", 5, "has no opening times"),

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ramal.asterisk.prompts import Prompt, needed, text_prompt
+from ramal.asterisk.prompts import Prompt, greetings_of, needed, text_prompt
 from ramal.asterisk.render_prompts import numbers
-from ramal.core.office import Language, Office, Saying
+from ramal.core.office import SURVEY_PARTS, Language, Office, Saying
 from ramal.core.ring_name import title_of
 from ramal.core.wording import disposition_menu
 
@@ -13,8 +13,8 @@ from ramal.core.wording import disposition_menu
 @dataclass(frozen=True, slots=True)
 class Entry:
     """``id``: the same in all languages. ``kind``: ``sentence`` (ours), ``word`` (figures and Asterisk's own words), or
-    what the text of the office file belongs to (``number``, ``menu``, ``pause``, ``queue``, ``answers``, ``office``),
-    and ``of`` which one. ``number`` is what ``*51`` is followed by."""
+    what the text of the office file belongs to (``number``, ``menu``, ``pause``, ``queue``, ``answers``, ``survey``,
+    ``office``), and ``of`` which one. ``number`` is what ``*51`` is followed by."""
 
     path: str
     id: str
@@ -68,3 +68,10 @@ def _texts(office: Office) -> Iterator[tuple[str, str, str, tuple[Saying, ...]]]
             yield "answers", queue.name, disposition_menu(queue, office.language), ()
         if queue.whisper:
             yield "queue", queue.name, title_of(queue), ()
+    for box in office.voicemails:
+        yield from (("voicemail", box.name, text, others) for text, others in greetings_of(box) if text)
+    for survey in office.surveys:
+        for part in SURVEY_PARTS:
+            text, others = survey.said(part)
+            if text:
+                yield "survey", survey.name, text, others

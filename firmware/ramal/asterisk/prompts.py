@@ -15,7 +15,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ramal.core.office import Language, Office, Saying
+from ramal.core.office import SURVEY_PARTS, Language, Office, Saying, Voicemail
 from ramal.core.ring_name import title_of
 from ramal.core.spoken import all_pieces
 from ramal.core.wording import disposition_menu
@@ -67,6 +67,56 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "pt-BR": "Recado gravado. Obrigado.",
         "en": "Your message is recorded. Thank you.",
         "es": "Mensaje grabado. Gracias.",
+    },
+    "message-short": {
+        "pt-BR": "Não ouvimos nada. Fale depois do sinal.",
+        "en": "We did not hear anything. Please speak after the tone.",
+        "es": "No escuchamos nada. Hable después de la señal.",
+    },
+    "message-review": {
+        "pt-BR": "Para guardar o recado, tecle um ou desligue. Para gravar de novo, tecle dois. Para ouvir, tecle três.",
+        "en": "To keep your message, press one or hang up. To record it again, press two. To hear it, press three.",
+        "es": "Para guardar el mensaje, marque uno o cuelgue. Para grabar otra vez, marque dos. Para oírlo, marque tres.",
+    },
+    "message-full": {
+        "pt-BR": "Agora não podemos gravar recados. Vamos retornar a sua ligação.",
+        "en": "We cannot take messages right now. We will call you back.",
+        "es": "En este momento no podemos grabar mensajes. Le devolveremos la llamada.",
+    },
+    "message-keys": {
+        "pt-BR": "Um, ouvir de novo. Dois, próximo. Três, apagar. Quatro, ligar de volta. Cinco, já retornado.",
+        "en": "One, hear again. Two, next. Three, delete. Four, call back. Five, already returned.",
+        "es": "Uno, oír otra vez. Dos, siguiente. Tres, borrar. Cuatro, devolver la llamada. Cinco, ya devuelto.",
+    },
+    "message-from-nobody": {
+        "pt-BR": "Número desconhecido.",
+        "en": "Unknown number.",
+        "es": "Número desconocido.",
+    },
+    "message-gone": {
+        "pt-BR": "O som deste recado não existe mais.",
+        "en": "The sound of this message is gone.",
+        "es": "El sonido de este mensaje ya no existe.",
+    },
+    "message-returned": {
+        "pt-BR": "Marcado como retornado.",
+        "en": "Marked as returned.",
+        "es": "Marcado como devuelto.",
+    },
+    "message-deleted": {
+        "pt-BR": "Recado apagado.",
+        "en": "Message deleted.",
+        "es": "Mensaje borrado.",
+    },
+    "message-not-yours": {
+        "pt-BR": "Você não pode ouvir estes recados.",
+        "en": "You may not hear these messages.",
+        "es": "Usted no puede oír estos mensajes.",
+    },
+    "messages-end": {
+        "pt-BR": "Não há mais recados.",
+        "en": "No more messages.",
+        "es": "No hay más mensajes.",
     },
     "wrong-key": {
         "pt-BR": "Opção inválida.",
@@ -317,6 +367,36 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "en": "Echo test. Speak and hear yourself.",
         "es": "Prueba de eco. Hable y escuche su voz.",
     },
+    "survey-intro": {
+        "pt-BR": "Antes de desligar, avalie o nosso atendimento. Leva menos de um minuto.",
+        "en": "Before you go, please rate our service. It takes less than a minute.",
+        "es": "Antes de colgar, califique nuestra atención. Toma menos de un minuto.",
+    },
+    "survey-csat": {
+        "pt-BR": "De um a cinco, que nota você dá ao atendimento? Um é muito ruim, cinco é muito bom.",
+        "en": "From one to five, how would you rate this call? One is very bad, five is very good.",
+        "es": "Del uno al cinco, ¿cómo califica la atención? Uno es muy mala, cinco es muy buena.",
+    },
+    "survey-nps": {
+        "pt-BR": "De zero a dez, quanto você nos recomendaria a um amigo? Para dez, tecle asterisco.",
+        "en": "From zero to ten, how likely are you to recommend us to a friend? For ten, press star.",
+        "es": "Del cero al diez, ¿cuánto nos recomendaría a un amigo? Para diez, marque asterisco.",
+    },
+    "survey-resolved": {
+        "pt-BR": "O seu assunto foi resolvido? Tecle um para sim, dois para não.",
+        "en": "Has your matter been resolved? Press one for yes, two for no.",
+        "es": "¿Se resolvió su asunto? Marque uno para sí, dos para no.",
+    },
+    "survey-sentence": {
+        "pt-BR": "Se quiser, deixe uma frase depois do sinal. Para terminar, desligue ou tecle jogo da velha.",
+        "en": "If you like, leave us a sentence after the tone. To finish, hang up or press hash.",
+        "es": "Si quiere, deje una frase después de la señal. Para terminar, cuelgue o marque numeral.",
+    },
+    "survey-thanks": {
+        "pt-BR": "Obrigado pela sua opinião.",
+        "en": "Thank you for your opinion.",
+        "es": "Gracias por su opinión.",
+    },
     "prompt-number": {
         "pt-BR": "Digite os quatro números da frase.",
         "en": "Enter the four digits of the sentence.",
@@ -347,6 +427,21 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "pt-BR": "A máquina volta a falar esta frase.",
         "en": "The machine speaks this sentence again.",
         "es": "La máquina vuelve a decir esta frase.",
+    },
+    "record-notice": {
+        "pt-BR": "Esta ligação pode ser gravada.",
+        "en": "This call may be recorded.",
+        "es": "Esta llamada puede ser grabada.",
+    },
+    "record-object": {
+        "pt-BR": "Se você não concorda, tecle",
+        "en": "If you do not agree, press",
+        "es": "Si no está de acuerdo, marque",
+    },
+    "record-objected": {
+        "pt-BR": "Esta ligação não será gravada.",
+        "en": "This call will not be recorded.",
+        "es": "Esta llamada no será grabada.",
     },
     "prompt-empty": {
         "pt-BR": "Não ouvi nada.",
@@ -413,6 +508,14 @@ def _texts(office: Office) -> Iterator[tuple[str, tuple[Saying, ...]]]:
     yield from ((reason.title, ()) for reason in office.pauses)
     yield from ((disposition_menu(queue, office.language), ()) for queue in office.queues if queue.dispositions)
     yield from ((title_of(queue), ()) for queue in office.queues if queue.whisper)
+    for box in office.voicemails:
+        yield from ((text, others) for text, others in greetings_of(box) if text)
+    yield from (said for survey in office.surveys for part in SURVEY_PARTS if (said := survey.said(part))[0])
+
+
+def greetings_of(box: Voicemail) -> tuple[tuple[str, tuple[Saying, ...]], ...]:
+    """What a box says before the tone: open, closed; a text may be empty."""
+    return (box.greeting, box.greeting_in), (box.closed_greeting, box.closed_greeting_in)
 
 
 def needed(office: Office) -> Iterator[Prompt]:

@@ -8,7 +8,15 @@ generation is whole), and generated contexts that only say *what* goes *where* a
 from collections.abc import Mapping
 from importlib import resources
 
-from ramal.asterisk import render_base, render_desks, render_dialplan, render_pjsip, render_queues, render_spoken
+from ramal.asterisk import (
+    render_base,
+    render_desks,
+    render_dialplan,
+    render_pjsip,
+    render_queues,
+    render_record,
+    render_spoken,
+)
 from ramal.asterisk.machine import Box
 from ramal.asterisk.prompts import spoken
 from ramal.core.office import Office
@@ -27,7 +35,8 @@ def render(office: Office, box: Box) -> Mapping[str, str]:
         "cel.conf": render_base.cel_conf(),
         "cel_custom.conf": render_base.cel_custom_conf(),
         "cdr.conf": render_base.cdr_conf(),
-        "features.conf": render_base.features_conf(),
+        "minivm.conf": render_base.minivm_conf(),
+        "features.conf": render_record.features_conf(office),
         "res_parking.conf": render_desks.parking_conf(office),
         "musiconhold.conf": render_base.musiconhold_conf(box, office.music),
         "indications.conf": render_base.indications_conf(),

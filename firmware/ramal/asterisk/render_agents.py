@@ -13,7 +13,7 @@ from ramal.core.places import places
 from ramal.core.wording import disposition_menu
 from ramal.core.wrap_up import longest_wrap_up_s, own_wrap_up_s
 
-LAMPS = ("in", "pause", "wrap", "missed")
+LAMPS = ("in", "pause", "wrap", "missed", "card")
 """The lamps of an agent: hints ``<lamp>-<code>``, custom device states ``ramal-<lamp>-<code>``."""
 
 
@@ -29,6 +29,7 @@ def agents(office: Office) -> str:
     waiting, rest = ["[ramal-agent-waiting]"], ["[ramal-agent-rest]"]
     heal = ["[ramal-heal-all]", "exten => s,1,Gosub(ramal-callback-heal,s,1)"]
     heal.append(" same => n,Gosub(ramal-night-heal,s,1)")
+    heal.append(" same => n,Gosub(ramal-messages-heal,s,1)")
     seated: set[str] = set()
     for agent in office.agents:
         code = token(agent.code)

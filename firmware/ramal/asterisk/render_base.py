@@ -45,7 +45,7 @@ func_pjsip_endpoint func_periodic_hook func_env func_sprintf func_rand
 app_queue app_dial app_playback app_read app_record app_mixmonitor app_stack app_db app_exec app_verbose app_echo
 app_celgenuserevent app_userevent res_parking app_directed_pickup app_transfer app_playtones app_senddtmf app_originate
 res_clioriginate app_softhangup func_lock
-app_system
+app_system app_minivm
 """
 
 
@@ -172,19 +172,14 @@ def cel_custom_conf() -> str:
     return f"[mappings]\nramal.csv => {','.join(fields)}\n"
 
 
+def minivm_conf() -> str:
+    """app_minivm is there for MinivmMWI alone, which lights the message lamps of phones: no account, no mail."""
+    return "[general]\n"
+
+
 def cdr_conf() -> str:
     """CDRs are off: the history comes from CEL and queue_log, and two truths are one too many."""
     return "[general]\nenable = no\n"
-
-
-def features_conf() -> str:
-    return """[general]
-transferdigittimeout = 5
-featuredigittimeout = 700
-pickupexten = none
-
-[featuremap]
-"""
 
 
 def musiconhold_conf(box: Box, classes: Iterable[Music]) -> str:

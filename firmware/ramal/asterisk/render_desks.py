@@ -15,10 +15,12 @@ def phones(office: Office) -> str:
         extension = token(phone.extension)
         destination += [
             f"exten => {extension},1,Gosub(ramal-phone,s,1({extension}))",
+            f" same => n,Gosub(ramal-unanswered,s,1({extension}))",
             " same => n,Gosub(ramal-hang-up,s,1)",
         ]
         internal += [
             f"exten => {extension},1,Gosub(ramal-internal,s,1({extension}))",
+            f" same => n,Gosub(ramal-unanswered,s,1({extension}))",
             " same => n,Gosub(ramal-hang-up,s,1)",
         ]
         transfer.append(f"exten => {extension},1,Goto(ramal-hand-to-phone,{extension},1)")

@@ -15,11 +15,14 @@ from ramal.asterisk.render_callback import callbacks
 from ramal.asterisk.render_desks import phones
 from ramal.asterisk.render_hours import hours
 from ramal.asterisk.render_menus import menu, menus
+from ramal.asterisk.render_messages import messages
 from ramal.asterisk.render_outside import outside
 from ramal.asterisk.render_prompts import prompts
+from ramal.asterisk.render_record import form, records
 from ramal.asterisk.render_routes import languages, numbers
-from ramal.asterisk.render_stays import queues, voicemail
+from ramal.asterisk.render_stays import queues
 from ramal.asterisk.render_supervise import supervisors
+from ramal.asterisk.render_survey import surveys
 from ramal.core.office import Office
 
 
@@ -44,6 +47,7 @@ clearglobalvars = yes
 RAMAL_RECORDINGS = {box.recordings}
 RAMAL_PROMPTS = {box.prompts}
 RAMAL_OWN = {box.own}
+RAMAL_RECORD_FORM = {form(office)}
 RAMAL_ETC = {box.etc}
 RAMAL_ZONE = {office.timezone}
 RAMAL_LANGUAGE = {FOLDER[office.language]}
@@ -60,12 +64,14 @@ RAMAL_LANGUAGE = {FOLDER[office.language]}
         menus(office.menus),
         phones(office),
         outside(office),
-        voicemail(office.queues),
+        records(office),
+        messages(office),
         callbacks(office),
         hours(office),
         agents(office),
         supervisors(office.agents),
         prompts(office),
+        *([surveys(office)] if office.surveys else []),
         *([alarms(office)] if office.alarms else []),
         f"#tryinclude {box.custom}/extensions.conf\n",
     ]

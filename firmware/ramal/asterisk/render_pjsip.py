@@ -3,6 +3,8 @@
 import ipaddress
 
 from ramal.asterisk.machine import Box
+from ramal.asterisk.render_messages import DOMAIN
+from ramal.asterisk.render_record import FEATURES
 from ramal.asterisk.tokens import display, secret, token
 from ramal.core.office import Line, Office, Phone
 
@@ -54,6 +56,8 @@ language = {ASTERISK_LANGUAGE[office.language]}
 rtp_timeout = 60
 rtp_timeout_hold = 3600
 allow_subscribe = yes
+mwi_subscribe_replaces_unsolicited = yes
+voicemail_extension = *97
 send_rpid = yes
 trust_id_inbound = no
 {_media(box)}
@@ -117,9 +121,12 @@ auth = {extension}
 aors = {extension}
 callerid = "{display(phone.name) or extension}" <{extension}>
 set_var = RAMAL_PHONE={extension}
+mailboxes = {extension}@{DOMAIN}
 set_var = TRANSFER_CONTEXT=transfer
+set_var = DYNAMIC_FEATURES={FEATURES}
 
 [{extension}](phone-aor)
+mailboxes = {extension}@{DOMAIN}
 
 [{extension}]
 type = auth

@@ -1,4 +1,4 @@
-"""Queues, agents and voicemail as destinations: a queue's settings are arguments to ``dialplan/queue.conf``. Pure."""
+"""Queues and agents as destinations: a queue's settings are arguments to ``dialplan/queue.conf``. Pure."""
 
 from ramal.asterisk.goto import goto
 from ramal.asterisk.render_queues import music_of
@@ -31,7 +31,7 @@ def _queue(queue: Queue, office: Office) -> list[str]:
     settings = (
         name,
         queue.max_wait_s,
-        "yes" if queue.record else "no",
+        queue.record,
         queue.max_waiting,
         queue.widen_after_s,
         queue.sticky_s,
@@ -76,16 +76,7 @@ def _agents(agents: tuple[Agent, ...]) -> list[str]:
             f' same => n,ExecIf($["${{RAMAL_SEAT}}"=""]?Set(RAMAL_SEAT={token(agent.phone)}))',
             ' same => n,GotoIf($["${RAMAL_SEAT}"=""]?dest-hangup,s,1)',
             " same => n,Gosub(ramal-phone,s,1(${RAMAL_SEAT}))",
+            " same => n,Gosub(ramal-unanswered,s,1(${RAMAL_SEAT}))",
             " same => n,Hangup(${HANGUPCAUSE})",
         ]
     return rows
-
-
-def voicemail(queues: tuple[Queue, ...]) -> str:
-    rows = ["[dest-voicemail]"]
-    for queue in queues:
-        rows += [
-            f"exten => {token(queue.name)},1,Gosub(ramal-voicemail,s,1({queue.name}))",
-            " same => n,Hangup(16)",
-        ]
-    return "\n".join(rows) + "\n"

@@ -9,7 +9,7 @@ verdicts. Times inside a journal are not sorted: the order of the file is right 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from ramal.core import callback_history
+from ramal.core import callback_history, messages, survey_history
 from ramal.core.history import Call, Category, Direction, HangupBy, Outcome, Stay, Supervised, Take
 from ramal.core.journal import Journal, Queued, clean, hangup_source
 from ramal.core.legs import Talk, last_agent, parts, talks
@@ -18,7 +18,7 @@ from ramal.core.story import NOT_LET_IN, Leg, Story, Visit, line_of, number_at, 
 
 BLOCKED = (NOT_LET_IN - {"PREDICTED", "CALLBACK"}) | {"LEAVEEMPTY", "LEAVEUNAVAIL"}
 SERVICE = frozenset({"LOGIN", "LOGOUT", "PAUSE", "RESUME", "CODE_REFUSED", "DND", "FORWARD", "SPY", "SUPERVISE"})
-SERVICE |= {"NOTICE", "STATUS", "WRAPUP", "WRAPUP_END", "DISPOSITION"}
+SERVICE |= {"MESSAGES", "MESSAGE_ACT", "NOTICE", "STATUS", "WRAPUP", "WRAPUP_END", "DISPOSITION"}
 VERDICTS: dict[str, Outcome] = {
     "ABANDON": "abandoned",
     "EXITWITHTIMEOUT": "timed_out",
@@ -76,6 +76,8 @@ def fold(journal: Journal) -> Call:
         legs=parts(story, spoken),
         supervised=tuple(_supervised(story)),
         callbacks=tuple(callback_history.notes(story, stays)),
+        messages=tuple(messages.notes(story)),
+        survey=survey_history.surveyed(story.said, _last_agent(spoken, answered_stay) or facts.agent),
         disposition=_disposition(story, journal.call_id),
     )
     if ended_ms is None:
@@ -156,6 +158,7 @@ def _facts(story: Story, journal: Journal) -> _Facts:
                 facts.agent = fields[0]
             case "MESSAGE":
                 facts.has_message = fields[1:] not in NOTHING_SPOKEN
+    facts.has_message = any(word not in messages.NOTHING_LEFT for word in messages.verdicts(story).values())
     if first is None and journal.queue:
         entered = next((line for line in journal.queue if line.event == "ENTERQUEUE" and len(line.data) > 2), None)
         facts.caller = "|".join(entered.data[1:-1]) if entered else ""
@@ -296,11 +299,16 @@ def _takes(story: Story, stays: tuple[Stay, ...], main: Leg | None, ended_ms: in
         if visit.path and stay.outcome == "answered" and stay.left_ms is not None and visit.path not in seen:
             seen.add(visit.path)
             yield Take("talk", _sound(visit.path), stay.left_ms, stay.talk_ms)
+    left = messages.verdicts(story)
     for event, fields in story.said:
-        path = fields[0] if event.user == "MESSAGE" else ""
+        path = fields[0] if event.user == "MESSAGE" and left.get(fields[0]) not in messages.NOTHING_LEFT else ""
         if path and path not in seen:
             seen.add(path)
             yield Take("message", _sound(path), event.at_ms, None)
+        path = fields[3] if event.user == "SURVEY" and fields[2:3] == ["sentence"] and len(fields) > 3 else ""
+        if path and path not in seen:
+            seen.add(path)
+            yield Take("survey", _sound(path), event.at_ms, None)
         path = callback_history.recorded(event.user, fields)
         if path and path not in seen:
             seen.add(path)
@@ -380,6 +388,8 @@ def _hangup_by(story: Story, call: Call, cut: bool) -> HangupBy:
     if cut:
         return "system"
     main = story.main
+    if survey_history.began_ms(story.said) is not None:
+        return "agent"  # who hangs up first at the caller's side is not asked
     final = story.visits[-1].log[-1].event if story.visits and story.visits[-1].log else ""
     own = [event.user for event, _ in story.said if main is None or event.unique_id == main.unique_id]
     last_said = next((user for user in reversed(own) if user not in BESIDE), "")

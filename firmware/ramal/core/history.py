@@ -88,7 +88,9 @@ StepKind = Literal[
     "phone_not_answered",  # phone, reason: BUSY, NOANSWER, CHANUNAVAIL, …
     "transferred",  # by, to, how: blindtransfer, attendedtransfer
     "voicemail",  # box
-    "message",  # result
+    "message",  # result: "" (begun), KEPT, SHORT (nothing was said), FULL, ERROR
+    "messages_opened",  # box, agent, phone: somebody dials a box
+    "message_act",  # act (core.messages.ACTS), box, id, agent (or page:user), phone
     "dialled",  # number: a call from the inside
     "login",
     "logout",
@@ -110,6 +112,7 @@ StepKind = Literal[
     "decision",  # code, a, b, c of the dialplan's WHY, or code and the daemon's own names (store.decisions)
     "code_refused",
     "supervised",  # act: listen, whisper, barge, pause, resume, logout; by: a supervisor's code or page:user; agent
+    "survey_answer",  # queue, agent, question, value: csat 1 to 5, nps 0 to 10, resolved yes/no; "" of a sentence
     "abandoned",  # queue, position
     "hung_up",  # by: caller, agent, system; cause: Q.850
     "restarted",  # Asterisk or the power went away
@@ -180,7 +183,7 @@ class Take:
     """A recording that the call's events say has begun. ``path`` as the dialplan wrote it, with its extension.
     ``expected_ms`` is the talk it should hold, None when unknown or still going on."""
 
-    kind: Literal["talk", "message"]
+    kind: Literal["talk", "message", "survey"]
     path: str
     started_ms: int
     expected_ms: int | None
@@ -196,6 +199,23 @@ class Supervised:
     by: str
     agent: str
     channels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """What the caller was asked after the talk, and answered. ``asked`` is empty and ``why`` says why when nobody was
+    asked (``not-sampled``, ``asked-lately``). ``agent``: who spoke last. ``csat`` 1 to 5, ``nps`` 0 to 10, ``resolved``
+    0 or 1, ``sentence`` the path of its recording; None and "" = not answered."""
+
+    at_ms: int
+    queue: str
+    agent: str
+    asked: tuple[str, ...] = ()
+    why: str = ""
+    csat: int | None = None
+    nps: int | None = None
+    resolved: int | None = None
+    sentence: str = ""
 
 
 CallbackEvent = Literal["noted", "again", "waiting", "not_allowed", "calling", "spoken", "expired", "served"]
@@ -219,6 +239,26 @@ class CallbackNote:
     n: int = 0
     agent: str = ""
     kept: str = ""
+
+
+MessageEvent = Literal["begun", "kept", "failed", "heard", "deleted", "returned", "restored", "adopted", "expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageNote:
+    """What one call's journal says about a message (``core.messages``). ``file`` (below the recordings, without .wav),
+    ``sound_ms`` and ``number`` with ``begun`` and ``kept``; ``who`` an agent's code, ``page:user`` or "", ``phone``
+    where."""
+
+    at_ms: int
+    id: str
+    event: MessageEvent
+    box: str
+    file: str = ""
+    sound_ms: int = 0
+    number: str = ""
+    who: str = ""
+    phone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +297,8 @@ class Call:
     """Of a call that was handed on, in order; a call with one leg has none here, for its own fields say it all."""
     supervised: tuple[Supervised, ...] = ()
     callbacks: tuple[CallbackNote, ...] = ()
+    survey: Surveyed | None = None
+    messages: tuple[MessageNote, ...] = ()
     disposition: str = ""
     """A code of the queue's dispositions, as the agent said last; "" while nobody said."""
 

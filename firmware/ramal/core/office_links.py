@@ -13,14 +13,28 @@ from ramal.core.destination import Destination, Kind
 from ramal.core.office_needs import lacks
 from ramal.core.office_problems import Ledger
 from ramal.core.office_rows import ANY, Row, Rows
-from ramal.core.office_tables import AGENT, HOURS, LINE, LISTS, MENU, MUSIC, NUMBER, PHONE, QUEUE, Table
+from ramal.core.office_tables import (
+    AGENT,
+    HOURS,
+    LINE,
+    LISTS,
+    MENU,
+    MUSIC,
+    NUMBER,
+    PHONE,
+    QUEUE,
+    SURVEY,
+    VOICEMAIL,
+    Table,
+)
 from ramal.core.office_takes import BAD, like
 from ramal.core.office_where import Path
+from ramal.core.places import is_reserved
 
-_TARGETS: dict[str, Table] = {"queue": QUEUE, "voicemail": QUEUE, "menu": MENU, "phone": PHONE, "number": NUMBER}
+_TARGETS: dict[str, Table] = {"queue": QUEUE, "menu": MENU, "phone": PHONE, "number": NUMBER}
 _TARGETS |= {"agent": AGENT, "callback": QUEUE}
 _KIND: dict[str, Kind] = {"number": "number", "queue": "queue", "menu": "menu"}
-_WHAT = {"queue": "queue", "voicemail": "queue with a voicemail", "menu": "menu", "phone": "phone", "number": "number"}
+_WHAT = {"queue": "queue", "menu": "menu", "phone": "phone", "number": "number"}
 _WHAT |= {"agent": "agent", "callback": "queue"}
 
 
@@ -45,12 +59,17 @@ def check(rows: Rows, ledger: Ledger) -> None:
                 row.table.setting(key).example,
                 _WHAT[target.kind],
             )
+        if target.kind == "voicemail":
+            _box_there(rows, target.name, ledger, path, row.table.setting(key).example)
+    for row in rows["voicemail"]:
+        _voicemail(rows, row, ledger)
     for row in rows["number"]:
         _named(rows, HOURS, row, "hours", ledger)
     for row in rows["queue"]:
         _named(rows, HOURS, row, "hours", ledger)
         _named(rows, HOURS, row, "callback_hours", ledger)
         _named(rows, MUSIC, row, "music", ledger)
+        _named(rows, SURVEY, row, "survey", ledger)
     for row in rows["agent"]:
         _named(rows, PHONE, row, "phone", ledger)
         for place, membership in enumerate(row.values.get("queues", ())):
@@ -86,6 +105,34 @@ def _there(rows: Rows, table: Table, name: str, ledger: Ledger, path: Path, exam
     refused = [row.raw for row in rows[table.key] if row.identity is None]
     if name not in known and ANY not in refused and name not in [str(raw).lower() for raw in refused]:
         ledger.add(path, "not-there", example, what=what, value=name, hint=like(name, known))
+
+
+def _box_there(rows: Rows, name: str, ledger: Ledger, path: Path, example: str) -> None:
+    """A voicemail is a queue's, an agent's, the office's, or stands in the file."""
+    tables = ((QUEUE, ""), (VOICEMAIL, ""), (AGENT, "agent-"))
+    all_rows = [(row, before) for table, before in tables for row in rows[table.key]]
+    known = ["office", *(before + row.identity for row, before in all_rows if row.identity is not None)]
+    refused = [str(row.raw).lower() for row, _ in all_rows if row.identity is None]
+    if name not in known and not any(row.raw is ANY for row, _ in all_rows) and name not in refused:
+        ledger.add(path, "not-there", example, what="voicemail, queue or agent", value=name, hint=like(name, known))
+
+
+def _voicemail(rows: Rows, row: Row, ledger: Ledger) -> None:
+    _named(rows, HOURS, row, "hours", ledger)
+    name = row.values.get("name", "")
+    ours = {row.identity for row in rows["queue"]} | {f"agent-{row.identity}" for row in rows["agent"]} | {"office"}
+    other = next(
+        (each for each in ours if each and each != name and each.replace("-", "") == name.replace("-", "")), ""
+    )
+    if other:  # as in _twice
+        ledger.add((*row.path, "name"), "box-hyphens", 'name = "sales"', value=name, other=other)
+    if is_reserved(name):
+        _there(rows, AGENT, name.removeprefix("agent-"), ledger, (*row.path, "name"), 'name = "agent-7"', "agent")
+    for place, phone in enumerate(row.values.get("phones", ())):
+        if phone is not BAD and phone:
+            _there(
+                rows, PHONE, phone, ledger, (*row.path, "phones", place), VOICEMAIL.setting("phones").example, "phone"
+            )
 
 
 def _named(rows: Rows, table: Table, row: Row, key: str, ledger: Ledger) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ramal.core.destination import Destination
-from ramal.core.office import Office
+from ramal.core.office import SURVEY_PARTS, Office, Recordings
 from ramal.core.office_problems import Ledger
 from ramal.core.office_rows import ANY, Row, Rows
 from ramal.core.office_tables import OFFICE, PAUSE, QUEUE, defaults
@@ -30,6 +30,7 @@ def lacks(rows: Rows, targets: Iterable[Target], ledger: Ledger) -> None:
     _pause_keys(rows["pause"], ledger)
     _extensions(rows, ledger)
     _parking(rows, ledger)
+    _in_call_codes(rows, ledger)
 
 
 def _skills(rows: Rows, ledger: Ledger) -> None:
@@ -58,7 +59,9 @@ def _languages(rows: Rows, ledger: Ledger) -> None:
     for path, language in _each(rows, "language"):
         if language and language not in (own, *more):
             ledger.add(path, "not-spoken", value=language)
-    for table, key in (("number", "greeting_in"), ("menu", "text_in")):
+    surveys = (("survey", f"{part}_in") for part in SURVEY_PARTS)
+    boxes = (("voicemail", "greeting_in"), ("voicemail", "closed_greeting_in"))
+    for table, key in (("number", "greeting_in"), ("menu", "text_in"), *surveys, *boxes):
         for row in rows[table]:
             for saying in row.values.get(key, ()):
                 path = (*row.path, key, saying.language)
@@ -97,6 +100,18 @@ def _queue(row: Row, ledger: Ledger) -> None:
     if row.values.get("max_predicted_s") and "predicted" not in row.given:
         words = {"key": "max_predicted_s", "needs": "predicted"}
         ledger.add((*row.path, "max_predicted_s"), "queue-needs", QUEUE.setting("predicted").example, **words)
+
+
+def _in_call_codes(rows: Rows, ledger: Ledger) -> None:
+    """A code that is the beginning of another is always taken first."""
+    usual = defaults(Recordings)
+    for row in rows["recordings"]:
+        if row.raw is ANY or row.refused("record_code") or row.refused("card_code"):
+            continue
+        record, card = (row.values.get(key, usual[key]) for key in ("record_code", "card_code"))
+        if record.startswith(card) or card.startswith(record):
+            key, other = ("card_code", "record_code") if "card_code" in row.given else ("record_code", "card_code")
+            ledger.add((*row.path, key), "same-code", key=key, other=other)
 
 
 def _pause_keys(rows: list[Row], ledger: Ledger) -> None:

@@ -212,6 +212,8 @@ AGENT = Table(
         Setting("skills", part.skills, 'skills = ["en", { skill = "es", level = 2 }]'),
         Setting("supervisor", take.boolean, "supervisor = true"),
         Setting("voicemail", take.boolean, "voicemail = true"),
+        Setting("record", part.maybe_record, 'record = "never"'),
+        Setting("record_sides", take.choice("", "mono", "stereo"), 'record_sides = "stereo"'),
     ),
 )
 

@@ -82,6 +82,14 @@ SENTENCES: dict[str, Sentence] = {
     "forwarded": Sentence(("number",), _same("[forward-on] {number:digits}")),
     "callback-to": Sentence(("number",), _same("[callback-number] {number:digits}")),
     "callback-from": Sentence(("ending",), _same("[callback-agent] {ending:digits}")),
+    "messages-new": Sentence(
+        ("n",), _same("{n:number-m} [messages-new-many]"), only=(("0", "messages-new-none"), ("1", "messages-new-one"))
+    ),
+    "messages-old": Sentence(
+        ("n",), _same("{n:number-m} [messages-old-many]"), only=(("0", "messages-old-none"), ("1", "messages-old-one"))
+    ),
+    "message-when": Sentence(("day", "at"), _same("{day:date} {at:time}")),
+    "message-from": Sentence(("number",), _same("[message-from] {number:digits}")),
 }
 """Every sentence with a variable."""
 
@@ -113,6 +121,21 @@ _PHRASES: dict[str, dict[Language, str]] = {
         "en": "We will call you at",
         "es": "Le llamaremos al número",
     },
+    "messages-new-none": {
+        "pt-BR": "Nenhum recado novo.",
+        "en": "No new messages.",
+        "es": "Ningún mensaje nuevo.",
+    },
+    "messages-new-one": {"pt-BR": "Um recado novo.", "en": "One new message.", "es": "Un mensaje nuevo."},
+    "messages-new-many": {"pt-BR": "recados novos.", "en": "new messages.", "es": "mensajes nuevos."},
+    "messages-old-none": {
+        "pt-BR": "Nenhum recado guardado.",
+        "en": "No kept messages.",
+        "es": "Ningún mensaje guardado.",
+    },
+    "messages-old-one": {"pt-BR": "Um recado guardado.", "en": "One kept message.", "es": "Un mensaje guardado."},
+    "messages-old-many": {"pt-BR": "recados guardados.", "en": "kept messages.", "es": "mensajes guardados."},
+    "message-from": {"pt-BR": "Do número", "en": "From", "es": "Del número"},
     "callback-agent": {
         "pt-BR": "Retorno ao cliente. Número com final",
         "en": "Callback. The number ends in",

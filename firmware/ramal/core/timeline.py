@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from ramal.core.fold import fold
 from ramal.core.history import Call, Stay, Step, StepKind
 from ramal.core.journal import Cel, Journal, clean, endpoint, hangup_cause
+from ramal.core.messages import verdicts
 from ramal.core.story import NOT_LET_IN, Leg, Story, line_of, tell
 
 _SAID: dict[str, tuple[StepKind, tuple[str, ...]]] = {
@@ -54,6 +55,8 @@ _SAID: dict[str, tuple[StepKind, tuple[str, ...]]] = {
     "STATUS": ("status", ("agent", "phone")),
     "SPY": ("supervised", ("act", "by", "agent")),
     "SUPERVISE": ("supervised", ("act", "by", "agent")),
+    "MESSAGES": ("messages_opened", ("box", "agent", "phone")),
+    "MESSAGE_ACT": ("message_act", ("act", "box", "id", "agent", "phone")),
 }
 _TARGET = re.compile(r'"transfer_target_channel_name":\s*"([^"]*)"')
 _EXTENSION = re.compile(r'"extension":\s*"([^"]*)"')
@@ -84,11 +87,19 @@ def _begin(story: Story, call: Call) -> Iterator[Step]:
 
 
 def _said(story: Story) -> Iterator[Step]:
+    left = verdicts(story)
     for event, fields in story.said:
         if event.user == "MESSAGE":
-            yield Step(event.at_ms, "message", "", {"result": fields[1] if len(fields) > 1 else ""})
+            if len(fields) > 1 and fields[1]:
+                yield Step(event.at_ms, "message", "", {"result": clean(fields[1])})
+            elif left.get(fields[0]) == "":  # begun, and nothing was said of it afterwards
+                yield Step(event.at_ms, "message", "", {"result": ""})
         elif event.user == "PHONE_END" and fields[-1] == "ANSWER":
             continue
+        elif event.user == "SURVEY" and len(fields) > 3 and fields[2] != "asked":
+            queue, agent, question, value = map(clean, fields[:4])
+            answer = {"queue": queue, "question": question, "value": "" if question == "sentence" else value}
+            yield Step(event.at_ms, "survey_answer", agent, answer)
         elif event.user in _SAID:
             kind, names = _SAID[event.user]
             detail: dict[str, str | int] = {name: clean(text) for name, text in zip(names, fields, strict=False)}
