@@ -9,8 +9,8 @@ from datetime import date
 from typing import Any, get_args
 
 from ramal.core import destination, hours
-from ramal.core.office import DayPlan, Disposition, Language, Membership, Option, Saying, Skill, Span
-from ramal.core.office_takes import BAD, Spot, Take, choice, describe, digit, integer, like, shaped, step, text
+from ramal.core.office import DayPlan, Disposition, Language, Membership, Option, Question, Saying, Skill, Span
+from ramal.core.office_takes import BAD, Spot, Take, choice, describe, digit, every, integer, like, shaped, step, text
 
 _KEY = re.compile(r"[0-9*#]\Z")
 _DATE = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}\Z")
@@ -18,10 +18,15 @@ _EVERY_YEAR = re.compile(r"[0-9]{2}-[0-9]{2}\Z")
 
 _MAIL = re.compile(r"(?=.{3,254}\Z)[A-Za-z0-9._%+=-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\Z")
 _WEB = re.compile(r"(?=.{8,500}\Z)https?://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[!$-;=?-Z_a-z~]*)?\Z")
+_FOLDER = re.compile(r"(?=.{1,200}\Z)/?[\w.][\w ._-]*(/[\w.][\w ._-]*)*\Z")
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]{0,63}\Z")
+_FINGERPRINT = re.compile(r"(SHA256:[A-Za-z0-9+/]{43}|([0-9A-F]{2}:){31}[0-9A-F]{2})\Z")
+_WINDOW = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]\Z")
 
 word = shaped("name", destination.NAME)
 """A name that only has to be a word: of a skill, of a disposition."""
 language = choice(*get_args(Language))
+_questions = every(choice(*get_args(Question)), 10)
 
 
 mail_address = shaped("mail", _MAIL)
@@ -31,6 +36,25 @@ _web_address = shaped("web", _WEB)
 def web_address(value: Any, spot: Spot) -> Any:
     """Where JSON is sent to, or nothing."""
     return value if value == "" else _web_address(value, spot)
+
+
+_far_folder = shaped("folder", _FOLDER)
+far_user = shaped("far-user", _USER)
+_fingerprint = shaped("fingerprint", _FINGERPRINT)
+time_window = shaped("window", _WINDOW)
+
+
+def far_folder(value: Any, spot: Spot) -> Any:
+    """A folder on another machine: plain names with slashes between, none of them ``..``."""
+    taken = _far_folder(value, spot)
+    if taken is not BAD and any(name.strip(". ") == "" or name != name.strip() for name in taken.strip("/").split("/")):
+        return spot.wrong("folder", value=value)
+    return taken
+
+
+def fingerprint(value: Any, spot: Spot) -> Any:
+    """Of a host key or of a certificate, or nothing."""
+    return value if value == "" else _fingerprint(value, spot)
 
 
 def tongue(value: Any, spot: Spot) -> Any:
@@ -147,6 +171,38 @@ def sayings(value: Any, spot: Spot) -> Any:
         if tongue is not BAD and one is not BAD:
             taken.append(Saying(tongue, one))
     return tuple(taken)
+
+
+_record = choice("always", "on-demand", "never")
+in_call_code = shaped("in-call-code", re.compile(r"[*#][0-9]{1,2}\Z"))
+"""What is dialed during a talk."""
+
+
+def record(value: Any, spot: Spot) -> Any:
+    """Whether talks are recorded: always, on-demand, never; true and false are always and never."""
+    return ("always" if value else "never") if isinstance(value, bool) else _record(value, spot)
+
+
+def maybe_record(value: Any, spot: Spot) -> Any:
+    """The same, or nothing: whoever else the talk belongs to says."""
+    return value if value == "" else record(value, spot)
+
+
+def maybe_digit(value: Any, spot: Spot) -> Any:
+    """A key 0 to 9, or nothing."""
+    return value if value == "" else digit(value, spot)
+
+
+def questions(value: Any, spot: Spot) -> Any:
+    """What a survey asks: one to three of four, none twice."""
+    taken = _questions(value, spot)
+    if taken is BAD or BAD in taken:
+        return taken
+    if not taken:
+        return spot.wrong("empty")
+    if len(taken) > 3:
+        return spot.wrong("survey-long", count=len(taken))
+    return taken
 
 
 def dispositions(value: Any, spot: Spot) -> Any:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from ramal.core.fold import fold
 from ramal.core.history import Call, call_key
 from ramal.core.journal import Journal, cel_of, parse_queue
-from ramal.store import callbacks, menus, returns
+from ramal.store import callbacks, menus, returns, surveys
 from ramal.store.packing import Lines, merge, pack, unpack
 from ramal.store.search import search_text
 
@@ -165,6 +165,7 @@ class Ledger:
         self._count(calls)
         menus.count(db, ((entry.key, entry.before is not None, call) for entry, call in calls))
         known_calls = [(entry.key, entry.before is not None, call) for entry, call in calls]
+        surveys.write(db, known_calls)
         returns.write(db, known_calls, callbacks.write(db, known_calls))
 
     def merged(self) -> dict[str, str]:

@@ -75,7 +75,7 @@ class Recording:
 
     id: int
     call_id: str
-    kind: Literal["talk", "message"]
+    kind: Literal["talk", "message", "survey"]
     path: str
     started_ms: int
     duration_ms: int | None

@@ -36,8 +36,6 @@ THIRD = (
     """,
     "CREATE INDEX sound_made ON sound (made_ms) WHERE gone_ms IS NULL",
     "CREATE INDEX sound_source ON sound (source)",
-    # Called missing although their sound is kept (store.sounds.mend): few, and looked for often.
-    "CREATE INDEX recording_missing ON recording (path) WHERE state = 'missing'",
     "CREATE INDEX sound_unlink ON sound (recording) WHERE unlink_due",
     # The catalogue of recordings as a chain (core.chain): a row's prev is the hash over all of the row before it, so a
     # changed, removed or inserted row is found. digest: of what the row tells of (a sound's row, why it went, a day).
@@ -96,4 +94,140 @@ THIRD = (
         PRIMARY KEY (class, file)
     ) STRICT, WITHOUT ROWID
     """,
+    # What callers were asked after the talk, and answered (store.surveys); derived from the journals. asked: questions
+    # separated by spaces, '' = nobody was asked, and why says why. resolved: 0 no, 1 yes. sentence: the recording.
+    """
+    CREATE TABLE survey (
+        call INTEGER PRIMARY KEY REFERENCES call (key) ON DELETE CASCADE,
+        at_ms INTEGER NOT NULL,
+        queue TEXT NOT NULL,
+        agent TEXT NOT NULL,
+        asked TEXT NOT NULL,
+        why TEXT NOT NULL,
+        csat INTEGER CHECK (csat BETWEEN 1 AND 5),
+        nps INTEGER CHECK (nps BETWEEN 0 AND 10),
+        resolved INTEGER CHECK (resolved IN (0, 1)),
+        sentence INTEGER
+    ) STRICT
+    """,
+    "CREATE INDEX survey_at ON survey (at_ms)",
+    # A survey's sentence is a recording like others: a third kind. SQLite changes a CHECK only by making the table anew.
+    """
+    CREATE TABLE recording_anew (
+        id INTEGER PRIMARY KEY,
+        kind TEXT NOT NULL CHECK (kind IN ('talk', 'message', 'survey')),
+        path TEXT NOT NULL,
+        started_ms INTEGER NOT NULL,
+        expected_ms INTEGER,
+        duration_ms INTEGER,
+        bytes INTEGER,
+        sha256 BLOB,
+        state TEXT NOT NULL CHECK (state IN ('writing', 'ready', 'short', 'missing', 'damaged'))
+    ) STRICT
+    """,
+    "INSERT INTO recording_anew SELECT id, kind, path, started_ms, expected_ms, duration_ms, bytes, sha256, state"
+    " FROM recording",
+    "DROP TABLE recording",
+    "ALTER TABLE recording_anew RENAME TO recording",
+    "CREATE INDEX recording_writing ON recording (id) WHERE state = 'writing'",
+    # Called missing although their sound is kept (store.sounds.mend): few, and looked for often.
+    "CREATE INDEX recording_missing ON recording (path) WHERE state = 'missing'",
+    # Off-box copies (ops.copies). A place is where copies go, without its secret. since_ms: in use since.
+    """
+    CREATE TABLE copy_place (
+        place TEXT PRIMARY KEY,
+        since_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    # One recording's copy at one place. waiting: may lie there in part or not at all; copied: it was looked at there,
+    # proof says how; forget: to be removed there, after which the row goes. Rows outlive the recording's own: what lies
+    # there must be known. next_ms: not tried before (back-off), reason: a code of core.copies.
+    """
+    CREATE TABLE far_copy (
+        place TEXT NOT NULL,
+        recording INTEGER NOT NULL,
+        path TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('waiting', 'copied', 'forget')),
+        bytes INTEGER NOT NULL,
+        sha256 BLOB NOT NULL,
+        copied_ms INTEGER,
+        proof TEXT NOT NULL DEFAULT '' CHECK (proof IN ('', 'md5', 'sha1', 'read', 'size')),
+        tries INTEGER NOT NULL DEFAULT 0,
+        next_ms INTEGER NOT NULL DEFAULT 0,
+        reason TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (place, recording)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX far_copy_recording ON far_copy (recording)",
+    "CREATE INDEX far_copy_open ON far_copy (place, state) WHERE state <> 'copied'",
+    # Every time copies were made, for who asks how last night went. reason: what ended it early or kept it waiting.
+    """
+    CREATE TABLE copy_run (
+        id INTEGER PRIMARY KEY,
+        kind TEXT NOT NULL CHECK (kind IN ('night', 'now', 'check')),
+        place TEXT NOT NULL,
+        began_ms INTEGER NOT NULL,
+        ended_ms INTEGER,
+        copied INTEGER NOT NULL DEFAULT 0,
+        bytes INTEGER NOT NULL DEFAULT 0,
+        failed INTEGER NOT NULL DEFAULT 0,
+        reason TEXT NOT NULL DEFAULT ''
+    ) STRICT
+    """,
+    # Legal holds (store.holds): recordings that nothing removes until the hold ends. what: a call's linked id, a number
+    # (E.164), a queue's name; from_ms, to_ms: of calls that began then, NULL = open. until_ms: ends by itself.
+    """
+    CREATE TABLE hold (
+        id INTEGER PRIMARY KEY,
+        kind TEXT NOT NULL CHECK (kind IN ('call', 'number', 'queue')),
+        what TEXT NOT NULL,
+        from_ms INTEGER,
+        to_ms INTEGER,
+        at_ms INTEGER NOT NULL,
+        who TEXT NOT NULL,
+        why TEXT NOT NULL,
+        until_ms INTEGER,
+        released_ms INTEGER,
+        released_who TEXT NOT NULL DEFAULT ''
+    ) STRICT
+    """,
+    # How long recordings of queues that are (or were) customer service by law must be kept: what was recorded until
+    # until_ms keeps that minimum, also when the queue is renamed or removed from the office.
+    """
+    CREATE TABLE queue_minimum (
+        queue TEXT PRIMARY KEY,
+        minimum_days INTEGER NOT NULL,
+        until_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    # What the last look at the recordings' disk found (ops.keeping), as JSON: one row, replaced.
+    """
+    CREATE TABLE room (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        at_ms INTEGER NOT NULL,
+        body TEXT NOT NULL
+    ) STRICT
+    """,
+    # What people asked about their own data (store.privacy). number and names (JSON): who it is, '' once an erasure is
+    # over; token: what stands in the number's place; digest: HMAC of the number by the receipt's code, which the box
+    # does not keep. step, round, told (JSON: counts and what stays): where an erasure is, and its receipt.
+    """
+    CREATE TABLE subject_request (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        kind TEXT NOT NULL CHECK (kind IN ('access', 'erase')),
+        at_ms INTEGER NOT NULL,
+        who TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('open', 'running', 'partly', 'done', 'refused')),
+        number TEXT NOT NULL,
+        names TEXT NOT NULL,
+        token TEXT NOT NULL DEFAULT '',
+        digest BLOB,
+        step TEXT NOT NULL DEFAULT '',
+        round INTEGER NOT NULL DEFAULT 0,
+        told TEXT NOT NULL DEFAULT '{}',
+        ended_ms INTEGER,
+        CHECK ((ended_ms IS NULL) = (state IN ('open', 'running', 'partly')))
+    ) STRICT
+    """,
+    "CREATE INDEX subject_request_open ON subject_request (id) WHERE ended_ms IS NULL",
 )
