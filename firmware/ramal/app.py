@@ -45,7 +45,9 @@ from ramal.ops import (
     agents,
     alarms,
     contacts,
+    copies,
     forecast,
+    keeping,
     mending,
     mine,
     music,
@@ -91,6 +93,8 @@ SUBJECTS: tuple[Callable[[ops.Means], Subject], ...] = (
     mending.subject,
     music.subject,
     vault.subject,
+    keeping.subject,
+    copies.subject,
 )
 """What the page and the command line can ask for, beside what stands here."""
 

@@ -25,6 +25,16 @@ RECORDINGS_UNKEPT = "recordings-unkept"
 """Recordings stay as plain wav files; args: count, reason (key, encoder, room, disk, gone, sound)."""
 SEALS_BROKEN = "seals-broken"
 """The last verification of the recordings found something amiss; args: count."""
+COPIES_BEHIND = "copies-behind"
+"""Recordings have been without their off-box copy for too long; args: days, count, reason (core.copies' codes)."""
+RECORDING_STOPPED = "recording-stopped"
+"""New calls are not recorded; args: reason (room, quota), free_mb, short_mb."""
+ROOM_SOON = "room-soon"
+"""At this pace there is no more room for recordings in a few days; args: days."""
+RECORDINGS_EARLY = "recordings-early"
+"""Recordings go before their time for want of room; args: count (of the last 30 days), days (age of the youngest)."""
+RECORDINGS_ORPHANED = "recordings-orphaned"
+"""Files among the recordings that belong to none; args: count, path (of one)."""
 OFFICE_EMPTY = "office-empty"
 """No office was applied yet."""
 
@@ -42,6 +52,11 @@ CODES = (
     RECORDINGS_SHORT,
     RECORDINGS_UNKEPT,
     SEALS_BROKEN,
+    COPIES_BEHIND,
+    RECORDING_STOPPED,
+    ROOM_SOON,
+    RECORDINGS_EARLY,
+    RECORDINGS_ORPHANED,
     HISTORY_BEHIND,
     DAEMON_RESTARTING,
     OFFICE_EMPTY,
