@@ -111,6 +111,10 @@ def _parser() -> argparse.ArgumentParser:
     users.add_argument("name", nargs="?", default="", help="the name to sign in with")
     users.add_argument("--role", default="agent", choices=("owner", "supervisor", "agent"))
     users.add_argument("--agent", default="", metavar="CODE", help="the agent of the office this person is")
+    copies = command("copies", _copies, "recordings copied off the box: how it stands, now, check, test")
+    copies.add_argument("act", nargs="?", default="status", choices=("status", "now", "check", "test", "drop"))
+    copies.add_argument("place", nargs="?", default="", help="a former place where nothing lies any more (drop)")
+    copies.add_argument("--json", action="store_true", help="as JSON")
     recordings = command("recordings", _recordings, "list what is kept, verify that nothing was changed, keep the key")
     recordings.add_argument("act", choices=("list", "verify", "key"))
     recordings.add_argument("value", nargs="?", default="", metavar="show|export|import|new", help="of the key")
@@ -269,6 +273,10 @@ def _recordings(home: Home, arguments: argparse.Namespace) -> int:
     from ramal import catalogue
 
     return catalogue.run(home, arguments)
+
+
+def _copies(home: Home, arguments: argparse.Namespace) -> int:
+    return int(importlib.import_module("ramal.copies").run(home, arguments.act, arguments.place, arguments.json))
 
 
 def _phones(home: Home, arguments: argparse.Namespace) -> int:

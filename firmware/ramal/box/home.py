@@ -7,6 +7,7 @@ Asterisk's packages). Layout::
     secrets/                 ami, web-session, phones, one-time-password: random, 0640
     db/ramal.db              settings, history
     recordings/2026/11/22/   talks and messages, named by call
+    copies/                  what the off-box copy works with; nothing in it is needed again
     seals/                   heads of the recordings' catalogue: one line a day, and the last one
     prompts/                 spoken texts, per language; what is played, and what the machine spoke
     own/                     sounds people gave: prompts, music on hold; what comes in and is not kept yet
@@ -87,6 +88,11 @@ class Home:
     def recordings_key(self) -> Path:
         """What recordings are encrypted with (vault.keys); without it they can never be played again."""
         return self.root / "secrets" / "recordings.key"
+
+    @property
+    def copies(self) -> Path:
+        """What rclone is given beside its environment: host keys, certificates; downloads being compared."""
+        return self.root / "copies"
 
     @property
     def seals(self) -> Path:

@@ -12,6 +12,8 @@ def check(rows: Rows, ledger: Ledger) -> None:
         _mail(row, rows, ledger)
     for row in rows["mail"]:
         _server(row, ledger)
+    for row in rows["copy"]:
+        _copy(row, ledger)
 
 
 def _limit(row: Row, ledger: Ledger) -> None:
@@ -40,3 +42,16 @@ def _server(row: Row, ledger: Ledger) -> None:
     if row.values.get("password") and not row.values.get("username") and not row.refused("username"):
         example = MAIL.setting("username").example
         ledger.add((*row.path, "password"), "queue-needs", example, key="password", needs="username")
+
+
+def _copy(row: Row, ledger: Ledger) -> None:
+    kind, mark = row.values.get("kind"), row.values.get("fingerprint")
+    if row.values.get("folder", "x").startswith("/") and kind == "smb":
+        ledger.add((*row.path, "folder"), "folder", 'folder = "share/ramal"', value=row.values["folder"])
+    if not mark or not kind or (kind != "smb" and mark.startswith("SHA256:") == (kind == "sftp")):
+        return
+    why = {
+        "sftp": "The fingerprint of a host key begins with “SHA256:”.",
+        "webdav": "The fingerprint of a certificate is 32 pairs of 0-9 A-F with colons between.",
+    }.get(kind, "There is no fingerprint with smb.")
+    ledger.add((*row.path, "fingerprint"), "fingerprint-kind", 'fingerprint = ""', why=why)

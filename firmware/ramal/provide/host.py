@@ -62,6 +62,8 @@ RUN_NEEDS: tuple[Need, ...] = (
         lambda: any(Path("/usr/share/keyrings").glob("debian-archive-keyring.*")),
         "checks Debian's signatures on Asterisk and the phones",
     ),
+    # The host's own: Debian 12 and 13 have it, the frozen mirror that the peers come from does not.
+    Need("rclone", lambda: program("rclone") is not None, "copies recordings to a disk outside the box, when you want"),
 )
 
 TEST_NEEDS: tuple[Need, ...] = (
