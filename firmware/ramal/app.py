@@ -49,10 +49,12 @@ from ramal.ops import (
     forecast,
     keeping,
     mending,
+    messages,
     mine,
     music,
     night,
     phones,
+    privacy,
     prompts,
     returns,
     supervise,
@@ -93,8 +95,10 @@ SUBJECTS: tuple[Callable[[ops.Means], Subject], ...] = (
     mending.subject,
     music.subject,
     vault.subject,
+    messages.subject,
     keeping.subject,
     copies.subject,
+    privacy.subject,
 )
 """What the page and the command line can ask for, beside what stands here."""
 

@@ -49,7 +49,7 @@ def _boxes(known: tuple[Box, ...]) -> list[str]:
 
 
 def _greetings(known: tuple[Box, ...], office: Office) -> list[str]:
-    """What is said before the tone, as files for Playback. Closed is what the box's hours say, without them the call."""
+    """What is said before the tone, as files for Playback. Closed: as the box's hours say, without them the call."""
     rows = ["[ramal-message-greeting]"]
     ours = "${RAMAL_PROMPTS}/leave-message"
     for box in known:

@@ -1,10 +1,10 @@
 """Boxes for messages and what became of each message.
 
-Pure. Boxes are there without being written down: one of every queue (its name), one of every agent (``agent-7``) and the
-office's (``office``); a ``[[voicemail]]`` of the office file settles one of these, or makes another. A message is told of
-by the journals of several calls: the one it was left in, and those in which people (or the page) did something with it;
-all notes of one message in the order of time give its state, whatever order the calls were read in. The dialplan that
-says these things is ``dialplan/message.conf``.
+Pure. Boxes are there without being written down: one of every queue (its name), one of every agent (``agent-7``) and
+the office's (``office``); a ``[[voicemail]]`` of the office file settles one of these, or makes another. A message is
+told of by the journals of several calls: the one it was left in, and those in which people (or the page) did something
+with it; all notes of one message in the order of time give its state, whatever order the calls were read in. The
+dialplan that says these things is ``dialplan/message.conf``.
 """
 
 import re
@@ -65,7 +65,7 @@ def box_of(office: Office, name: str) -> Box | None:
 
 
 def may_open(office: Office, box: Box, agent: Agent) -> bool:
-    """Whether an agent may hear this box: the own one, those of the agent's queues, and supervisors every shared one."""
+    """Whether an agent may hear this box: the own one, those of the own queues; supervisors every shared one."""
     if box.kind == "agent":
         return box.of == agent.code
     return agent.supervisor or any(place.queue == box.of for place in agent.queues)
@@ -100,8 +100,8 @@ _BOX = re.compile(r"[a-z][a-z0-9-]{0,37}\Z")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message as it stands. ``at_ms``: when it was begun. ``state``: ``begun`` while it is recorded (or was cut off by
-    a crash), ``new``, ``old`` once heard, ``deleted``, ``failed`` (there is none). ``number``: E.164, an extension or
+    """A message as it stands. ``at_ms``: when it was begun. ``state``: ``begun`` while it is recorded (or was cut off
+    by a crash), ``new``, ``old`` once heard, ``deleted``, ``failed`` (there is none). ``number``: E.164, an extension or
     "". Returned by a person's word only; a call that returned it is known elsewhere (``store.messages``)."""
 
     id: str

@@ -41,6 +41,9 @@ OFFICE_EMPTY = "office-empty"
 PROMPTS_MISSING = "prompts-missing"
 """Sentences that cannot be played, and could not be spoken anew; args: count, first (a path), amiss."""
 
+MESSAGES_UNMAILED = "messages-unmailed"
+"""Messages of the last week that no mail server took for days, and that are not tried any more; args: count."""
+
 ALARM = "alarm:"
 """The beginning of an alarm's code (core.alarm), its name behind it; args: measure, queue, value, limit."""
 
@@ -61,6 +64,7 @@ CODES = (
     DAEMON_RESTARTING,
     OFFICE_EMPTY,
     PROMPTS_MISSING,
+    MESSAGES_UNMAILED,
 )
 
 Args = tuple[tuple[str, str | int], ...]

@@ -10,6 +10,7 @@ import json
 import smtplib
 import ssl
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate
 from typing import Any
@@ -26,8 +27,28 @@ class NotTaken(RamalError):
     """The other side did not take it."""
 
 
+class NotThere(NotTaken):
+    """The other side could not be reached at all; what else is for it may wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A sound that goes with a mail; ``subtype`` of audio: mpeg, wav, ogg."""
+
+    name: str
+    subtype: str
+    data: bytes
+
+
 def mail(
-    server: Mail, to: str, subject: str, text: str, id: str, at_s: float, context: Contexts = ssl.create_default_context
+    server: Mail,
+    to: str,
+    subject: str,
+    text: str,
+    id: str,
+    at_s: float,
+    context: Contexts = ssl.create_default_context,
+    attached: Attached | None = None,
 ) -> None:
     """One mail to one person. ``id`` is its Message-ID, the same when it is sent again."""
     message = EmailMessage()
@@ -37,8 +58,14 @@ def mail(
     message["Message-ID"] = f"<{id}.ramal@{server.sender.partition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(text + "\n")
+    if attached is not None:
+        message.add_attachment(attached.data, maintype="audio", subtype=attached.subtype, filename=attached.name)
     try:
-        with _smtp(server, context) as smtp:
+        opened = _smtp(server, context)
+    except (OSError, smtplib.SMTPException, ValueError) as error:
+        raise NotThere(f"{server.host}: {_reason(error)}") from error
+    try:
+        with opened as smtp:
             if server.username:
                 smtp.login(server.username, server.password)
             smtp.send_message(message)

@@ -1,4 +1,5 @@
-"""The outbox: brings notices to their readers, on its own thread, named ``outbox``. Nothing here is waited for.
+"""The outbox: brings notices, then messages by mail (``ops.letters``), to their readers, on its own thread, named
+``outbox``. Nothing here is waited for.
 
 Law: what is due is tried one after the other; what fails waits longer each time; a restart goes on where it was. What
 the other side took is marked before the next is tried.
@@ -9,7 +10,7 @@ import threading
 
 from ramal.core import alarm_words
 from ramal.errors import RamalError
-from ramal.ops import deliver
+from ramal.ops import deliver, letters
 from ramal.ops.means import Means
 from ramal.store import notices
 from ramal.store.notices import Notice
@@ -65,7 +66,8 @@ class Outbox:
             if self._stopping:
                 return
             self._send(notice)
-        self._empty = not found[1]
+        left = letters.round(self._means, lambda: self._stopping)
+        self._empty = not found[1] and not left and not letters.expected(self._means.office())
 
     def _send(self, notice: Notice) -> None:
         try:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from ramal.core.fold import fold
 from ramal.core.history import Call, call_key
 from ramal.core.journal import Journal, cel_of, parse_queue
-from ramal.store import callbacks, menus, returns, surveys
+from ramal.store import callbacks, gaps, menus, messages, returns, surveys
 from ramal.store.packing import Lines, merge, pack, unpack
 from ramal.store.search import search_text
 
@@ -153,6 +153,7 @@ class Ledger:
         db.executemany("DELETE FROM supervision WHERE call = ?", known)
         db.executemany(_PUT_SUPERVISED, [row for entry, call in calls for row in _supervised_rows(entry.key, call)])
         db.executemany(_PUT_TAKE, [row for entry, call in calls for row in _take_rows(entry.key, call)])
+        gaps.write(db, ((entry.key, entry.before is not None, call) for entry, call in calls))
         db.executemany(
             "DELETE FROM recording WHERE id >= ? AND id < ? AND state = 'writing'",
             [
@@ -166,7 +167,8 @@ class Ledger:
         menus.count(db, ((entry.key, entry.before is not None, call) for entry, call in calls))
         known_calls = [(entry.key, entry.before is not None, call) for entry, call in calls]
         surveys.write(db, known_calls)
-        returns.write(db, known_calls, callbacks.write(db, known_calls))
+        numbers = messages.write(db, known_calls)
+        returns.write(db, known_calls, callbacks.write(db, known_calls), numbers)
 
     def merged(self) -> dict[str, str]:
         """The latest calls that became part of another: the one's id to the other's."""
@@ -183,7 +185,8 @@ class Ledger:
         self._count(empty)
         as_calls = [(entry.key, True, call) for entry, call in empty]
         menus.count(db, as_calls)
-        returns.write(db, as_calls, callbacks.write(db, as_calls))
+        numbers = messages.write(db, as_calls)
+        returns.write(db, as_calls, callbacks.write(db, as_calls), numbers)
         nothing = [Before(call.direction, call.category, call.started_ms, ("", "")) for _, call in empty]
         for slot, n in Counter((each.started_ms // HOUR_MS, each.direction, each.category) for each in nothing).items():
             db.execute("UPDATE hour_count SET n = n - ? WHERE hour = ? AND direction = ? AND category = ?", (n, *slot))

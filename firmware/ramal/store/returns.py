@@ -78,10 +78,15 @@ class _Done:
     reason: str
 
 
-def write(db: sqlite3.Connection, calls: Iterable[tuple[int, bool, Call]], told: Iterable[Callback]) -> None:
-    """Keep what these calls (key, known before, call) and callbacks change in the list."""
+def write(
+    db: sqlite3.Connection,
+    calls: Iterable[tuple[int, bool, Call]],
+    told: Iterable[Callback],
+    numbers: Iterable[str] = (),
+) -> None:
+    """Keep what these calls (key, known before, call), callbacks, and messages of ``numbers`` change in the list."""
     ended = [(key, known, call) for key, known, call in calls if call.category is not None]
-    touched = _forget(db, [key for key, known, _ in ended if known])
+    touched = _forget(db, [key for key, known, _ in ended if known]) | set(numbers)
     missed = [row for key, _, call in ended if (row := _missed(key, call)) is not None]
     for callback in told:
         key = call_key(callback.id) or 0
@@ -245,6 +250,8 @@ def _done(db: sqlite3.Connection, number: str, since: int) -> list[_Done]:
     ]
     marks = db.execute("SELECT at_ms, who, reason FROM return_mark WHERE number = ?", (number,))
     done += [_Done(at_ms, 0, "dismissed", who, "", reason) for at_ms, who, reason in marks]
+    query = "SELECT returned_ms, returned_by FROM message WHERE number = ? AND returned_ms IS NOT NULL"
+    done += [_Done(at_ms, 0, "returned", who.removeprefix("page:"), "", "") for at_ms, who in db.execute(query, (number,))]
     return sorted(done, key=lambda each: (each.at_ms, each.call))
 
 

@@ -174,6 +174,28 @@ THIRD = (
         reason TEXT NOT NULL DEFAULT ''
     ) STRICT
     """,
+    # Derived from the journals: what of recordings was not written because a card was being told (core.recording).
+    # at_ms: of what Asterisk wrote, without the gaps before it. sides: what it holds, where the file has no header.
+    """
+    CREATE TABLE recording_sides (
+        recording INTEGER PRIMARY KEY,
+        sides TEXT NOT NULL CHECK (sides IN ('mono', 'stereo'))
+    ) STRICT
+    """,
+    """
+    CREATE TABLE recording_gap (
+        recording INTEGER NOT NULL,
+        n INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL,
+        length_ms INTEGER NOT NULL,
+        began_ms INTEGER NOT NULL,
+        phone TEXT NOT NULL,
+        agent TEXT NOT NULL,
+        why TEXT NOT NULL,
+        PRIMARY KEY (recording, n)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX recording_gap_long ON recording_gap (began_ms) WHERE length_ms > 180000",
     # Legal holds (store.holds): recordings that nothing removes until the hold ends. what: a call's linked id, a number
     # (E.164), a queue's name; from_ms, to_ms: of calls that began then, NULL = open. until_ms: ends by itself.
     """
@@ -230,4 +252,81 @@ THIRD = (
     ) STRICT
     """,
     "CREATE INDEX subject_request_open ON subject_request (id) WHERE ended_ms IS NULL",
+    # Messages in boxes (store.messages). Derived from the journals: message_event is what each call says, message what
+    # became of each. call: the one it was left in. Who: an agent's code, page:user, or ''.
+    """
+    CREATE TABLE message_event (
+        call INTEGER NOT NULL REFERENCES call (key) ON DELETE CASCADE,
+        n INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL,
+        id TEXT NOT NULL,
+        event TEXT NOT NULL CHECK (event IN (
+            'begun', 'kept', 'failed', 'heard', 'deleted', 'returned', 'restored', 'adopted', 'expired')),
+        box TEXT NOT NULL,
+        file TEXT NOT NULL,
+        sound_ms INTEGER NOT NULL,
+        number TEXT NOT NULL,
+        who TEXT NOT NULL,
+        phone TEXT NOT NULL,
+        PRIMARY KEY (call, n)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX message_event_id ON message_event (id)",
+    """
+    CREATE TABLE message (
+        id TEXT PRIMARY KEY,
+        call INTEGER NOT NULL,
+        recording INTEGER,
+        box TEXT NOT NULL,
+        at_ms INTEGER NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('begun', 'new', 'old', 'deleted', 'failed')),
+        file TEXT NOT NULL,
+        sound_ms INTEGER NOT NULL,
+        number TEXT NOT NULL,
+        heard_ms INTEGER,
+        heard_by TEXT NOT NULL,
+        returned_ms INTEGER,
+        returned_by TEXT NOT NULL,
+        deleted_ms INTEGER,
+        deleted_by TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX message_box ON message (box, at_ms)",
+    "CREATE INDEX message_at ON message (at_ms)",
+    "CREATE INDEX message_number ON message (number) WHERE number <> ''",
+    "CREATE INDEX message_recording ON message (recording) WHERE recording IS NOT NULL",
+    # What people wrote beside a message; not derived.
+    """
+    CREATE TABLE message_remark (
+        id TEXT PRIMARY KEY,
+        who TEXT NOT NULL,
+        at_ms INTEGER NOT NULL,
+        text TEXT NOT NULL CHECK (length(text) BETWEEN 1 AND 500)
+    ) STRICT, WITHOUT ROWID
+    """,
+    # Mails with messages (store.letters), one a message and reader; since when each reader reads a box. Not derived.
+    """
+    CREATE TABLE letter (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        message TEXT NOT NULL,
+        target TEXT NOT NULL,
+        made_ms INTEGER NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('waiting', 'sent', 'given_up')),
+        tries INTEGER NOT NULL,
+        next_ms INTEGER NOT NULL,
+        ended_ms INTEGER,
+        error TEXT NOT NULL,
+        UNIQUE (message, target),
+        CHECK ((ended_ms IS NULL) = (state = 'waiting'))
+    ) STRICT
+    """,
+    "CREATE INDEX letter_waiting ON letter (id) WHERE state = 'waiting'",
+    """
+    CREATE TABLE letter_reader (
+        box TEXT NOT NULL,
+        target TEXT NOT NULL,
+        since_ms INTEGER NOT NULL,
+        PRIMARY KEY (box, target)
+    ) STRICT, WITHOUT ROWID
+    """,
 )
