@@ -116,9 +116,15 @@ def _parser() -> argparse.ArgumentParser:
     copies.add_argument("place", nargs="?", default="", help="a former place where nothing lies any more (drop)")
     copies.add_argument("--json", action="store_true", help="as JSON")
     recordings = command("recordings", _recordings, "list what is kept, verify that nothing was changed, keep the key")
-    recordings.add_argument("act", choices=("list", "verify", "key"))
-    recordings.add_argument("value", nargs="?", default="", metavar="show|export|import|new", help="of the key")
-    recordings.add_argument("file", nargs="?", default="", metavar="FILE", help="export to, import from (- too)")
+    recordings.add_argument("act", choices=("list", "verify", "key", "hold", "release", "holds", "room"))
+    values = "key: show, export, import, new; hold: call, number, queue; release: the hold's number"
+    recordings.add_argument("value", nargs="?", default="", metavar="WHAT", help=values)
+    files = "key: export to, import from (- too); hold: the call's id, the number or the queue's name"
+    recordings.add_argument("file", nargs="?", default="", metavar="FILE|WHICH", help=files)
+    recordings.add_argument("--why", default="", help="hold: the reason")
+    recordings.add_argument("--from", dest="since", default="", metavar="DAY", help="hold: calls of this day and later")
+    recordings.add_argument("--to", default="", metavar="DAY", help="hold: calls until this day")
+    recordings.add_argument("--until", default="", metavar="DAY", help="hold: it ends by itself after this day")
     recordings.add_argument("--head", action="append", default=[], metavar="SEAL", help="a printed or mailed seal")
     recordings.add_argument("--lost", action="store_true", help="a new key though the old ones are lost for good")
     recordings.add_argument("--quick", action="store_true", help="do not read the files, only look for them")
@@ -211,6 +217,7 @@ def _status(home: Home, arguments: argparse.Namespace) -> int:
         from ramal import status
 
         sys.stdout.write(status.text(picture))
+        print(importlib.import_module("ramal.holding").room_line_of(home))
     return DONE
 
 
@@ -270,6 +277,8 @@ def _contacts(home: Home, arguments: argparse.Namespace) -> int:
 
 
 def _recordings(home: Home, arguments: argparse.Namespace) -> int:
+    if arguments.act in ("hold", "release", "holds", "room"):
+        return int(importlib.import_module("ramal.holding").run(home, arguments))
     from ramal import catalogue
 
     return catalogue.run(home, arguments)

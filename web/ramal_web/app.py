@@ -23,6 +23,7 @@ from ramal_web import (
     formats,
     health,
     history,
+    keeping,
     languages,
     live,
     menus,
@@ -33,6 +34,7 @@ from ramal_web import (
     returns,
     seal,
     security,
+    surveys,
     wall,
 )
 from ramal_web.calls.heard import Heard
@@ -79,6 +81,8 @@ def create_app(settings: WebSettings) -> Flask:
     for area in (auth, live, mine, desk, calls, returns, contacts, menus, night, wall, audit, drill, health, provision):
         app.register_blueprint(area.blueprint)
     app.register_blueprint(seal.blueprint)
+    app.register_blueprint(keeping.blueprint)
+    app.register_blueprint(surveys.blueprint)
     app.register_blueprint(prompts.blueprint)
     app.jinja_env.globals["asset"] = _asset(app)
     app.jinja_env.globals["kept"] = Kept()

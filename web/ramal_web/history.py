@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from flask import Flask, current_app, g
 
 from ramal.box.home import Home
+from ramal.core import survey
 from ramal.core.chain import Head
 from ramal.core.contacts import Contact
 from ramal.core.destination import Destination
@@ -28,6 +29,8 @@ from ramal.store.read import (
     Check,
     ContactPage,
     DatabaseUnusable,
+    Hold,
+    Look,
     MenuFigures,
     Missed,
     Page,
@@ -62,6 +65,9 @@ class OfficeWords:
     """Menu → key → where it leads."""
     dispositions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Queue → code → text."""
+    surveys: bool = False
+    """Whether any queue asks its callers what they think."""
+    agents_see_surveys: bool = False
 
     @property
     def zone(self) -> ZoneInfo:
@@ -82,6 +88,8 @@ def words_of(office: Office) -> OfficeWords:
         pauses={pause.code: pause.title for pause in office.pauses},
         menus={menu.name: {option.key: option.to for option in menu.options} for menu in office.menus},
         dispositions={queue.name: {one.code: one.text for one in queue.dispositions} for queue in office.queues},
+        surveys=any(queue.survey for queue in office.queues),
+        agents_see_surveys=office.agents_see_surveys,
     )
 
 
@@ -135,6 +143,23 @@ class History:
         """The head of the recordings' catalogue, that of its last day, and the last verification."""
         return read.seal(self._db)
 
+    def look(self) -> Look | None:
+        """What the last look at the recordings' disk found."""
+        return read.look(self._db)
+
+    def holds(self) -> tuple[Hold, ...]:
+        """Legal holds, those in force and the newest first."""
+        return read.every_hold(self._db)
+
+    def holds_of(self, call_id: str, now_ms: int) -> tuple[Hold, ...]:
+        """The holds that a call is under."""
+        key = call_key(call_id)
+        return () if key is None else read.holds_of_call(self._db, key, now_ms)
+
+    def whole_office(self) -> Office:
+        """The office in force."""
+        return read_office(self._db)
+
     def counts(self, since_ms: int, until_ms: int) -> Mapping[Category, int]:
         """Ended calls by category."""
         return read.counts(self._db, since_ms, until_ms)
@@ -187,6 +212,26 @@ class History:
         """What people wrote about a call, also before its first journal line is read."""
         key = call_key(call_id)
         return [] if key is None else read.notes_of(self._db, [key]).get(key, [])
+
+    def replies(self, since_ms: int, until_ms: int, queue: str = "", agent: str = "") -> read.Replies:
+        """Who was asked after the talk, and what came back; see ``store.answers``."""
+        return read.replies(self._db, since_ms, until_ms, queue, agent)
+
+    def answers(
+        self, since_ms: int, until_ms: int, part: survey.Part, limit: int, queue: str, agent: str, before: int | None
+    ) -> tuple[tuple[read.Answer, ...], int, int | None]:
+        """A page of the calls behind a figure of surveys, newest first."""
+        return read.answers_behind(
+            self._db, since_ms, until_ms, part, limit, queue=queue, agent=agent, before=before
+        )
+
+    def answer(self, call_key: int) -> read.Answer | None:
+        """What was asked in one call."""
+        return read.answer_of(self._db, call_key)
+
+    def queue_calls(self, since_ms: int, until_ms: int, queue: str, agent: str) -> list[tuple[str, str, int]]:
+        """Answered calls with their numbers, to see who came again."""
+        return read.queue_calls(self._db, since_ms, until_ms, queue, agent)
 
     def contact(self, number: str) -> Contact | None:
         """One contact."""

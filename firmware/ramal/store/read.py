@@ -14,9 +14,15 @@ from ramal.core.callback_history import Callback as Callback
 from ramal.core.chain import Head as Head
 from ramal.core.history import Category, Direction, Part, Step, call_key, first_key
 from ramal.core.timeline import timeline
-from ramal.store import callbacks, returns, seals
+from ramal.store import callbacks, holds, returns, seals
 from ramal.store.agent_days import AgentDay as AgentDay
 from ramal.store.agent_days import agents_today as agents_today
+from ramal.store.answers import Answer as Answer
+from ramal.store.answers import Replies as Replies
+from ramal.store.answers import answer_of as answer_of
+from ramal.store.answers import answers_behind as answers_behind
+from ramal.store.answers import queue_calls as queue_calls
+from ramal.store.answers import replies as replies
 from ramal.store.callers import Before as Before
 from ramal.store.callers import calls_before as calls_before
 from ramal.store.callers import calls_since as calls_since
@@ -32,6 +38,7 @@ from ramal.store.contacts_csv import write_contacts as write_contacts
 from ramal.store.db import DatabaseUnusable as DatabaseUnusable
 from ramal.store.db import open_reader as open_reader
 from ramal.store.decisions import of_call
+from ramal.store.holds import Hold as Hold
 from ramal.store.kpi import behind as behind
 from ramal.store.kpi import offers as offers
 from ramal.store.ledger import HOUR_MS, TAKES, journal_of, last_sign
@@ -52,6 +59,8 @@ from ramal.store.screens import screens as screens
 from ramal.store.seals import Check as Check
 from ramal.store.settings import SettingsUnreadable as SettingsUnreadable
 from ramal.store.settings import load as load
+from ramal.store.stock import Look as Look
+from ramal.store.stock import look as look
 from ramal.store.supervision import AuditPage as AuditPage
 from ramal.store.supervision import Listening as Listening
 from ramal.store.supervision import Place as Place
@@ -180,6 +189,16 @@ def _count_calls(
 def running(db: sqlite3.Connection) -> int:
     """Calls that have not ended."""
     return int(db.execute("SELECT count(*) FROM call WHERE ended_ms IS NULL").fetchone()[0])
+
+
+def every_hold(db: sqlite3.Connection) -> tuple[Hold, ...]:
+    """Legal holds, those in force and the newest first."""
+    return holds.every(db)
+
+
+def holds_of_call(db: sqlite3.Connection, call_key: int, now_ms: int) -> tuple[Hold, ...]:
+    """The holds that a call is under now."""
+    return holds.of_call(db, call_key, now_ms)
 
 
 def recording(db: sqlite3.Connection, recording_id: int) -> Recording | None:

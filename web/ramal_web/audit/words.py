@@ -39,6 +39,8 @@ def say(what: str) -> str:
         "recordings.key-exported": gettext("Exported the key of the recordings"),
         "recordings.key-imported": gettext("Brought a key of recordings"),
         "recordings.key-made": gettext("Made a new key for recordings"),
+        "recordings.hold": gettext("Put recordings under a legal hold"),
+        "recordings.release": gettext("Ended a legal hold"),
         "phone.listen": gettext("Listened to a call"),
         "phone.whisper": gettext("Whispered to an agent"),
         "phone.barge": gettext("Joined a call"),

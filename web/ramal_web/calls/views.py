@@ -12,13 +12,13 @@ from ramal.control.client import Control, DaemonDown, Refused
 from ramal.core.history import RECEIVED, Step
 from ramal.store.read import CallRow
 from ramal.vault.sound import NoSound, gain_db
-from ramal_web.calls import audio
+from ramal_web.calls import audio, opinions
 from ramal_web.calls import words as call_words
 from ramal_web.calls.heard import Heard
 from ramal_web.calls.query import read_query
 from ramal_web.formats import local_day
 from ramal_web.history import history, office
-from ramal_web.security import only
+from ramal_web.security import may, only
 
 log = logging.getLogger("ramal.web.calls")
 blueprint = Blueprint("calls", __name__)
@@ -26,6 +26,8 @@ blueprint = Blueprint("calls", __name__)
 ROWS = 50
 LISTENERS = ("owner", "supervisor", "agent")
 """Roles that may play recordings; links to them are shown to no others."""
+THINKS = ("owner", "supervisor")
+"""Roles that may see what one caller thinks: who answers must not fear to meet the one who was judged."""
 
 
 @blueprint.get("/calls")
@@ -48,17 +50,21 @@ def one(call_id: str) -> str:
     if detail is None:
         abort(404)
     say = call_words.Speaker(office())
+    told = may(*THINKS)
     return render_template(
         "calls/one.html",
         call=detail.call,
-        steps=detail.steps,
-        recordings=detail.recordings,
+        steps=[step for step in detail.steps if told or step.kind != "survey_answer"],
+        recordings=[take for take in detail.recordings if told or take.kind != "survey"],
         listeners=detail.listeners,
+        holds=history().holds_of(detail.call.id, time.time_ns() // 1_000_000),
         legs=detail.legs,
         callback=history().callback_of(detail.call.id),
         contact=history().contact(detail.call.caller),
         noted=_noted(detail.steps, say),
         notes=history().notes(detail.call.id),
+        answer=history().answer(detail.call.key) if told else None,
+        opinions=opinions,
         say=say,
         call_words=call_words,
         gain_db=gain_db,
@@ -71,6 +77,8 @@ def recording(recording_id: int) -> Response:
     found = history().recording(recording_id) if recording_id < 1 << 63 else None
     if found is None or found.state == "writing":
         abort(404)
+    if found.kind == "survey" and not may(*THINKS):
+        abort(403)
     try:
         sound = history().sound(current_app.config["RAMAL"].home, recording_id)
     except NoSound:

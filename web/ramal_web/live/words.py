@@ -146,6 +146,36 @@ def warning(warned: Warning) -> str:
                 "the recordings”.",
                 int(args.get("count", 0)),
             )
+        case "recording-stopped" if args.get("reason") == "room":
+            return gettext(
+                "New calls are NOT recorded: only %(free)s MB are free on the disk. Calls go on. Make room; recording "
+                "begins again by itself.",
+                free=args.get("free_mb", "?"),
+            )
+        case "recording-stopped":
+            return gettext(
+                "New calls are NOT recorded: what must be kept takes more than recordings may take. Calls go on. Give "
+                "recordings more room, or end a legal hold. See “Keeping recordings”."
+            )
+        case "room-soon":
+            return ngettext(
+                "At this pace the room for recordings is full in %(num)s day. Then the oldest go before their time.",
+                "At this pace the room for recordings is full in %(num)s days. Then the oldest go before their time.",
+                int(args.get("days", 0)),
+            )
+        case "recordings-early":
+            return ngettext(
+                "For want of room %(num)s recording was removed before its time. See “Keeping recordings”.",
+                "For want of room %(num)s recordings were removed before their time. See “Keeping recordings”.",
+                int(args.get("count", 0)),
+            )
+        case "recordings-orphaned":
+            return ngettext(
+                "%(num)s file among the recordings belongs to none (%(path)s). It is left alone.",
+                "%(num)s files among the recordings belong to none (such as %(path)s). They are left alone.",
+                int(args.get("count", 0)),
+                path=args.get("path", ""),
+            )
         case "history-behind":
             return gettext("The history is catching up: the newest calls appear a little later. Nothing is lost.")
         case "daemon-restarting":
