@@ -67,7 +67,7 @@ class Office(Desks):
             query = "SELECT * FROM call WHERE (caller = ? OR number = ?) AND ended_ms > 0 ORDER BY key DESC"
             call = db.execute(query, (caller, caller)).fetchone()
             assert call is not None, caller
-            return call, answers.of_call(db, call["key"])
+            return call, answers.answer_of(db, call["key"])
 
 
 @pytest.fixture(scope="module")
@@ -339,8 +339,9 @@ def test_a_sentence_is_recorded_in_the_caller_s_language_and_kept_by_a_hang_up(o
     assert [take.kind for take in office.box.detail(call["id"]).recordings] == ["talk", "survey"]
     with office.history() as db:
         db.execute("UPDATE recording SET duration_ms = 3000 WHERE kind = 'survey'")
-        found = answers.of_call(db, call["key"])
-        assert found is not None and found.sentence == call["key"] * 16 + 1
+        found = answers.answer_of(db, call["key"])
+        assert found is not None
+        assert found.sentence == call["key"] * 16 + 1
         before = [tuple(row) for row in db.execute("SELECT * FROM survey ORDER BY call")]
         ingest, after = Ingest(db, office.box.home.asterisk_log), 0
         while (after := ingest.refold(after) or 0) > 0:

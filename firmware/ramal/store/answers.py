@@ -51,7 +51,7 @@ def replies(db: sqlite3.Connection, since_ms: int, until_ms: int, queue: str = "
     return Replies(tuple(map(_reply, rows[:ROWS_MAX])), dict(skipped.fetchall()), len(rows) > ROWS_MAX)
 
 
-def behind(
+def answers_behind(
     db: sqlite3.Connection,
     since_ms: int,
     until_ms: int,
@@ -67,11 +67,11 @@ def behind(
     keys = sorted((one.call for one in found if belongs(one, part)), reverse=True)
     page = [key for key in keys if before is None or key < before][: limit + 1]
     shown = page[:limit]
-    answers = (of_call(db, key) for key in shown)
+    answers = (answer_of(db, key) for key in shown)
     return tuple(one for one in answers if one), len(keys), shown[-1] if len(page) > limit else None
 
 
-def of_call(db: sqlite3.Connection, key: int) -> Answer | None:
+def answer_of(db: sqlite3.Connection, key: int) -> Answer | None:
     """What was asked in one call; None when there was no question of it."""
     columns = "s.at_ms, s.queue, s.agent, s.asked, s.why, s.csat, s.nps, s.resolved"
     row = db.execute(

@@ -23,6 +23,7 @@ CODES = (
         "missed-too-often",
         "rejected",
     ),
+    *("survey-offered", "survey-skipped", "survey-refused"),
 )
 
 
@@ -142,6 +143,14 @@ def _caller(code: str, names: Names, step: Step, given: tuple[str, str, str]) ->
 def _other(code: str, names: Names, step: Step, given: tuple[str, str, str]) -> str:
     a, b, c = given
     match code:
+        case "survey-offered":
+            return gettext("The caller was asked for an opinion.")
+        case "survey-skipped" if b == "asked-lately":
+            return gettext("Not asked for an opinion: this number was asked within the last %(days)s days.", days=c)
+        case "survey-skipped":
+            return gettext("Not asked for an opinion: only %(percent)s %% of callers are.", percent=c or "?")
+        case "survey-refused":
+            return gettext("The caller answered no question.")
         case "line-failed" if a:
             return gettext(
                 "Line “%(line)s” could not be used for %(number)s: %(why)s.", line=a, number=number(c), why=b

@@ -1,7 +1,7 @@
 """Sentences for the steps of a call and the states of a recording, from codes, in the page's language."""
 
 from ramal.core.history import Step
-from ramal_web.calls import inbound, why
+from ramal_web.calls import inbound, opinions, why
 from ramal_web.formats import label, number
 from ramal_web.history import OfficeWords
 from ramal_web.i18n import gettext
@@ -28,6 +28,7 @@ STEP_LOOK = {
     "transferred": ("turn", "info"),
     "voicemail": ("disc", "warn"),
     "message": ("disc", "warn"),
+    "survey_answer": ("keys", "info"),
     "abandoned": ("cross", "bad"),
     "hung_up": ("off", "quiet"),
     "restarted": ("bolt", "bad"),
@@ -159,6 +160,11 @@ class Speaker:
                 return gettext("Transferred to %(target)s.", target=label(_text(step, "to")))
             case "voicemail":
                 return gettext("Was asked to leave a message.")
+            case "survey_answer":
+                question, value = _text(step, "question"), _text(step, "value")
+                if question == "sentence":
+                    return gettext("Left a sentence after the call.")
+                return gettext("Answered: %(answer)s.", answer=opinions.answer(question, value))
             case "message":
                 return gettext("The message was recorded.")
             case "login":
