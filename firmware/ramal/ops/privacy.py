@@ -1,0 +1,536 @@
+"""Requests about a person's data: open, export handed out, erase.
+
+Law of an erasure: every step finds nothing to do when it was done before, and where it is stands in the database before
+the step begins; so it goes on after any death, and what is not erased is named in the receipt. Calls do not wait for
+it: journals are written over in place, Asterisk is told key by key. Requests run on the control thread and only hand
+over; the erasure on a thread of its own, named ``privacy``, at the lowest priority.
+"""
+
+import logging
+import os
+import secrets
+import sqlite3
+import threading
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future
+from dataclasses import asdict, replace
+from typing import Any
+
+from ramal.asterisk.contact_switches import NAMES, name_prompt
+from ramal.control.protocol import Request
+from ramal.control.server import Answer
+from ramal.core import privacy, retention
+from ramal.core.commands import PutSwitch
+from ramal.core.office import Office
+from ramal.core.privacy import Identity, Mask, NoSubject, Step
+from ramal.errors import RamalError
+from ramal.ops import asterisk, erasing
+from ramal.ops.means import Means, Subject
+from ramal.store import callbacks, contacts, copies, erase, holds, stock
+from ramal.store import privacy as book
+from ramal.store.ledger import TAKES
+from ramal.vault import removal
+
+log = logging.getLogger(__name__)
+
+SETTLE_MS = 60_000
+"""So long after a person's last call nothing is erased: its journal may still grow."""
+NICE = 19
+CALLS_AT_ONCE = 25
+LOOKED_AT_ONCE = 500
+RETRY_S = 30.0
+TREE_S = 60.0
+
+
+class NotYet(RamalError):
+    """The erasure waits: a call goes on, Asterisk is away, the disk refuses."""
+
+
+def subject(means: Means, settle_ms: int = SETTLE_MS) -> Subject:
+    """``subject.open``, ``subject.erase``, ``subject.exported``, ``subject.close``. Journals that an erasure was
+    writing over when the last daemon died are put right here, before the history is read on."""
+    desk = Desk(means, settle_ms)
+    if any(one.state == "running" for one in means.write(book.unfinished).result()):
+        means.write(lambda db: erasing.mend_cursors(db, means.home)).result()
+    return Subject(
+        "privacy",
+        {
+            "subject.open": desk.open,
+            "subject.erase": desk.erase,
+            "subject.exported": desk.exported,
+            "subject.close": desk.close,
+        },
+        start=desk.start,
+        stop=desk.stop,
+        now_and_then=desk.soon,
+    )
+
+
+class Desk:
+    """Takes requests and carries erasures out, one after the other."""
+
+    def __init__(self, means: Means, settle_ms: int = SETTLE_MS) -> None:
+        self._means, self._settle_ms = means, settle_ms
+        self._stopping, self._wanted = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="privacy", daemon=True)
+        self._told = ""
+
+    def start(self) -> None:
+        """Begin to carry out what is unfinished."""
+        self._wanted.set()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the step in hand; the next daemon goes on."""
+        self._stopping.set()
+        self._wanted.set()
+        if self._thread.is_alive():
+            self._thread.join(10.0)
+
+    def soon(self) -> None:
+        """Look again."""
+        self._wanted.set()
+
+    # -- requests ------------------------------------------------------------------------------------------------------
+
+    def open(self, request: Request) -> "Future[Answer]":
+        """Write a request down: ``number``, ``kind`` (access, erase). ``{"id", "number"}``; NoSubject."""
+        who, number, kind = _who(request), request.text("number"), request.text("kind")
+        if kind not in ("access", "erase"):
+            raise NoSubject("A request is for access or to erase. Nothing was written down.")
+        at_ms = self._means.clock_ms()
+
+        def job(db: sqlite3.Connection) -> Answer:
+            person = book.identified(db, number)
+            return {"id": book.open_request(db, at_ms, who, kind, person), "number": person.number}  # type: ignore[arg-type]
+
+        return self._means.write(job)
+
+    def erase(self, request: Request) -> "Future[Answer]":
+        """Let the erasure of request ``id`` begin: ``{"code"}``, which is shown once and kept nowhere. NoSubject when
+        the number is one of the office's own, or a call with it goes on."""
+        who, id, at_ms = _who(request), _id(request), self._means.clock_ms()
+        code = secrets.token_hex(8)
+
+        def job(db: sqlite3.Connection) -> Answer:
+            person = _person(db, id)
+            if ours(self._means.office(), person):
+                raise NoSubject(
+                    "This number stands in the office file (a number, phone or destination of the office). Nothing was "
+                    "erased. Take it out of the office first."
+                )
+            book.begin(db, at_ms, who, id, person, privacy.digest(code, person.number))
+            return {"code": code}
+
+        future: Future[Answer] = self._means.write(job)
+        future.add_done_callback(lambda _: self.soon())
+        return future
+
+    def exported(self, request: Request) -> "Future[Answer]":
+        """An export was handed out for request ``id``: audited; ``what`` is how much it was."""
+        who, id, what, at_ms = _who(request), _id(request), request.text("what", "")[:200], self._means.clock_ms()
+
+        def job(db: sqlite3.Connection) -> Answer:
+            book.answered(db, at_ms, who, id, what)
+            return {}
+
+        return self._means.write(job)
+
+    def close(self, request: Request) -> "Future[Answer]":
+        """Take request ``id`` off the list unanswered."""
+        who, id, at_ms = _who(request), _id(request), self._means.clock_ms()
+
+        def job(db: sqlite3.Connection) -> Answer:
+            book.close(db, at_ms, who, id)
+            return {}
+
+        return self._means.write(job)
+
+    # -- the thread ----------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        except OSError:
+            log.debug("people are erased at normal priority", exc_info=True)
+        while not self._stopping.is_set():
+            self._wanted.wait(RETRY_S)
+            self._wanted.clear()
+            try:
+                for one in self._means.read(book.unfinished):
+                    if self._stopping.is_set():
+                        return
+                    self._one(one)
+            except Exception:
+                log.exception("erasing stumbled; it is tried again")
+
+    def _one(self, one: book.Request) -> None:
+        try:
+            if Erasure(self._means, one, self._settle_ms, self._stopping.is_set).run():
+                log.info("request %d: what was asked to be erased is erased", one.id)
+                self._told = ""
+        except NotYet as reason:
+            if str(reason) != self._told:
+                log.info("request %d waits: %s", one.id, reason)
+            self._told = str(reason)
+        except (RamalError, OSError, sqlite3.Error) as error:
+            log.warning("request %d: the erasure is tried again: %s", one.id, error)
+
+
+class Erasure:
+    """One erasure, from the step it stands at to its end."""
+
+    def __init__(self, means: Means, one: book.Request, settle_ms: int, stopped: Callable[[], bool]) -> None:
+        self._means, self._one, self._settle_ms, self._stopped = means, one, settle_ms, stopped
+        self._told: dict[str, Any] = {**one.told}
+        self._sought: Mask | None = None
+
+    def run(self) -> bool:
+        """Go on; whether it came to its end. NotYet, RamalError, OSError, sqlite3.Error: it goes on later."""
+        one = self._one
+        if one.state == "partly" and not self._free_now():
+            return False
+        step: Step | None = one.step or privacy.STEPS[0]  # type: ignore[assignment]
+        if one.state == "partly":
+            step = self._begin_again()
+        if step != "sweep":
+            self._prepare()
+        while step is not None:
+            if self._stopped():
+                raise NotYet("the daemon ends")
+            step = self._do(step)
+        return True
+
+    def _prepare(self) -> None:
+        means, one = self._means, self._one
+        person = means.read(lambda db: book.identified(db, one.number))
+        self._person: Identity = replace(person, names=tuple(dict.fromkeys((*one.names, *person.names))))
+        if person.names and set(person.names) - set(one.names):
+            names = self._person.names
+            means.write(lambda db: book.learn(db, one.id, names)).result()
+        keys = means.read(lambda db: _keys(db, one))
+        now_ms = means.clock_ms()
+        if not means.read(lambda db: book.settled(db, keys, now_ms, self._settle_ms)):
+            raise NotYet("a call of this person goes on, or ended a moment ago")
+        self._away = means.read(lambda db: staying(db, means, keys, now_ms))
+        self._keys = [key for key in keys if key not in self._away.calls()]
+        self._own = means.read(lambda db: erase.channels_of(db, self._keys))
+        self._spared = means.read(lambda db: erase.channels_of(db, self._away.calls()))
+        self._rare = means.read(lambda db: rare_names(db, self._person, means.office(), keys))
+        self._far = self._sought = Mask(self._person, one.token, self._rare)
+        self._near = Mask(self._person, one.token, self._person.names)
+        """For what belongs to this person's own calls: there every name is theirs."""
+
+    def _do(self, step: Step) -> Step | None:
+        means, one = self._means, self._one
+        again = False
+        match step:
+            case "rows":
+                self._rows()
+            case "sound":
+                self._sound()
+            case "asterisk":
+                self._asterisk()
+            case "calls":
+                self._calls()
+            case "journals":
+                self._journals()
+            case "files":
+                self._count("files", erasing.mask_texts(means.home, self._far))
+                self._told["copies_of_database"] = erasing.drop_copies(means.home) or self._told.get(
+                    "copies_of_database", []
+                )
+            case "rest":
+                self._rest()
+            case "compact":
+                self._compact()
+            case "prove":
+                again = self._prove()
+            case "forget":
+                self._forget()
+            case "sweep":
+                self._sweep()
+        if step == "sweep" or (step == "forget" and self._away.recordings):
+            return None
+        following = privacy.AGAIN if again else privacy.step_after(step)
+        assert following is not None
+        self._one = replace(self._one, step=following, round=self._one.round + again)
+        told, round = self._told, self._one.round
+        means.write(lambda db: book.move(db, one.id, following, told, round)).result()
+        return following
+
+    # -- the steps -----------------------------------------------------------------------------------------------------
+
+    def _rows(self) -> None:
+        """What people wrote and decided: the contact, notes, callbacks that are still promised."""
+        means, number, keys, at_ms = self._means, self._person.number, self._keys, self._means.clock_ms()
+
+        def job(db: sqlite3.Connection) -> dict[str, int]:
+            promised = book.found(db, self._person).open_callbacks
+            for callback in promised:
+                callbacks.cancel(db, at_ms, "ramal", callback, "erased")
+            return {
+                "callbacks": len(promised),
+                "contact": int(contacts.delete_contact(db, number)),
+                "notes": erase.delete_notes(db, keys),
+                "rows": erase.mask_rows(db, self._far, self._skip(erase.DERIVED), self._away.calls()),
+            }
+
+        for what, count in means.write(job).result().items():
+            self._count(what, count)
+        self._told["calls"] = len(keys)
+        for name in self._person.names:
+            if name in self._rare:
+                prompt = name_prompt(name, means.office())
+                (means.home.prompts / NAMES / f"{prompt.path}.wav").unlink(missing_ok=True)
+
+    def _sound(self) -> None:
+        """Recordings and messages: gone here, sealed as gone; copies elsewhere are told to go."""
+        means = self._means
+        stay = self._away.recordings
+        ids = [each for each in means.read(lambda db: book.recordings(db, self._keys)) if each not in stay]
+
+        def write(job: Callable[[sqlite3.Connection], Any]) -> Any:
+            return means.write(job).result()
+
+        write(lambda db: copies.forget(db, ids))
+        for recording in ids:
+            held = lambda db, key=recording // TAKES: holds.of_call(db, key, means.clock_ms())  # noqa: E731
+            if removal.remove(means.home, write, recording, means.clock_ms(), "erased", unless=held):
+                self._count("recordings", 1)
+        self._told["far"] = means.read(lambda db: copies.left_far(db, ids))
+
+    def _asterisk(self) -> None:
+        """AstDB: switches under the number go, those that only speak of it get the token."""
+        means = self._means
+        if not means.state().asterisk.up:
+            raise NotYet("Asterisk does not answer, and its switches know this person")
+        for family, name, value in _switches(means):
+            if self._far.hits(name.encode()) or any(part in self._own for part in name.split("/")):
+                asterisk.tell(means, PutSwitch(family, name, ""))
+                self._count("switches", 1)
+            elif (masked := self._far.text(value)) != value:
+                asterisk.tell(means, PutSwitch(family, name, masked))
+                self._count("switches", 1)
+
+    def _calls(self) -> None:
+        """Every call whose journal speaks of the person: lines masked, folded again."""
+        after: int | None = 0
+        away, own = self._away.calls(), set(self._keys)
+        while after is not None:
+            if self._stopped():
+                raise NotYet("the daemon ends")
+            begin = after
+            found, after = self._means.read(lambda db: erase.mentions(db, self._near, begin, LOOKED_AT_ONCE))  # noqa: B023
+            for mask, keys in (
+                (self._near, [key for key in found if key in own]),
+                (self._far, [key for key in found if key not in own and key not in away]),
+            ):
+                for at in range(0, len(keys), CALLS_AT_ONCE):
+                    part = keys[at : at + CALLS_AT_ONCE]
+                    done = self._means.write_soon(lambda db: erase.mask_calls(db, part, mask)).result()  # noqa: B023
+                    self._count("journal_calls", done)
+
+    def _journals(self) -> None:
+        """Asterisk's two journals, in place."""
+        means, home = self._means, self._means.home
+        for mask, skip in ((self._near, self._not_own), (self._far, self._spares)):
+            for _ in range(3):  # what came while it was looked for
+                hits = erasing.look(erasing.journals(home), mask, skip)
+                if not hits:
+                    break
+                done = means.write(lambda db: erasing.mask_journals(db, home, hits)).result()  # noqa: B023
+                self._count("lines", done)
+
+    def _rest(self) -> None:
+        """Every row of every table, derived ones too: what followed from the lines is right already."""
+        rows = self._means.write(
+            lambda db: (
+                erase.mask_rows(db, self._far, self._skip(erase.NEVER), self._away.calls())
+                + book.mask_requests(db, self._one.id, self._person.number, self._one.token)
+            )
+        ).result()
+        self._count("rows", rows)
+
+    def _compact(self) -> None:
+        """No deleted row in a free page, none in the write-ahead log."""
+        means = self._means
+        means.write_soon(erase.wipe).result()
+        self._empty_wal()
+
+    def _prove(self) -> bool:
+        """Look through everything; whether the steps must be gone through again."""
+        means, home = self._means, self._means.home
+        places = erasing.left(home, self._far, self._spares)
+        late = means.read(
+            lambda db: [key for key in self._keys if erase.mentions(db, self._near, key - 1, 1)[0] == [key]]
+        )
+        places += [erasing.Left("asterisk: switches", 1)] if self._switches_left() else []
+        self._told["left"] = [asdict(place) for place in places]
+        return bool(places or late) and self._one.round < privacy.ROUNDS_MAX
+
+    def _forget(self) -> None:
+        means, id = self._means, self._one.id
+        if self._away.recordings:
+            told = dict(self._told)
+            told["away"] = [[recording, why, until] for recording, (why, until) in self._away.recordings.items()]
+            at_ms = means.clock_ms()
+            first = privacy.STEPS[0]
+
+            def part(db: sqlite3.Connection) -> None:
+                book.move(db, id, first, told, 0)
+                book.end(db, at_ms, id, "partly")
+
+            means.write(part).result()
+            return
+        self._told.pop("away", None)
+        told = self._told
+
+        def job(db: sqlite3.Connection) -> None:
+            book.move(db, id, "forget", told, 0)
+            book.forget(db, id)
+
+        means.write(job).result()
+
+    def _sweep(self) -> None:
+        """What deleted rows may have left in the database's free space. After a death in between nobody knows any more
+        whom to look for, and it is written anew in any case."""
+        self._empty_wal()
+        if self._sought is None or self._raw(self._sought):
+            self._means.write_soon(erase.write_anew).result()
+            self._empty_wal()
+            if self._sought is not None:
+                for database in self._means.home.asterisk_lib.glob("astdb.sqlite3"):
+                    if erase.scan_file(database, self._sought):
+                        erasing.write_anew(database)
+                if places := self._raw(self._sought):
+                    self._told["left"] = [*self._told.get("left", []), *map(asdict, places)]
+        at_ms, id = self._means.clock_ms(), self._one.id
+        told = self._told
+
+        def job(db: sqlite3.Connection) -> None:
+            book.move(db, id, "sweep", told, 0)
+            book.end(db, at_ms, id, "done")
+
+        self._means.write(job).result()
+
+    # -- parts ---------------------------------------------------------------------------------------------------------
+
+    def _free_now(self) -> bool:
+        """Whether anything of what had to stay may go by now."""
+        before = {int(row[0]) for row in self._told.get("away", [])}
+        now_ms = self._means.clock_ms()
+        away = self._means.read(lambda db: staying(db, self._means, _keys(db, self._one), now_ms))
+        return before != set(away.recordings)
+
+    def _begin_again(self) -> Step:
+        id, names = self._one.id, self._one.names
+        self._means.write(lambda db: book.resume(db, id)).result()
+        self._one = replace(self._one, state="running", step=privacy.STEPS[0], round=0, names=names)
+        return privacy.STEPS[0]
+
+    def _mask_names(self) -> tuple[str, ...]:
+        return tuple(name for name in self._person.names if self._far.hits(name.encode()))
+
+    def _skip(self, skip: frozenset[str]) -> frozenset[str]:
+        return skip | {"hold"} if self._away.recordings else skip
+
+    def _spares(self, line: bytes) -> bool:
+        return bool(self._spared) and any(each in self._spared for each in erase.id_of(line))
+
+    def _not_own(self, line: bytes) -> bool:
+        return not any(each in self._own for each in erase.id_of(line))
+
+    def _switches_left(self) -> bool:
+        return any(
+            self._far.hits(name.encode()) or self._far.hits(value.encode()) for _, name, value in _switches(self._means)
+        )
+
+    def _raw(self, mask: Mask) -> list[erasing.Left]:
+        home = self._means.home
+        found = []
+        for path in (*home.db.parent.glob("*"), *home.asterisk_lib.glob("astdb.sqlite3*")):
+            if path.is_file() and (hits := erase.scan_file(path, mask)):
+                found.append(erasing.Left(str(path.relative_to(home.root)), len(hits)))
+        return found
+
+    def _empty_wal(self) -> None:
+        for _ in range(50):
+            if self._means.write_soon(erase.empty_wal).result():
+                return
+            threading.Event().wait(0.2)
+        raise NotYet("somebody reads the database without end")
+
+    def _count(self, what: str, count: int) -> None:
+        self._told[what] = int(self._told.get(what, 0)) + count
+
+
+def staying(db: sqlite3.Connection, means: Means, keys: Collection[int], now_ms: int) -> book.Away:
+    """Which recordings of these calls may not go, and why; files that are gone already are not asked for."""
+    terms, wanted = retention.terms(means.office(), stock.remembered(db)), frozenset(keys)
+    found: dict[int, tuple[str, int | None]] = {}
+    for kept in stock.kept(db, now_ms):
+        if kept.id // TAKES not in wanted:
+            continue
+        until_ms = kept.begun_ms + terms.of(kept).minimum_days * privacy.DAY_MS
+        if kept.held:
+            found[kept.id] = ("held", None)
+        elif until_ms > now_ms:
+            found[kept.id] = ("minimum", until_ms)
+    return book.Away(found)
+
+
+def rare_names(db: sqlite3.Connection, person: Identity, office: Office, keys: Collection[int]) -> tuple[str, ...]:
+    """Those of a person's names that may be looked for everywhere: nobody else's."""
+    own, told = frozenset(keys), repr(office).casefold()
+    found = []
+    for name in person.names:
+        others = db.execute(
+            "SELECT name FROM contact WHERE name LIKE ? AND number <> ?", (name, person.number)
+        ).fetchall()
+        calls = db.execute("SELECT key, caller_name FROM call WHERE caller_name LIKE ?", (name,))
+        others += [(each,) for key, each in calls if key not in own]
+        if privacy.rare(name, (each for (each,) in others)) and name.casefold() not in told:
+            found.append(name)
+    return tuple(found)
+
+
+def ours(office: Office, person: Identity) -> bool:
+    """Whether the number is one of the office's own."""
+    return Mask(person, privacy.token(person, 1)).hits(repr(office).encode())
+
+
+def _keys(db: sqlite3.Connection, one: book.Request) -> list[int]:
+    """The person's calls, those included that have the token already."""
+    return sorted({*book.party(db, one.number), *book.party(db, one.token)})
+
+
+def _switches(means: Means) -> Iterator[tuple[str, str, str]]:
+    """All of AstDB: family, key, value. RamalError when Asterisk does not answer."""
+    _, rows = means.ask_list("DBGetTree", (), timeout_s=TREE_S)
+    for row in rows:
+        _, _, rest = row.get("Key").partition("/")
+        family, _, name = rest.partition("/")
+        if family and name:
+            yield family, name, row.get("Val")
+
+
+def _person(db: sqlite3.Connection, id: int) -> Identity:
+    one = book.request(db, id)
+    if one is None or not one.number:
+        raise NoSubject("There is no such request. Nothing was done.")
+    return book.identified(db, one.number)
+
+
+def _id(request: Request) -> int:
+    text = request.text("id")
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise NoSubject("There is no such request. Nothing was done.")
+    return int(text)
+
+
+def _who(request: Request) -> str:
+    who = request.text("who", "").strip()[:64]
+    if not who:
+        raise NoSubject("It must be said who asks. Nothing was done.")
+    return who

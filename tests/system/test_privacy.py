@@ -1,0 +1,128 @@
+"""A person is erased from a real box, which dies in between and goes on, and nobody else is touched: every byte of the
+home is looked at, the catalogue still verifies, and the history computed anew is the same."""
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ramal import cli
+from ramal.core import sound
+from ramal.store import privacy as book
+from ramal.store.db import open_reader
+from tests.system import agents, box
+from tests.system.box import TestBox
+from tests.system.sipp import Caller
+from tests.until import until
+
+pytestmark = pytest.mark.system
+SALES, CLOSED = "+551133330001", "+551133330002"
+ERASED, NAME, OTHER = "+5511987650431", "Zuleica Quaresma", "+5511987650432"
+NATIONAL = ERASED.removeprefix("+55")
+STEPS = ("rows", "sound", "asterisk", "calls", "journals", "files", "rest", "compact", "forget")
+
+
+@pytest.fixture(scope="module")
+def office() -> Iterator[TestBox]:
+    folder = Path(tempfile.mkdtemp(prefix="ramal-", dir="/tmp"))
+    try:
+        with box.running(folder, box.office(), daemon=False, terse=True, whole="office") as running:
+            daemon(running)
+            yield running
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def daemon(office: TestBox, dies: str = "") -> None:
+    office.start_daemon("-m", "tests.system.erasing", str(office.home.root), *([dies] if dies else []))
+
+
+def call(office: TestBox, number: str, user: str, **more: Any) -> None:
+    assert office.call(Caller(number, user, **more)).wait(60) == 0
+    office.callers.clear()
+
+
+def traces(home: Path) -> list[str]:
+    """Every file of the home whose bytes hold the number, however it is written, or the name. What callers of the test
+    itself wrote is not the product's."""
+    digits = rb"[^0-9A-Za-z]{0,3}".join(bytes([byte]) for byte in NATIONAL.encode())
+    name = rb"(?:%20|%2520|[ +._-])?".join(re.escape(part.encode()) for part in NAME.split())
+    wanted = re.compile(digits + b"|" + NATIONAL[2:].encode() + b"|" + name, re.IGNORECASE)
+    found = []
+    for path in sorted(home.rglob("*")):
+        if "callers" in path.relative_to(home).parts or not path.is_file() or path.is_symlink():
+            continue
+        if wanted.search(str(path).encode()) or wanted.search(path.read_bytes()):
+            found.append(str(path.relative_to(home)))
+    return found
+
+
+def others(office: TestBox) -> dict[str, Any]:
+    """All that is kept of somebody else."""
+    with closing(open_reader(office.home.db)) as db:
+        keys = book.party(db, OTHER)
+        person = book.identified(db, OTHER)
+        rows = {key: book.rows_about(db, person, key) for key in keys}
+        lines = {key: (book.lines_of(db, key).cel, book.lines_of(db, key).queue) for key in keys}
+    return {"rows": rows, "lines": lines, "found": [book.key_of(row["id"]) for row in office.rows("SELECT id FROM call")]}
+
+
+def figures(office: TestBox) -> list[Any]:
+    """Everything of the history but who it was."""
+    queries = (
+        "SELECT key, direction, category, started_ms, ended_ms, queue, agent, wait_ms, talk_ms, missed FROM call",
+        "SELECT * FROM queue_stay",
+        "SELECT * FROM hour_count",
+        "SELECT at_ms, agent, queue, kind, detail FROM agent_event",
+        "SELECT state, times, first_ms, last_ms, category FROM missed ORDER BY last_ms",
+    )
+    return [[tuple(row) for row in office.rows(query)] for query in queries]
+
+
+def erased(office: TestBox) -> None:
+    try:
+        until(lambda: office.rows("SELECT 1 FROM subject_request WHERE state = 'done'"), 40, "it is erased")
+    except AssertionError:
+        raise AssertionError(office.daemon_log()[-6000:]) from None
+
+
+def test_a_person_is_erased_through_every_death_and_nobody_else_changes(
+    office: TestBox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    voice = tmp_path / "voice.wav"
+    voice.write_bytes(sound.wav_bytes(sound.tone([440.0], 2000)))
+    office.control("contact.save", who="owner", contact={"number": ERASED, "name": NAME, "note": "gosta de café"})
+    office.control("contact.save", who="owner", contact={"number": OTHER, "name": "Outra Pessoa"})
+    display = f'"{NAME}" '
+    with agents.logged_in(office, "201", voice=voice):
+        call(office, SALES, ERASED, stay_ms=8000, display=display)
+        call(office, SALES, OTHER, stay_ms=8000)
+    call(office, SALES, "011987650431", stay_ms=2500)
+    call(office, CLOSED, ERASED, stay_ms=7000, display=display)
+    calls = office.ended_calls(4)
+    assert sorted(row["caller"] for row in calls) == sorted([ERASED, ERASED, ERASED, OTHER])
+    kept = "SELECT 1 FROM sound WHERE NOT unlink_due"
+    try:
+        until(lambda: len(office.rows(kept)) >= 2, 25, "recordings are kept")
+    except AssertionError:
+        print([tuple(r) for r in office.rows("SELECT * FROM recording")], office.daemon_log()[-3000:])
+        raise
+    until(lambda: not office.rows("SELECT 1 FROM recording WHERE state = 'writing'"), 20, "all are measured")
+    office.control("audit", who="owner", what="note", detail=f"called (11) {NATIONAL[2:7]}-{NATIONAL[7:]} about {NAME}")
+    (office.home.log / "old.log.1").write_text(f"2026 something about +{ERASED[1:]}\nand others\n")
+    before, history = others(office), figures(office)
+    assert traces(office.home.root), "there is something to erase"
+
+    one = office.control("subject.open", who="owner", number="11 98765-0431", kind="erase")
+    code = str(office.control("subject.erase", who="owner", id=str(one["id"]))["code"])
+    erased(office)
+    print(tuple(office.rows("SELECT * FROM subject_request")[0]), [tuple(r) for r in office.rows("SELECT * FROM audit")])
+    assert traces(office.home.root) == []
+    assert others(office) == before
+    assert figures(office) == history
+    assert cli.main(["--home", str(office.home.root), "recordings", "verify"]) == 0
