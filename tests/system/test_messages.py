@@ -13,12 +13,13 @@ from tests.system import agents, box
 from tests.system.box import TestBox
 from tests.system.lamps import lamps
 from tests.system.test_own_prompts import asked, press_when_asked, tenths, voice
+from tests.system.waiting import waiting
 from tests.until import until
 
 pytestmark = pytest.mark.system
 
 VOICE_HZ, OTHER_HZ = 620.0, 1300.0
-OFFICE, CLOSED, AGENT, SALES = "+551133330010", "+551133330002", "+551133330011", "+551133330012"
+OFFICE, AGENT, SALES, FULL = "+551133330010", "+551133330011", "+551133330012", "+551133330013"
 BOXES = """
 [[number]]
 number = "+551133330010"
@@ -31,6 +32,10 @@ to = "agent:7"
 [[number]]
 number = "+551133330012"
 to = "voicemail:sales"
+
+[[number]]
+number = "+551133330013"
+to = "voicemail:short"
 
 [[voicemail]]
 name = "office"
@@ -125,3 +130,103 @@ def test_a_caller_leaves_a_message_and_an_agent_hears_it_while_no_daemon_runs(of
             desk.dtmf("2")
             until(lambda: not desk.calls, 15, "no more messages")
     assert list(index(office, "office")) == [key.replace("new/", "old/")]
+
+
+def test_silence_is_no_message_and_nobody_is_told_of_one(office: TestBox, tmp_path: Path) -> None:
+    before = index(office, "office")
+    assert leave(office, tmp_path, "silent", OFFICE, None).startswith("SHORT|office|")
+    assert index(office, "office") == before
+    assert not list(office.home.recordings.rglob("*again*"))
+
+
+def test_a_caller_records_again_and_the_second_take_is_the_message(office: TestBox, tmp_path: Path) -> None:
+    account = Account("again", port=office.settings.sip_port)
+    with Phone(tmp_path / "again", "again", account, voice=voice(tmp_path, OTHER_HZ)) as caller:
+        caller.dial(f"sip:{SALES}@127.0.0.1:{office.settings.sip_port}")
+        for keys in ("2", "3", "1"):
+            if keys != "1":
+                until(lambda: asked(office, "Record"), 30, "recording")
+                until(lambda: size_of_takes(office) > 32_000, 15, "two seconds")
+                caller.dtmf("#")
+            reading = until(lambda: asked(office, "Read"), 15, "what now?")
+            caller.dtmf(keys)
+            if keys == "3":
+                until(lambda: asked(office, "Playback"), 10, "it is played")
+                until(lambda reading=reading: asked(office, "Read", reading) or asked(office, "Read"), 15, "again?")  # type: ignore[misc]
+        until(lambda: not caller.calls, 20, "the box hung up")
+    [record] = index(office, "sales").values()
+    assert tenths(list(sound.read_wave((office.home.recordings / f"{record[3]}.wav").read_bytes()).mono), OTHER_HZ) > 10
+    assert not list(office.home.recordings.rglob("*again*"))
+    assert verdicts(office)[-1].startswith("KEPT|sales|")
+
+
+def test_an_agent_who_is_not_reached_gets_a_message_and_the_phones_own_lamp_tells_it(
+    office: TestBox, tmp_path: Path
+) -> None:
+    with waiting(office, "201") as unasked, waiting(office, "202") as other:
+        unasked.register()
+        unasked.is_now("no", 0, 0)
+        unasked.register(0)  # away, so that the caller is not let ring
+        assert leave(office, tmp_path, "direct", AGENT).startswith("KEPT|agent-7|")
+        unasked.register()
+        unasked.is_now("yes", 1, 0)
+        assert unasked.account.startswith("sip:*97@")
+        other.subscribe()
+        other.is_now("no", 0, 0)
+        with agents.phone(office, "203") as desk:  # the agent logs in elsewhere: the lamp goes along
+            desk.dial("*457")
+            press_when_asked(office, desk, ["4821#"])
+            until(lambda: not desk.calls, 20, "logged in")
+            unasked.is_now("no", 0, 0)
+            with waiting(office, "203") as moved:
+                moved.subscribe()
+                moved.is_now("yes", 1, 1)  # and the office's, which this phone shows
+                desk.dial("*97")
+                press_when_asked(office, desk, ["3"])
+                until(lambda: not desk.calls, 20, "deleted, no more messages")
+                moved.is_now("no", 0, 1)
+            assert index(office, "agent-7") == {}
+            agents.dial_code(office, desk, "*46")
+
+
+def test_a_box_is_opened_by_its_phones_and_its_people_only(office: TestBox, tmp_path: Path) -> None:
+    with agents.phone(office, "202") as desk:
+        desk.dial("*981")  # nobody is logged in here: who asks?
+        press_when_asked(office, desk, ["8#", "7306#"])
+        until(lambda: not desk.calls, 20, "an agent of sales may not hear the office's")
+        desk.dial("*982")
+        last = press_when_asked(office, desk, ["8#", "7306#"])
+        press_when_asked(office, desk, ["5"], last)
+        until(lambda: not desk.calls, 30, "but sales'")
+        desk.dial("*977")
+        until(lambda: asked(office, "Read"), 15, "the PIN")
+        desk.dtmf("0000#0000#0000#")
+        until(lambda: not desk.calls, 30, "refused")
+    acts = [row[10] for row in journal(office) if row[1] in ("MESSAGES", "MESSAGE_ACT")]
+    words = [row.partition("%22%3A%22")[2].partition("%22")[0].replace("%7C", "|") for row in acts]
+    assert not any(word.startswith("agent-7|7|202") for word in words)
+    assert [word for word in words if word.startswith("office|8")] == []
+    assert [word.split("|")[0] for word in words if "|8|202" in word] == ["sales", "heard", "returned"]
+
+
+def test_a_full_box_and_a_full_disk_say_so_and_the_call_is_missed_all_the_same(office: TestBox, tmp_path: Path) -> None:
+    for n in range(99):
+        office.command(f"database put ramal-message-old/short {n} 1|1|1|x")
+    office.command("database put ramal-message-new/short 99 1|1|1|x")
+    account = Account("full", port=office.settings.sip_port)
+    with Phone(tmp_path / "full", "full", account) as caller:
+        caller.dial(f"sip:{FULL}@127.0.0.1:{office.settings.sip_port}")
+        until(lambda: verdicts(office)[-1:] and verdicts(office)[-1].startswith("FULL|short|"), 15, "full")
+        until(lambda: not caller.calls, 20, "the box hung up")
+    today = next(path for path in office.home.recordings.glob("*/*/*") if path.is_dir())
+    aside = today.with_name("aside")
+    today.rename(aside)
+    today.write_bytes(b"")
+    try:
+        with Phone(tmp_path / "disk", "disk", account) as caller:
+            caller.dial(f"sip:{OFFICE}@127.0.0.1:{office.settings.sip_port}")
+            until(lambda: verdicts(office)[-1].startswith("ERROR|office|"), 20, "no room")
+            until(lambda: not caller.calls, 20, "the box hung up")
+    finally:
+        today.unlink()
+        aside.rename(today)

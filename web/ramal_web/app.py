@@ -18,6 +18,7 @@ from ramal_web import (
     auth,
     calls,
     contacts,
+    copies,
     desk,
     drill,
     formats,
@@ -27,6 +28,7 @@ from ramal_web import (
     languages,
     live,
     menus,
+    messages,
     mine,
     night,
     prompts,
@@ -81,6 +83,8 @@ def create_app(settings: WebSettings) -> Flask:
     for area in (auth, live, mine, desk, calls, returns, contacts, menus, night, wall, audit, drill, health, provision):
         app.register_blueprint(area.blueprint)
     app.register_blueprint(seal.blueprint)
+    app.register_blueprint(copies.blueprint)
+    app.register_blueprint(messages.blueprint)
     app.register_blueprint(keeping.blueprint)
     app.register_blueprint(surveys.blueprint)
     app.register_blueprint(prompts.blueprint)

@@ -96,5 +96,7 @@ def refused(code: str, sentence: str) -> str:
         "sound-slow": gettext("The file takes too much work to read; it may be damaged. Nothing was changed."),
         "sound-busy": gettext("Several files are being sent already. Try again in a minute."),
         "sound-form": gettext("This is no WAV, MP3, Ogg, M4A (AAC) or FLAC file. Nothing was changed."),
+        "no-message": gettext("There is no such message any more. Nothing was done."),
+        "no-sound": gettext("The sound of this message is gone. It was not brought back."),
         "no-reason": gettext("This office has no such reason for a break. Nothing was done."),
     }.get(code, sentence)

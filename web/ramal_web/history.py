@@ -5,22 +5,23 @@ that a restored or migrated database is seen at once and four threads do not kee
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 from zoneinfo import ZoneInfo
 
 from flask import Flask, current_app, g
 
 from ramal.box.home import Home
-from ramal.core import survey
+from ramal.core import messages, survey
 from ramal.core.chain import Head
 from ramal.core.contacts import Contact
+from ramal.core.copies import place_of
 from ramal.core.destination import Destination
 from ramal.core.history import Category, Direction, call_key
-from ramal.core.office import Office
+from ramal.core.office import Copy, Office
 from ramal.store import read
 from ramal.store.read import (
     AuditPage,
@@ -32,6 +33,7 @@ from ramal.store.read import (
     Hold,
     Look,
     MenuFigures,
+    MessageRow,
     Missed,
     Page,
     Place,
@@ -42,10 +44,22 @@ from ramal.store.read import (
 )
 from ramal.vault.sound import Opened, open_sound
 
-__all__ = ["History", "OfficeWords", "User", "history", "install", "office"]
+__all__ = ["BoxWords", "History", "OfficeWords", "User", "history", "install", "office"]
 
 MissedState = Literal["open", "returned", "closed", "dismissed"]
 CACHE_KIB = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class BoxWords:
+    """A box for messages (``core.messages.Box``): its title, the agents who may hear it, who gets it by mail."""
+
+    kind: str
+    of: str
+    number: int
+    title: str
+    agents: frozenset[str]
+    mail: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +79,8 @@ class OfficeWords:
     """Menu → key → where it leads."""
     dispositions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Queue → code → text."""
+    boxes: Mapping[str, BoxWords] = field(default_factory=dict)
+    """Boxes for messages, in the order in which they are numbered."""
     surveys: bool = False
     """Whether any queue asks its callers what they think."""
     agents_see_surveys: bool = False
@@ -88,9 +104,16 @@ def words_of(office: Office) -> OfficeWords:
         pauses={pause.code: pause.title for pause in office.pauses},
         menus={menu.name: {option.key: option.to for option in menu.options} for menu in office.menus},
         dispositions={queue.name: {one.code: one.text for one in queue.dispositions} for queue in office.queues},
+        boxes={box.name: _box_words(box, office) for box in messages.boxes(office)},
         surveys=any(queue.survey for queue in office.queues),
         agents_see_surveys=office.agents_see_surveys,
     )
+
+
+def _box_words(box: messages.Box, office: Office) -> BoxWords:
+    may = frozenset(agent.code for agent in office.agents if messages.may_open(office, box, agent))
+    title = messages.title_of(box, office.queues, office.agents)
+    return BoxWords(box.kind, box.of, box.number, title, may, box.settings.mail)
 
 
 class History:
@@ -143,6 +166,11 @@ class History:
         """The head of the recordings' catalogue, that of its last day, and the last verification."""
         return read.seal(self._db)
 
+    def copies(self) -> tuple[Copy | None, read.CopyPicture]:
+        """Where recordings are copied to outside the box, and how that stands."""
+        wanted = read_office(self._db).copy
+        return (wanted[0] if wanted else None), read.copies(self._db, place_of(wanted[0]) if wanted else "")
+
     def look(self) -> Look | None:
         """What the last look at the recordings' disk found."""
         return read.look(self._db)
@@ -175,6 +203,30 @@ class History:
     def missed_calls(self, state: MissedState | None, before_ms: int | None, limit: int) -> list[Missed]:
         """A page of the work list; see ``store.returns``."""
         return read.missed_calls(self._db, state, before_ms, limit)
+
+    def messages(self, boxes: Sequence[str], wanted: str, before_ms: int | None, limit: int) -> list[MessageRow]:
+        """A page of messages of these boxes; ``wanted`` as ``store.messages``."""
+        return read.messages_listed(self._db, boxes, cast(Any, wanted), before_ms, limit)
+
+    def message(self, id: str) -> MessageRow | None:
+        """One message."""
+        return read.message(self._db, id)
+
+    def message_of_recording(self, recording: int) -> MessageRow | None:
+        """The message a recording is."""
+        return read.message_of_recording(self._db, recording)
+
+    def messages_of_numbers(self, numbers: Sequence[str], boxes: Sequence[str]) -> list[MessageRow]:
+        """Messages of these callers that wait to be returned."""
+        return read.messages_of_numbers(self._db, numbers, boxes)
+
+    def messages_waiting(self) -> Mapping[str, tuple[int, int]]:
+        """Box → (new, to be returned)."""
+        return read.messages_waiting(self._db)
+
+    def letters(self, ids: Sequence[str]) -> Mapping[str, list[dict[str, Any]]]:
+        """Message → its mails."""
+        return read.letters_of(self._db, ids)
 
     def missed_open(self) -> int:
         """How many callers nobody has spoken with yet."""

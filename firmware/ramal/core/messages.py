@@ -101,8 +101,8 @@ _BOX = re.compile(r"[a-z][a-z0-9-]{0,37}\Z")
 @dataclass(frozen=True, slots=True)
 class Message:
     """A message as it stands. ``at_ms``: when it was begun. ``state``: ``begun`` while it is recorded (or was cut off
-    by a crash), ``new``, ``old`` once heard, ``deleted``, ``failed`` (there is none). ``number``: E.164, an extension or
-    "". Returned by a person's word only; a call that returned it is known elsewhere (``store.messages``)."""
+    by a crash), ``new``, ``old`` once heard, ``deleted``, ``failed`` (there is none). ``number``: E.164, an extension
+    or "". Returned by a person's word only; a call that returned it is known elsewhere (``store.messages``)."""
 
     id: str
     box: str

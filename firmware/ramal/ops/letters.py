@@ -20,6 +20,7 @@ from ramal.ops import deliver
 from ramal.ops.means import Means
 from ramal.store import letters, messages
 from ramal.store.letters import Letter
+from ramal.vault import opus
 from ramal.vault.cipher import SealBroken
 from ramal.vault.sound import NoSound, open_sound
 
@@ -111,11 +112,9 @@ def _sound(means: Means, row: messages.MessageRow) -> tuple[deliver.Attached | N
 
 def mp3(wav: bytes) -> bytes | None:
     """The sound of a wav as MP3 (16 kHz, mono, 32 kbit/s), as loud as it can be; None when it cannot be made."""
-    from ramal.provide import peers
-
     words = ("-t", "wav", "-", "-t", "mp3", "-r", "16000", "-c", "1", "-C", "32", "-", "gain", "-n", "-3")
     try:
-        argv = peers().argv("sox", *words, die_with_parent=True)
+        argv = opus.provided("sox", *words, die_with_parent=True)
         done = subprocess.run(argv, input=wav, capture_output=True, timeout=ENCODE_S, check=False)
     except (RamalError, OSError, subprocess.SubprocessError) as error:
         log.warning("a message could not be made an MP3 (%s); it goes as wav", error)

@@ -14,7 +14,7 @@ from ramal.core.callback_history import Callback as Callback
 from ramal.core.chain import Head as Head
 from ramal.core.history import Category, Direction, Part, Step, call_key, first_key
 from ramal.core.timeline import timeline
-from ramal.store import callbacks, holds, returns, seals
+from ramal.store import callbacks, holds, letters, messages, returns, seals
 from ramal.store.agent_days import AgentDay as AgentDay
 from ramal.store.agent_days import agents_today as agents_today
 from ramal.store.answers import Answer as Answer
@@ -35,6 +35,9 @@ from ramal.store.contacts import found_contacts as found_contacts
 from ramal.store.contacts import names_of as names_of
 from ramal.store.contacts_csv import decoded as decoded
 from ramal.store.contacts_csv import write_contacts as write_contacts
+from ramal.store.copies import CopyPicture as CopyPicture
+from ramal.store.copies import CopyRun as CopyRun
+from ramal.store.copies import copies as copies
 from ramal.store.db import DatabaseUnusable as DatabaseUnusable
 from ramal.store.db import open_reader as open_reader
 from ramal.store.decisions import of_call
@@ -49,6 +52,7 @@ from ramal.store.listing import call_row
 from ramal.store.listing import calls as calls
 from ramal.store.menus import MenuFigures as MenuFigures
 from ramal.store.menus import menus as menus
+from ramal.store.messages import MessageRow as MessageRow
 from ramal.store.notes import Note as Note
 from ramal.store.notes import notes_of as notes_of
 from ramal.store.packing import unpack
@@ -220,6 +224,38 @@ def missed_calls(
 ) -> list[Missed]:
     """A page of the work list; see ``store.returns.listed``."""
     return returns.listed(db, state, before_ms, limit)
+
+
+def messages_listed(
+    db: sqlite3.Connection, boxes: Sequence[str] | None, wanted: messages.Wanted, before_ms: int | None, limit: int
+) -> list[MessageRow]:
+    """A page of messages; see ``store.messages.listed``."""
+    return messages.listed(db, boxes, wanted, before_ms, limit)
+
+
+def message(db: sqlite3.Connection, id: str) -> MessageRow | None:
+    """One message by its id."""
+    return messages.get(db, id)
+
+
+def message_of_recording(db: sqlite3.Connection, recording: int) -> MessageRow | None:
+    """The message a recording is."""
+    return messages.of_recording(db, recording)
+
+
+def messages_of_numbers(db: sqlite3.Connection, numbers: Sequence[str], boxes: Sequence[str]) -> list[MessageRow]:
+    """Messages of these callers that wait to be returned."""
+    return messages.of_numbers(db, numbers, boxes)
+
+
+def messages_waiting(db: sqlite3.Connection) -> Mapping[str, tuple[int, int]]:
+    """Box → (new, to be returned)."""
+    return messages.waiting(db)
+
+
+def letters_of(db: sqlite3.Connection, ids: Sequence[str]) -> Mapping[str, list[dict[str, Any]]]:
+    """Message → its mails."""
+    return letters.listed(db, ids)
 
 
 def missed_open(db: sqlite3.Connection) -> int:

@@ -251,7 +251,8 @@ def _done(db: sqlite3.Connection, number: str, since: int) -> list[_Done]:
     marks = db.execute("SELECT at_ms, who, reason FROM return_mark WHERE number = ?", (number,))
     done += [_Done(at_ms, 0, "dismissed", who, "", reason) for at_ms, who, reason in marks]
     query = "SELECT returned_ms, returned_by FROM message WHERE number = ? AND returned_ms IS NOT NULL"
-    done += [_Done(at_ms, 0, "returned", who.removeprefix("page:"), "", "") for at_ms, who in db.execute(query, (number,))]
+    marked = db.execute(query, (number,))
+    done += [_Done(at_ms, 0, "returned", who.removeprefix("page:"), "", "") for at_ms, who in marked]
     return sorted(done, key=lambda each: (each.at_ms, each.call))
 
 

@@ -10,14 +10,16 @@ from werkzeug.wrappers import Response
 
 from ramal.control.client import Control, DaemonDown, Refused
 from ramal.core.history import RECEIVED, Step
-from ramal.store.read import CallRow
+from ramal.store.read import CallRow, MessageRow
 from ramal.vault.sound import NoSound, gain_db
+from ramal_web.asking import NotDone, ask
 from ramal_web.calls import audio, opinions
 from ramal_web.calls import words as call_words
 from ramal_web.calls.heard import Heard
 from ramal_web.calls.query import read_query
 from ramal_web.formats import local_day
 from ramal_web.history import history, office
+from ramal_web.messages.boxes import mine
 from ramal_web.security import may, only
 
 log = logging.getLogger("ramal.web.calls")
@@ -79,12 +81,15 @@ def recording(recording_id: int) -> Response:
         abort(404)
     if found.kind == "survey" and not may(*THINKS):
         abort(403)
+    message = history().message_of_recording(recording_id) if found.kind == "message" else None
+    if message is not None and message.box not in mine(g.user):
+        abort(403)
     try:
         sound = history().sound(current_app.config["RAMAL"].home, recording_id)
     except NoSound:
         abort(404)
-    if request.method == "GET":
-        _listened(recording_id, found.call_id)
+    if request.method == "GET" and _listened(recording_id, found.call_id) and message is not None:
+        _heard(message)
     return audio.answer(sound, found, as_file="download" in request.args)
 
 
@@ -100,14 +105,24 @@ def _by_day(rows: tuple[CallRow, ...]) -> list[list[CallRow]]:
     return [list(day) for _, day in groupby(rows, key=lambda row: local_day(row.started_ms))]
 
 
-def _listened(recording_id: int, call_id: str) -> None:
-    """Write down who listened to what: once per listening, not once per piece the browser fetches."""
+def _heard(message: MessageRow) -> None:
+    """A message that somebody plays here is heard: its lamps go out. Without the daemon it stays new."""
+    if message.state == "new":
+        try:
+            ask("message.act", id=message.id, act="heard")
+        except NotDone as problem:
+            log.warning("message %s stays new: %s", message.id, problem.sentence)
+
+
+def _listened(recording_id: int, call_id: str) -> bool:
+    """Write down who listened to what: once per listening, not once per piece the browser fetches. Whether it began."""
     heard: Heard = current_app.extensions["ramal.heard"]
     if not heard.first(g.user.name, recording_id, time.monotonic()):
-        return
+        return False
     detail = f"recording {recording_id} of call {call_id}"
     control: Control = current_app.extensions["ramal.control"]
     try:
         control.ask("audit", 1.0, who=g.user.name, what="recording.played", detail=detail)
     except (DaemonDown, Refused) as error:
         log.warning("audit kept here only: %s recording.played %s (%s)", g.user.name, detail, error)
+    return True

@@ -28,6 +28,8 @@ STEP_LOOK = {
     "transferred": ("turn", "info"),
     "voicemail": ("disc", "warn"),
     "message": ("disc", "warn"),
+    "messages_opened": ("disc", "quiet"),
+    "message_act": ("disc", "quiet"),
     "survey_answer": ("keys", "info"),
     "abandoned": ("cross", "bad"),
     "hung_up": ("off", "quiet"),
@@ -59,6 +61,13 @@ class Speaker:
         """A phone's extension, with its name where it has one."""
         name = self._office.phones.get(extension, "")
         return label(f"{extension} ({name})" if name else extension)
+
+    def box(self, name: str) -> str:
+        """What people call a box for messages."""
+        known = self._office.boxes.get(name)
+        if known is None:
+            return label(name)
+        return label(known.title) or gettext("The office")
 
     def disposition(self, queue: str, code: str) -> str:
         """What an agent said that a call was, by its text in the queue."""
@@ -159,14 +168,22 @@ class Speaker:
             case "transferred":
                 return gettext("Transferred to %(target)s.", target=label(_text(step, "to")))
             case "voicemail":
-                return gettext("Was asked to leave a message.")
+                return gettext("Was asked to leave a message for “%(box)s”.", box=self.box(_text(step, "box")))
             case "survey_answer":
                 question, value = _text(step, "question"), _text(step, "value")
                 if question == "sentence":
                     return gettext("Left a sentence after the call.")
                 return gettext("Answered: %(answer)s.", answer=opinions.answer(question, value))
             case "message":
-                return gettext("The message was recorded.")
+                return {
+                    "SHORT": gettext("No message was left: there was no sound."),
+                    "FULL": gettext("No message could be left: the box is full."),
+                    "ERROR": gettext("No message could be recorded: there was no room."),
+                }.get(_text(step, "result"), gettext("The message was recorded."))
+            case "messages_opened":
+                return gettext("The messages of “%(box)s” were opened by phone.", box=self.box(_text(step, "box")))
+            case "message_act":
+                return self._message_act(step)
             case "login":
                 return gettext("%(name)s signed in at the phone.", name=self.agent(step.who))
             case "logout":
@@ -187,6 +204,20 @@ class Speaker:
                     ),
                 }.get(_text(step, "by"), gettext("The call ended."))
         return ""
+
+
+    def _message_act(self, step: Step) -> str:
+        name = self.agent(_text(step, "agent").removeprefix("page:"))
+        match _text(step, "act"):
+            case "heard":
+                return gettext("%(name)s heard a message.", name=name)
+            case "returned":
+                return gettext("%(name)s marked a message as returned.", name=name)
+            case "deleted":
+                return gettext("%(name)s deleted a message.", name=name)
+            case "restored":
+                return gettext("%(name)s brought a message back.", name=name)
+        return gettext("A message was put in order.")
 
 
 def act(what: str, by: str, agent: str) -> str:

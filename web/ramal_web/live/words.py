@@ -176,6 +176,14 @@ def warning(warned: Warning) -> str:
                 int(args.get("count", 0)),
                 path=args.get("path", ""),
             )
+        case "copies-behind":
+            return ngettext(
+                "%(num)s recording has had no copy outside the box for days. It is safe here. See “Copies outside the "
+                "box”.",
+                "%(num)s recordings have had no copy outside the box for days. They are safe here. See “Copies outside "
+                "the box”.",
+                int(args.get("count", 0)),
+            )
         case "history-behind":
             return gettext("The history is catching up: the newest calls appear a little later. Nothing is lost.")
         case "daemon-restarting":
@@ -184,6 +192,14 @@ def warning(warned: Warning) -> str:
             )
         case "office-empty":
             return gettext("No office is set up yet, so calls have nowhere to go. Apply an office file.")
+        case "messages-unmailed":
+            return ngettext(
+                "%(num)s e-mail with a message could not be delivered for days and is given up. "
+                "The message is in its box.",
+                "%(num)s e-mails with messages could not be delivered for days and are given up. "
+                "The messages are in their boxes.",
+                int(args.get("count", 1)),
+            )
         case "prompts-missing":
             return ngettext(
                 "%(num)s spoken sentence cannot be played (%(first)s). Calls go on; callers hear it in the office's "

@@ -18,7 +18,7 @@ def leads(to: Destination, say: Speaker) -> str:
         case "agent":
             return say.agent(to.name)
         case "voicemail":
-            return gettext("Message for %(queue)s", queue=say.queue(to.name))
+            return gettext("Message for %(queue)s", queue=say.box(to.name))
         case "number" | "outside":
             return number(to.name)
         case "callback":

@@ -8,9 +8,10 @@ import re
 import secrets
 from collections.abc import Mapping
 
-from flask import Blueprint, render_template, request, session, url_for
+from flask import Blueprint, g, render_template, request, session, url_for
 from werkzeug.wrappers import Response
 
+from ramal.store.read import MessageRow
 from ramal_web.asking import NotDone, ask
 from ramal_web.calls.words import Speaker
 from ramal_web.desk.views import my_phone, remembered_phone
@@ -18,6 +19,7 @@ from ramal_web.formats import number as written
 from ramal_web.history import MissedState, history, office
 from ramal_web.i18n import gettext
 from ramal_web.live.views import look
+from ramal_web.messages.boxes import mine
 from ramal_web.returns import words
 from ramal_web.security import passive
 from ramal_web.told import not_done, told
@@ -53,6 +55,7 @@ def index() -> str:
         phones=_manned(),
         phone=my_phone(),
         attempts=[secrets.token_hex(8) for _ in rows],
+        messages=_messages([row.number for row in rows[:ROWS] if row.has_message and row.state == "open"]),
         say=Speaker(office()),
         returns_words=words,
     )
@@ -115,6 +118,14 @@ def cancel(call_id: str) -> Response:
     except NotDone as problem:
         return not_done(problem, url_for(".index"))
     return told(gettext("The call back is cancelled."), url_for(".index"))
+
+
+def _messages(numbers: list[str]) -> dict[str, list[MessageRow]]:
+    """Number → its messages that this person may hear."""
+    found: dict[str, list[MessageRow]] = {}
+    for row in history().messages_of_numbers(numbers, list(mine(g.user))) if numbers else []:
+        found.setdefault(row.number, []).append(row)
+    return found
 
 
 def _manned() -> dict[str, str]:
