@@ -19,7 +19,7 @@ from ramal.core import copies as rules
 from ramal.core.office import Office
 from ramal.errors import RamalError
 from ramal.store import copies, settings
-from ramal.store.copies import Picture, Run
+from ramal.store.copies import CopyPicture, CopyRun
 from ramal.store.db import open_reader
 
 DONE, NOT_DONE = 0, 1
@@ -62,7 +62,7 @@ def _status(home: Home, control: Control, as_json: bool) -> int:
     return DONE
 
 
-def _say(office: Office, picture: Picture, told: Mapping[str, Any]) -> None:
+def _say(office: Office, picture: CopyPicture, told: Mapping[str, Any]) -> None:
     zone = ZoneInfo(office.timezone)
     print(f"{rules.place_of(office.copy[0])}, {office.copy[0].window}")
     print(f"{picture.copied} recordings are copied ({_mb(picture.copied_bytes)}).")
@@ -83,7 +83,7 @@ def _say(office: Office, picture: Picture, told: Mapping[str, Any]) -> None:
         print(_run(picture.runs[0], zone))
 
 
-def _run(run: Run, zone: ZoneInfo) -> str:
+def _run(run: CopyRun, zone: ZoneInfo) -> str:
     did = "looked at" if run.kind == "check" else "copied"
     ended = f"until {_when(run.ended_ms, zone)}" if run.ended_ms else "goes on"
     failed = f", {run.failed} failed" if run.failed else ""
@@ -126,11 +126,11 @@ def _test(control: Control) -> int:
     return DONE
 
 
-def _look(home: Home) -> tuple[Office, Picture]:
+def _look(home: Home) -> tuple[Office, CopyPicture]:
     with closing(open_reader(home.db)) as db:
         office = settings.load(db) or Office(name="")
         place = rules.place_of(office.copy[0]) if office.copy else ""
-        return office, copies.picture(db, place)
+        return office, copies.copies(db, place)
 
 
 def _reason(code: str, shown: str = "") -> str:

@@ -12,7 +12,7 @@ from ramal.ops.copies import Copier
 from ramal.ops.means import Means
 from ramal.store import copies as rows
 from ramal.store import sounds
-from ramal.store.copies import Picture
+from ramal.store.copies import CopyPicture
 from ramal.store.ledger import TAKES
 from ramal.store.sounds import Sound
 from tests.vault.shelf import ENDED_MS, Shelf
@@ -61,8 +61,11 @@ class Kept:
         means: Means = replace(self.shelf.means(), office=lambda: self.office)
         return Copier(means, load=lambda: self.load, clock=lambda: self.seconds)
 
-    def picture(self) -> Picture:
-        found: Picture = self.shelf.read(lambda db: rows.picture(db, place_of(self.office.copy[0])))
+    def place(self) -> str:
+        return place_of(self.office.copy[0])
+
+    def picture(self) -> CopyPicture:
+        found: CopyPicture = self.shelf.read(lambda db: rows.copies(db, place_of(self.office.copy[0])))
         return found
 
     def files(self, folder: str = "backup/ramal") -> dict[str, bytes]:

@@ -40,6 +40,8 @@ class Server:
     port: int = field(default_factory=free_port)
     process: "subprocess.Popen[bytes] | None" = None
     key: int = 1
+    room: int = 0
+    """Bytes of a disk of its own; 0 = the machine's."""
 
     @property
     def folder(self) -> Path:
@@ -54,6 +56,11 @@ class Server:
         with (self.root / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
+                    *(
+                        ("bwrap", "--dev-bind", "/", "/", "--size", str(self.room), "--tmpfs", str(self.folder))
+                        if self.room
+                        else ()
+                    ),
                     *(RCLONE, "serve", self.kind, "--config", "", "--addr", f"127.0.0.1:{self.port}", "--user", USER),
                     *("--pass", SECRET, *own, "--dir-cache-time", "0s", *self.arguments, str(self.folder)),
                 ],

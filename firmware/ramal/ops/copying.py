@@ -48,7 +48,7 @@ def send(home: Home, far: Far, files: Sequence[Due], pace: Callable[[], None]) -
     """Bring ``files`` there. FarFailed when nothing could be learnt of any of them; what ``pace`` raises to end."""
     here, wrong = _here(home, files, pace)
     ready = [one for one in files if one.recording in here]
-    lying = far.lying([one.path for one in ready]) if ready else {}
+    lying = _lying(far, ready)
     # What lies there whole already (a daemon died before it could write that down) is not sent again.
     again = [one for one in ready if not _whole(one, here[one.recording], lying.get(one.path))]
     trouble: FarFailed | None = None
@@ -56,8 +56,11 @@ def send(home: Home, far: Far, files: Sequence[Due], pace: Callable[[], None]) -
         try:
             far.send(home.root, [one.path for one in again])
         except FarFailed as failed:
-            trouble = failed
-        lying = {**lying, **far.lying([one.path for one in again])}
+            trouble = far.narrowed(failed, max(one.bytes for one in again))
+        lying = {**lying, **_lying(far, again)}
+    if trouble is not None and trouble.code in ("other", "no-write") and any(one.path in lying for one in again):
+        # It took some and refuses others. Web servers have no word for a full disk that all of them use.
+        trouble = FarFailed("no-room", trouble.said, objects=trouble.objects)
     outage = trouble if trouble is not None and trouble.code in rules.OUTAGES else None
     arrived: list[tuple[int, Proof]] = []
     unproved: list[Due] = []
@@ -85,6 +88,13 @@ def _still(home: Home, one: Due, lies: Lies | None) -> bool:
         return False
     here = _digests(home, one) if lies.hashes else ""
     return isinstance(here, str) or bool(_whole(one, here, lies))  # a file that is damaged here is no judge
+
+
+def _lying(far: Far, files: Sequence[Due]) -> dict[str, Lies]:
+    """What of ``files`` lies there, with digests of those that can be whole."""
+    found = far.lying([one.path for one in files], hashes=False) if files else {}
+    whole = [one.path for one in files if one.path in found and found[one.path].bytes == one.bytes]
+    return {**found, **far.lying(whole)} if whole else found
 
 
 def _here(home: Home, files: Sequence[Due], pace: Callable[[], None]) -> tuple[dict[int, Digests], dict[int, Code]]:

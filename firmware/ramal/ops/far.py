@@ -29,6 +29,9 @@ LOOK_S = 0.1
 END_S = 5.0
 SAID_MAX = 64 * 1024
 LISTED_MAX = 4 << 20
+SPARE_BYTES = 1 << 20
+HOPELESS = 3
+"""So many failures to reach the other side are enough: rclone would try it with every file, for minutes each."""
 QUICK_S, LONG_S = 60.0, 6 * 3600.0
 _ALWAYS = (
     *("--use-json-log", "--log-level", "ERROR", "--retries", "1", "--low-level-retries", "2", "--contimeout", "10s"),
@@ -86,17 +89,18 @@ class Far:
         obscured = self._run(("obscure", "-"), QUICK_S, {}, f"{copy.secret}\n").out.decode("ascii").strip()
         self._environment = copies.environment(copy, obscured, known_hosts, ca_file)
 
-    def lying(self, paths: Sequence[str]) -> dict[str, Lies]:
-        """What of ``paths`` lies there."""
-        words = ("lsjson", "-R", "--hash", "--no-modtime", "--no-mimetype", *_NAMED)
+    def lying(self, paths: Sequence[str], hashes: bool = True) -> dict[str, Lies]:
+        """What of ``paths`` lies there; with ``hashes``, the other side reads every file when it can compute any."""
+        asked = ("--hash", "--hash-type", "sha1") if hashes and self._copy.kind == "sftp" else ()
+        words = ("lsjson", "-R", *asked, "--no-modtime", "--no-mimetype", *_NAMED)
         said = self._far(words, (copies.remote(self._copy),), LONG_S, _lines(paths))
         if said.code not in (0, 3):  # 3: the folder is not there yet
             raise self._failed(said)
         found = {}
         for row in _rows(said.out):
             if not row.get("IsDir"):
-                hashes = {str(name).lower(): str(value) for name, value in (row.get("Hashes") or {}).items()}
-                found[str(row.get("Path"))] = Lies(int(row.get("Size", -1)), hashes)
+                told = {str(name).lower(): str(value) for name, value in (row.get("Hashes") or {}).items()}
+                found[str(row.get("Path"))] = Lies(int(row.get("Size", -1)), told)
         return found
 
     def send(self, root: Path, paths: Sequence[str]) -> None:
@@ -139,13 +143,21 @@ class Far:
         said = self._far(("rcat",), (target,), QUICK_S, text)
         try:
             if said.code:
-                raise self._failed(said)
+                raise self.narrowed(self._failed(said), len(text))
             if self.digest(name) != (len(text), hashlib.sha256(text.encode("ascii")).digest()):
                 raise FarFailed("different", "a small file came back changed")
         finally:
             removed = self._far(("deletefile",), (target,), QUICK_S)
         if removed.code:
             raise self._failed(removed)
+
+    def narrowed(self, failed: FarFailed, needed_bytes: int) -> FarFailed:
+        """Many servers say only that writing failed; whether there is room they may tell."""
+        if failed.code not in ("other", "no-write"):
+            return failed
+        free = self.free_bytes()
+        full = free is not None and free < needed_bytes + SPARE_BYTES
+        return FarFailed("no-room", failed.said, objects=failed.objects) if full else failed
 
     # -- who it is -----------------------------------------------------------------------------------------------------
 
@@ -209,13 +221,13 @@ class Far:
             stdin.write(given.encode("utf-8"))
             stdin.seek(0)
             with subprocess.Popen(command, stdin=stdin, stdout=out or stdout, stderr=stderr, env=told) as process:
-                self._wait(process, limit_s)
+                self._wait(process, limit_s, stderr.fileno())
             stdout.seek(0)
             stderr.seek(0)
             said, objects = _said(stderr.read(SAID_MAX).decode("utf-8", "replace"))
             return _Said(process.returncode, stdout.read(LISTED_MAX), said, objects)
 
-    def _wait(self, process: "subprocess.Popen[bytes]", limit_s: float) -> None:
+    def _wait(self, process: "subprocess.Popen[bytes]", limit_s: float, said: int) -> None:
         ends_s = time.monotonic() + limit_s
         try:
             while True:
@@ -224,15 +236,22 @@ class Far:
                     return
                 except subprocess.TimeoutExpired:
                     self._pace()
+                if _hopeless(os.pread(said, SAID_MAX, 0)):
+                    self._end(process)
+                    return
                 if time.monotonic() > ends_s:
                     raise FarFailed("unreachable", f"it took longer than {limit_s:.0f} s")
         except BaseException:
-            process.terminate()
-            try:
-                process.wait(END_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            self._end(process)
             raise
+
+    def _end(self, process: "subprocess.Popen[bytes]") -> None:
+        process.terminate()
+        try:
+            process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
     def _failed(self, said: _Said) -> FarFailed:
         code = copies.diagnose(said.words)
@@ -245,6 +264,11 @@ class Far:
                 return FarFailed(code, said.words)
             return FarFailed(code, said.words, copies.certificate_fingerprint(shown))
         return FarFailed(code, said.words, objects=said.objects)
+
+
+def _hopeless(said: bytes) -> bool:
+    lines = said.decode("utf-8", "replace").splitlines() if said else ()
+    return sum(copies.diagnose(line) == "unreachable" for line in lines) >= HOPELESS
 
 
 def _lines(paths: Sequence[str]) -> str:

@@ -26,7 +26,7 @@ _DUE = (
     " OR (c.state = 'copied' AND (c.sha256 <> s.sha256 OR c.path <> s.path)))"
 )
 # A file that another recording's row has become the owner of stays.
-_OWNED = "EXISTS (SELECT 1 FROM sound o WHERE o.path = c.path AND o.gone_ms IS NULL)"
+_OWNED = "EXISTS (SELECT 1 FROM sound o WHERE o.path = c.path AND o.gone_ms IS NULL AND o.recording <> c.recording)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class CopyRun:
     """One time copies were made. ``ended_ms`` None: still going on, or cut off."""
 
     id: int
@@ -68,7 +68,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class CopyPicture:
     """How it stands at one place. ``unkept``: recordings that are still wav files, which are copied once they are kept;
     ``oldest_ms``: since when the longest waiting one is kept; ``elsewhere``: copies at former places that ought to be
     removed and cannot be from here any more (place, how many)."""
@@ -82,7 +82,7 @@ class Picture:
     forget: int
     since_ms: int | None
     elsewhere: tuple[tuple[str, int], ...]
-    runs: tuple[Run, ...]
+    runs: tuple[CopyRun, ...]
     failures: tuple[Failure, ...]
 
 
@@ -232,20 +232,20 @@ def end_run(db: sqlite3.Connection, run: int, now_ms: int | None) -> None:
     db.execute("UPDATE copy_run SET ended_ms = ? WHERE id = ?", (now_ms, run))
 
 
-def cut_off(db: sqlite3.Connection, place: str, now_ms: int) -> list[Run]:
+def cut_off(db: sqlite3.Connection, place: str, now_ms: int) -> list[CopyRun]:
     """Runs of the last day that were cut off at this place, by the end of a daemon; they and all others end now."""
     found = db.execute(
         f"SELECT {_RUN} FROM copy_run WHERE ended_ms IS NULL AND place = ? AND began_ms BETWEEN ? AND ?",
         (place, now_ms - DAY_MS, now_ms),
     ).fetchall()
     db.execute("UPDATE copy_run SET ended_ms = ? WHERE ended_ms IS NULL", (now_ms,))
-    return [Run(*row) for row in found]
+    return [CopyRun(*row) for row in found]
 
 
-def last_run(db: sqlite3.Connection, kind: RunKind) -> Run | None:
+def last_run(db: sqlite3.Connection, kind: RunKind) -> CopyRun | None:
     """The latest of its kind."""
     row = db.execute(f"SELECT {_RUN} FROM copy_run WHERE kind = ? ORDER BY id DESC LIMIT 1", (kind,)).fetchone()
-    return None if row is None else Run(*row)
+    return None if row is None else CopyRun(*row)
 
 
 # -- looking -----------------------------------------------------------------------------------------------------------
@@ -259,7 +259,7 @@ def left(db: sqlite3.Connection, place: str) -> tuple[int, int, int | None]:
     return count, size, oldest_ms
 
 
-def picture(db: sqlite3.Connection, place: str) -> Picture:
+def copies(db: sqlite3.Connection, place: str) -> CopyPicture:
     """How it stands at ``place``."""
     copied, size = db.execute(
         "SELECT count(*), coalesce(sum(bytes), 0) FROM far_copy WHERE place = ? AND state = 'copied'", (place,)
@@ -276,9 +276,9 @@ def picture(db: sqlite3.Connection, place: str) -> Picture:
         (place,),
     ).fetchall()
     runs = db.execute(f"SELECT {_RUN} FROM copy_run ORDER BY id DESC LIMIT 10").fetchall()
-    return Picture(
+    return CopyPicture(
         *(copied, size, *left(db, place), unkept, forget, since[0] if since else None),
-        *(tuple(elsewhere), tuple(Run(*row) for row in runs), failures(db, place)),
+        *(tuple(elsewhere), tuple(CopyRun(*row) for row in runs), failures(db, place)),
     )
 
 
