@@ -32,6 +32,7 @@ from ramal.core.office import (
     Phone,
     PhoneModel,
     Queue,
+    Recordings,
     Saying,
     Skill,
     Span,
@@ -57,6 +58,8 @@ full_texts = texts.filter(lambda text: bool(text.strip()))
 LANGUAGES = ("pt-BR", "en", "es")
 dates = st.dates(date(2000, 1, 1), date(2099, 12, 31)).map(date.isoformat)
 levels = st.integers(0, 5)
+policies = st.sampled_from(["", "always", "on-demand", "never"])
+sides = st.sampled_from(["", "mono", "stereo"])
 
 
 @st.composite
@@ -265,6 +268,8 @@ def people(draw: st.DrawFn, code: str, phones: list[str], queue_names: list[str]
         queues=tuple(Membership(name, draw(st.integers(0, 100))) for name in some(queue_names)),
         skills=tuple(Skill(name, draw(st.integers(1, 9))) for name in some(skill_names)),
         supervisor=draw(st.booleans()),
+        record=draw(policies),
+        record_sides=draw(sides),
     )
 
 
@@ -280,6 +285,8 @@ def lines(draw: st.DrawFn, place: int, name: str) -> Line:
         "dtmf": draw(st.sampled_from(["auto", "rfc4733", "info", "inband"])),
         "outgoing": draw(st.booleans()),
         "rest_s": draw(st.integers(0, 3600)),
+        "record": draw(policies),
+        "record_sides": draw(sides),
     }
     if draw(st.booleans()):
         return Line(kind="sip-register", host="sip.example.com", username="1133330000", secret=draw(secrets), **common)
@@ -313,7 +320,9 @@ def queues(
         no_agent=draw(st.none() | targets),
         announce_position=draw(st.booleans()),
         announce_every_s=draw(st.integers(5, 3600)),
-        record=draw(st.booleans()),
+        record=draw(st.sampled_from(["always", "on-demand", "never"])),
+        record_sides=draw(sides),
+        notice=draw(st.none() | st.booleans()),
         answer_within_s=draw(st.integers(1, 3600)),
         announce_wait=draw(st.booleans()),
         priority=draw(levels),
@@ -326,6 +335,8 @@ def queues(
         max_predicted_s=draw(st.integers(0, 14_400)) if predicted else 0,
         hours=draw(st.sampled_from(["", *hours_names])),
         closed=draw(targets),
+        keep_days=draw(st.none() | st.integers(0, 36_500)),
+        sac=draw(st.booleans()),
         callback=callback,
         callback_key=draw(st.sampled_from(["", "1", "*", "#"])) if callback != "no" else "",
         callback_offer_s=draw(st.integers(0, 14_400)) if callback != "no" else 0,

@@ -192,6 +192,8 @@ def make(folder: Path, office_text: str, *, terse: bool = False, whole: str = ""
     home.save_settings(settings)
     programs = peers()
     file = folder / "office.toml"
+    if "[recordings]" not in office_text:  # the notice would make every call some seconds longer
+        office_text += "\n[recordings]\nnotice = false\n"
     file.write_text(office_text, encoding="utf-8")
     office = prepare.office(home, str(file), _silent)
     asterisk.lay_data(home, programs)

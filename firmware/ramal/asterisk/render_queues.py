@@ -1,6 +1,7 @@
 """queues.conf. Pure. Members are never written here: they log in, and app_queue keeps them itself."""
 
 from ramal.asterisk.machine import Box
+from ramal.asterisk.render_record import by_app_queue, form
 from ramal.asterisk.tokens import token
 from ramal.core.office import Office, Queue, Strategy
 from ramal.core.places import asterisk_queues, own_queues, wrap_up_s
@@ -33,11 +34,11 @@ force_longest_waiting_caller = prio
         if place.queue is None:
             parts.append(_own(place.name, office))
         else:
-            parts.append(_queue(place.queue, place.name, place.kind == "queue"))
+            parts.append(_queue(place.queue, place.name, place.kind == "queue", office))
     return "\n".join([*parts, f"#tryinclude {box.custom}/queues.conf\n"])
 
 
-def _queue(queue: Queue, name: str, announces: bool) -> str:
+def _queue(queue: Queue, name: str, announces: bool, office: Office) -> str:
     """A queue, or one of its needs' queues: there the place in the line is not said, for it counts a part of it."""
     announce = "yes" if queue.announce_position and announces else "no"
     every_s = queue.announce_every_s if queue.announce_position and announces else 0
@@ -59,8 +60,8 @@ def _queue(queue: Queue, name: str, announces: bool) -> str:
     ]
     if queue.callback_key:
         lines.append(f"context = queue-keys-{token(queue.name)}")
-    if queue.record:
-        lines.append("monitor-format = wav")
+    if by_app_queue(queue, office):
+        lines.append(f"monitor-format = {form(office)}")
     return "\n".join(lines) + "\n"
 
 
@@ -88,8 +89,8 @@ def _own(name: str, office: Office) -> str:
         "announce-position = no",
         f"servicelevel = {min(queue.answer_within_s for queue in queues)}",
     ]
-    if any(queue.record for queue in queues):
-        lines.append("monitor-format = wav")
+    if any(by_app_queue(queue, office) for queue in queues):
+        lines.append(f"monitor-format = {form(office)}")
     return "\n".join(lines) + "\n"
 
 

@@ -66,6 +66,7 @@ def lay_data(home: Home, peers: Peers) -> None:
     # Where a language lacks a word of Asterisk's own, the English one is heard: a figure must never be left out.
     for name in ("digits", *(f"{word}.wav" for word in _ENGLISH)):
         _link(home.asterisk_data / "sounds" / name, Path("en") / name)
+    _link(home.prompts / "nowhere.raw", Path("/dev/null"))
     _link(home.prompts / "nowhere.wav", Path("/dev/null"))  # what app_queue records of a callback before it is one
 
 

@@ -9,7 +9,7 @@ verdicts. Times inside a journal are not sorted: the order of the file is right 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from ramal.core import callback_history, messages, survey_history
+from ramal.core import callback_history, messages, recording, survey_history
 from ramal.core.history import Call, Category, Direction, HangupBy, Outcome, Stay, Supervised, Take
 from ramal.core.journal import Journal, Queued, clean, hangup_source
 from ramal.core.legs import Talk, last_agent, parts, talks
@@ -299,6 +299,13 @@ def _takes(story: Story, stays: tuple[Stay, ...], main: Leg | None, ended_ms: in
         if visit.path and stay.outcome == "answered" and stay.left_ms is not None and visit.path not in seen:
             seen.add(visit.path)
             yield Take("talk", _sound(visit.path), stay.left_ms, stay.talk_ms)
+    for made in _recorded(story):
+        if made.path and made.path not in seen and (began_ms := made.began_ms()) is not None:
+            seen.add(made.path)
+            end_ms = ended_ms if made.leg is None or made.leg.ended_ms is None else made.leg.ended_ms
+            talk_ms = None if end_ms is None else made.talked_ms(end_ms)
+            gaps = made.gaps_until(story.last_ms if end_ms is None else end_ms)
+            yield Take("talk", _sound(made.path), began_ms, talk_ms, made.sides, gaps)
     left = messages.verdicts(story)
     for event, fields in story.said:
         path = fields[0] if event.user == "MESSAGE" and left.get(fields[0]) not in messages.NOTHING_LEFT else ""
@@ -314,6 +321,15 @@ def _takes(story: Story, stays: tuple[Stay, ...], main: Leg | None, ended_ms: in
             seen.add(path)
             end_ms = main.ended_ms if main is not None and main.ended_ms is not None else ended_ms
             yield Take("talk", _sound(path), event.at_ms, None if end_ms is None else max(0, end_ms - event.at_ms))
+
+
+def _recorded(story: Story) -> Iterator[recording.Made]:
+    said = (
+        (event.at_ms, event.user, fields, story.legs.get(event.unique_id))
+        for event, fields in story.said
+        if event.user in ("RECORD", "CARD")
+    )
+    return recording.made(said)
 
 
 def _disposition(story: Story, call_id: str) -> str:

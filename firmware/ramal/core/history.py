@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from ramal.core.gap import Gap
+
 Direction = Literal["in", "out", "internal"]
 HangupBy = Literal["", "caller", "agent", "system"]
 Category = Literal[
@@ -112,6 +114,9 @@ StepKind = Literal[
     "decision",  # code, a, b, c of the dialplan's WHY, or code and the daemon's own names (store.decisions)
     "code_refused",
     "supervised",  # act: listen, whisper, barge, pause, resume, logout; by: a supervisor's code or page:user; agent
+    "recording",  # act: told (heard the notice), objected, on, off; why: always, code, never; path
+    "card_on",  # phone, agent, path
+    "card_off",  # why: code, transfer, hold, stopped, limit, end; seconds; long: 1; path
     "survey_answer",  # queue, agent, question, value: csat 1 to 5, nps 0 to 10, resolved yes/no; "" of a sentence
     "abandoned",  # queue, position
     "hung_up",  # by: caller, agent, system; cause: Q.850
@@ -187,6 +192,10 @@ class Take:
     path: str
     started_ms: int
     expected_ms: int | None
+    sides: str = ""
+    """mono or stereo; "" as the file says."""
+    gaps: tuple[Gap, ...] = ()
+    """What may not be heard in it, in order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -245,8 +245,8 @@ class Queue:
     announce_every_s: int = 45
     record: RecordPolicy = "always"
     record_sides: RecordSides = ""
-    notice: bool = True
-    """Callers hear that they are recorded before they can be."""
+    notice: bool | None = None
+    """Callers hear that they may be recorded, before they are; None = as the office says."""
     answer_within_s: int = 20
     announce_wait: bool = True
     priority: int = 0
@@ -425,8 +425,8 @@ class Recordings:
     long as there is room. ``minimum_days``: nothing younger ever goes, and the law may ask for more. ``quota_gb`` (0 =
     none) and ``quota_percent`` of the disk: when they take more, what would go next goes early. ``keep_free_mb``: with
     less free, no new call is recorded (0 = a fiftieth of the disk, 20 MB to 1 GB).
-    ``sides``: stereo has the customer left and the office right, where nobody else says. ``notice``: who is recorded
-    without a queue hears so first, too. ``objection_key``: who presses it then is not recorded; empty = nobody can.
+    ``sides``: stereo has the customer left and the office right, where nobody else says. ``notice``: who may be
+    recorded hears so first. ``objection_key``: who presses it then is not recorded; empty = nobody can.
     ``record_code`` and ``card_code``: dialed during a talk, to record on demand, and to keep the recording silent
     (card-safe) for at most ``card_limit_s``.
     """

@@ -180,7 +180,11 @@ in_call_code = shaped("in-call-code", re.compile(r"[*#][0-9]{1,2}\Z"))
 
 def record(value: Any, spot: Spot) -> Any:
     """Whether talks are recorded: always, on-demand, never; true and false are always and never."""
-    return ("always" if value else "never") if isinstance(value, bool) else _record(value, spot)
+    if isinstance(value, bool):
+        return "always" if value else "never"
+    if not isinstance(value, str):
+        return spot.wrong("type", wanted="true or false, or “on-demand” in quotes", got=describe(value))
+    return _record(value, spot)
 
 
 def maybe_record(value: Any, spot: Spot) -> Any:

@@ -11,6 +11,7 @@ from ramal.core.fold import fold
 from ramal.core.history import Call, Stay, Step, StepKind
 from ramal.core.journal import Cel, Journal, clean, endpoint, hangup_cause
 from ramal.core.messages import verdicts
+from ramal.core.recording import LONG_GAP_MS
 from ramal.core.story import NOT_LET_IN, Leg, Story, line_of, tell
 
 _SAID: dict[str, tuple[StepKind, tuple[str, ...]]] = {
@@ -69,6 +70,7 @@ def timeline(journal: Journal) -> tuple[Step, ...]:
     steps = [
         *_begin(story, call),
         *_said(story),
+        *_gaps(call),
         *_rings(story, call),
         *_queues(story, call),
         *_end(journal, story, call),
@@ -100,11 +102,35 @@ def _said(story: Story) -> Iterator[Step]:
             queue, agent, question, value = map(clean, fields[:4])
             answer = {"queue": queue, "question": question, "value": "" if question == "sentence" else value}
             yield Step(event.at_ms, "survey_answer", agent, answer)
+        elif event.user in ("RECORD", "CARD"):
+            yield from _recording(event.at_ms, event.user, [*map(clean, fields), "", "", "", "", ""])
         elif event.user in _SAID:
             kind, names = _SAID[event.user]
             detail: dict[str, str | int] = {name: clean(text) for name, text in zip(names, fields, strict=False)}
             yield Step(event.at_ms, kind, str(detail.get("agent", "")), detail)
     yield from _moves(story)
+
+
+def _recording(at_ms: int, name: str, fields: list[str]) -> Iterator[Step]:
+    """What was done about the recording: the notice, on demand, card-safe."""
+    act, path, *more = fields
+    if name == "CARD" and act == "on":
+        yield Step(at_ms, "card_on", more[2], {"phone": more[1], "agent": more[2], "path": path})
+    elif act in ("told", "objected"):
+        yield Step(at_ms, "recording", "", {"act": act})
+    elif act == "on" and more[1] == "code":
+        yield Step(at_ms, "recording", "", {"act": "on", "why": "code", "path": path})
+    elif act == "off" and more[0] in ("code", "never"):
+        yield Step(at_ms, "recording", "", {"act": "off", "why": more[0], "path": path})
+
+
+def _gaps(call: Call) -> Iterator[Step]:
+    """When the recordings were on again: also after the limit, and at the end, which no event tells."""
+    for take in call.takes:
+        for gap in take.gaps:
+            detail: dict[str, str | int] = {"why": gap.why, "seconds": round(gap.length_ms / 1000)}
+            detail |= {"agent": gap.agent, "path": take.path, "long": int(gap.length_ms > LONG_GAP_MS)}
+            yield Step(gap.began_ms + gap.length_ms, "card_off", gap.agent, detail)
 
 
 def _moves(story: Story) -> Iterator[Step]:

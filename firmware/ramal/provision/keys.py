@@ -16,6 +16,7 @@ _LABELS: dict[str, dict[Language, str]] = {
     "pause": {"pt-BR": "Pausa", "en": "Break", "es": "Pausa"},
     "wrap": {"pt-BR": "Pós-atend.", "en": "Wrap-up", "es": "Cierre"},
     "missed": {"pt-BR": "Perdidas", "en": "Missed", "es": "Perdidas"},
+    "card": {"pt-BR": "Cartão", "en": "Card-safe", "es": "Tarjeta"},
     "night": {"pt-BR": "Noturno", "en": "Night", "es": "Noche"},
     "park": {"pt-BR": "Espera", "en": "Parked", "es": "Espera"},
     "*45": {"pt-BR": "Entrar", "en": "Sign in", "es": "Entrar"},
@@ -34,7 +35,7 @@ def _keys(office: Office, phone: Phone) -> Iterator[Key]:
     language = office.language
     own = [agent for agent in office.agents if agent.phone == phone.extension][:AGENTS]
     for agent in own:
-        for lamp in ("in", "pause", "wrap", "missed"):
+        for lamp in ("in", "pause", "wrap", "missed", "card"):
             label = _LABELS[lamp][language]
             yield Key("lamp", f"{lamp}-{agent.code}", label if len(own) == 1 else f"{label} {agent.code}")
     if not own and office.agents:

@@ -187,6 +187,7 @@ class Ledger:
         menus.count(db, as_calls)
         numbers = messages.write(db, as_calls)
         returns.write(db, as_calls, callbacks.write(db, as_calls), numbers)
+        gaps.write(db, as_calls)
         nothing = [Before(call.direction, call.category, call.started_ms, ("", "")) for _, call in empty]
         for slot, n in Counter((each.started_ms // HOUR_MS, each.direction, each.category) for each in nothing).items():
             db.execute("UPDATE hour_count SET n = n - ? WHERE hour = ? AND direction = ? AND category = ?", (n, *slot))

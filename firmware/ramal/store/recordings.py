@@ -2,7 +2,8 @@
 
 Law: driven by what is (a call has ended, its recording is still called ``writing``), never by an event, so nothing
 is forgotten across a restart. A file is measured when it has not changed for ``settle_s``. A WAV header torn by a
-power cut (its sizes are right only after a proper close) is mended; nothing else is ever written to a file.
+power cut (its sizes are right only after a proper close) is mended, and what Asterisk could not write itself is put in
+(store.joining: a header, the silence of gaps); nothing else is ever written to a file.
 
 ``step`` runs on the writer's thread and only looks into the database. Files are read on this module's own thread, at
 low priority, and the result is handed back to the writer as a job.
@@ -20,7 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from ramal.core.gap import Gap
 from ramal.core.history import first_key
+from ramal.store import gaps, joining
 from ramal.store.ledger import TAKES
 
 log = logging.getLogger(__name__)
@@ -47,6 +50,10 @@ class Due:
     id: int
     path: str
     expected_ms: int | None
+    gaps: tuple[Gap, ...] = ()
+    """What was not written of it (store.joining)."""
+    channels: int = 1
+    """Where Asterisk wrote no header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,10 @@ def due(db: sqlite3.Connection, limit: int = AT_ONCE) -> tuple[Due, ...]:
         " WHERE r.state = 'writing' AND c.ended_ms IS NOT NULL ORDER BY r.id LIMIT ?",
         (TAKES, limit),
     )
-    return tuple(Due(*row) for row in rows)
+    return tuple(
+        Due(id, path, expected_ms, gaps.written(db, id), gaps.channels(db, id))
+        for id, path, expected_ms in rows.fetchall()
+    )
 
 
 def keep(db: sqlite3.Connection, result: Measured) -> bool:
@@ -98,6 +108,7 @@ def measure(home: Path, recording: Due) -> Measured:
     if path is None:
         log.error("a recording's path lies outside the recordings: %r", recording.path)
         return Measured(recording.id, recording.path, "missing")
+    joining.make_whole(path, home / "recordings" / ".vault", recording.gaps, recording.channels)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
@@ -286,7 +297,7 @@ class Finisher:
 def _mark(home: Path, relative: str) -> tuple[int, int] | None:
     path = _inside(home, relative)
     try:
-        status = os.stat(path) if path is not None else None
+        status = os.stat(joining.written_as(path)) if path is not None else None
     except OSError:
         return None
     return None if status is None else (status.st_size, status.st_mtime_ns)

@@ -1,0 +1,19 @@
+"""A while of a talk of which nothing was written: card-safe. A value of ``core.history``, made by ``core.recording``.
+
+Pure.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Nothing was written for ``length_ms`` after ``at_ms`` of what had been written (without the gaps before it).
+    ``why`` it ended: code, limit, transfer, hold, stopped, end. ``began_ms``: since 1970."""
+
+    at_ms: int
+    length_ms: int
+    began_ms: int
+    phone: str = ""
+    agent: str = ""
+    why: str = ""
