@@ -263,7 +263,7 @@ class Keeping:
         return look
 
     def _tell_asterisk(self, now_s: float) -> None:
-        if self._look is None or now_s - self._told_s < REFRESH_S:
+        if self._look is None or now_s - self._told_s < (REFRESH_S if self._look.off else float("inf")):
             return
         until_s = self._means.clock_ms() // 1000 + LASTS_S
         try:

@@ -134,6 +134,7 @@ def picture(seen: Seen, office: OfficeWords, about: About | None = None) -> Pict
     data = seen.data
     if data is None:
         return Picture(seen.status, seen.since_ms, seen.seen_ms, known=False)
+    stopped = any(row["code"] == "recording-stopped" for row in data.get("warnings", ()))
     return Picture(
         status=seen.status,
         since_ms=seen.since_ms,
@@ -146,6 +147,7 @@ def picture(seen: Seen, office: OfficeWords, about: About | None = None) -> Pict
         warnings=tuple(
             Warning(str(row["code"]), int(row["since_ms"]), tuple(sorted(row.get("text_args", {}).items())))
             for row in data.get("warnings", ())
+            if row["code"] not in ("disk-full", "disk-low") or not stopped  # one sentence for one thing
         ),
         behind=int(data.get("ingest", {}).get("behind_bytes", 0)) > 0,
     )
