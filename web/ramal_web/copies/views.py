@@ -6,6 +6,7 @@ from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response
 
 from ramal.core.copies import place_of
+from ramal.core.office_tables import COPY
 from ramal_web.asking import NotDone, ask, ask_for
 from ramal_web.copies import words
 from ramal_web.history import history
@@ -16,6 +17,7 @@ from ramal_web.told import not_done, told
 
 blueprint = Blueprint("copies", __name__)
 TEST_S = 150.0
+EXAMPLE = "\n".join(["[copy]", *(one.example for one in COPY.settings if one.required)])
 
 
 @blueprint.get("/copies")
@@ -84,6 +86,7 @@ def _seen() -> dict[str, Any]:
         now = {}
     return {
         "copy": copy,
+        "example": EXAMPLE,
         "place": place_of(copy) if copy else "",
         "picture": picture,
         "now": now,
