@@ -1,17 +1,18 @@
 """A hypothesis strategy of valid offices, for every test that needs one; and the demo office."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from importlib import resources
 from operator import methodcaller
-from typing import get_args
+from typing import Any, get_args
 
 from hypothesis import strategies as st
 
 from ramal.core import hours as opening
 from ramal.core.destination import BACK, HANGUP, REPEAT, Destination
 from ramal.core.office import (
+    SURVEY_PARTS,
     Agent,
     Alarm,
     Callback,
@@ -31,11 +32,14 @@ from ramal.core.office import (
     PauseReason,
     Phone,
     PhoneModel,
+    Question,
     Queue,
     Recordings,
     Saying,
     Skill,
     Span,
+    Survey,
+    SurveyAsks,
 )
 from ramal.core.office_file import read
 from ramal.core.office_takes import EMERGENCY, RESERVED
@@ -58,6 +62,13 @@ full_texts = texts.filter(lambda text: bool(text.strip()))
 LANGUAGES = ("pt-BR", "en", "es")
 dates = st.dates(date(2000, 1, 1), date(2099, 12, 31)).map(date.isoformat)
 levels = st.integers(0, 5)
+kept_days = st.integers(0, 36_500)
+room_settings = st.builds(
+    Recordings,
+    *(kept_days, kept_days, kept_days, kept_days, st.integers(0, 3650)),
+    *(st.integers(0, 1_000_000), st.integers(1, 100), st.integers(0, 1_000_000)),
+    name=st.just("recordings"),
+)
 policies = st.sampled_from(["", "always", "on-demand", "never"])
 sides = st.sampled_from(["", "mono", "stereo"])
 
@@ -102,6 +113,7 @@ def offices(draw: st.DrawFn) -> Office:
     hours_names = draw(st.lists(names, unique_by=bare, max_size=3))
     skill_names = draw(st.lists(names, unique_by=bare, max_size=3))
     music_names = draw(st.lists(names, unique_by=bare, max_size=2))
+    survey_names = draw(st.lists(names, unique_by=bare, max_size=2))
     some_lines = tuple(
         draw(lines(place, name)) for place, name in enumerate(draw(st.lists(names, unique_by=bare, max_size=3)))
     )
@@ -180,7 +192,10 @@ def offices(draw: st.DrawFn) -> Office:
         ),
         agents=agents,
         music=tuple(Music(name, draw(texts), draw(st.sampled_from(get_args(MusicOrder)))) for name in music_names),
+        surveys=tuple(draw(surveys(name, sayings)) for name in survey_names),
+        agents_see_surveys=draw(st.booleans()),
         mail=mail,
+        recordings=draw(st.just(()) | st.tuples(room_settings)),
         alarms=tuple(
             draw(alarms(name, queue_names, hours_names, bool(mail)))
             for name in draw(st.lists(names, unique_by=bare, max_size=2))
@@ -193,6 +208,7 @@ def offices(draw: st.DrawFn) -> Office:
                     )
                 ),
                 music=draw(st.sampled_from(["", *music_names])),
+                survey=draw(st.sampled_from(["", *survey_names])),
             )
             for place, name in enumerate(queue_names)
         ),
@@ -216,6 +232,23 @@ def offices(draw: st.DrawFn) -> Office:
             )
             for name in menu_names
         ),
+    )
+
+
+@st.composite
+def surveys(draw: st.DrawFn, name: str, sayings: Callable[[], tuple[Saying, ...]]) -> Survey:
+    asked = draw(st.lists(st.sampled_from(get_args(Question)), unique=True, min_size=1, max_size=3))
+    said: dict[str, Any] = {part: draw(texts) for part in SURVEY_PARTS} | {
+        f"{part}_in": sayings() for part in SURVEY_PARTS
+    }
+    return Survey(
+        name,
+        tuple(asked),
+        draw(st.sampled_from(get_args(SurveyAsks))),
+        draw(st.integers(0, 100)),
+        draw(st.integers(0, 365)),
+        draw(st.integers(20, 300)),
+        **said,
     )
 
 

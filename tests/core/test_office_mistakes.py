@@ -192,6 +192,14 @@ QUEUES = '[[queue]]\nname = "sales"\n[[queue]]\nname = "support"\n'
         (HEAD + PAUSE + PAUSE.replace("lunch", "coffee"), 9, "Key 1 is that of “lunch” of line 5 already"),
         (HEAD + PAUSE + PAUSE.replace("'1'", "'2'"), 8, "it is the pause of line 4 already"),
         (HEAD + PAUSE.replace("'1'", "'#'"), 5, "not one of the keys 0 to 9"),
+        # surveys
+        (HEAD + "[[survey]]\nname='a'\nquestions=[]", 5, "is empty"),
+        (HEAD + "[[survey]]\nname='a'\nquestions=['csat','csta']", 5, "did you mean “csat”"),
+        (HEAD + "[[survey]]\nname='a'\nquestions=['csat','csat']", 5, "stands twice"),
+        (HEAD + "[[survey]]\nname='a'\nquestions=['csat','nps','resolved','sentence']", 5, "at most three questions"),
+        (HEAD + "[[survey]]\nname='a'\npercent=101", 5, "from 0 to 100"),
+        (HEAD + "[[survey]]\nname='a'\nnps_in={en='How likely?'}", 5, "not among the languages"),
+        (HEAD + "[[survey]]\nname='good'\n[[queue]]\nname='sales'\nsurvey='god'", 7, "No survey is called “god”"),
         # music
         (HEAD + "[[music]]\nname='default'", 4, "default"),
         (HEAD + "[[music]]\nname='calm'\norder='loud'", 5, "it is one of random, in-order"),

@@ -91,12 +91,12 @@ def portion(db: sqlite3.Connection, after: int, limit: int) -> tuple[Sound, ...]
 
 
 def due(db: sqlite3.Connection, now_ms: int, settle_ms: int, everything: bool, limit: int) -> tuple[Due, ...]:
-    """Wavs of talks that are to be kept, the oldest first: measured, of calls that ended ``settle_ms`` ago. Only calls
+    """Wavs of talks and of surveys' sentences that are to be kept, the oldest first: measured, of calls that ended ``settle_ms`` ago. Only calls
     of the last day are looked at unless ``everything``. A clock that was set back must not hide a call for years."""
     since = 0 if everything else first_key(max(0, now_ms - FRESH_MS)) * TAKES
     rows = db.execute(
         "SELECT r.id, r.path FROM recording r JOIN call c ON c.key = r.id / ?"
-        " WHERE r.id >= ? AND r.kind = 'talk' AND r.state IN ('ready', 'short') AND r.duration_ms > 0"
+        " WHERE r.id >= ? AND r.kind IN ('talk', 'survey') AND r.state IN ('ready', 'short') AND r.duration_ms > 0"
         " AND (c.ended_ms <= ? OR c.ended_ms > ?)"
         " AND NOT EXISTS (SELECT 1 FROM sound s WHERE s.recording = r.id) ORDER BY r.id LIMIT ?",
         (TAKES, since, now_ms - settle_ms, now_ms + HOUR_MS, limit),
@@ -108,7 +108,7 @@ def unknown(db: sqlite3.Connection, limit: int = 200) -> tuple[Due, ...]:
     """Recordings of which neither a wav nor a row is known: their kept file may be there all the same, when the
     database is older than the files (a backup was put back)."""
     rows = db.execute(
-        "SELECT id, path FROM recording WHERE state = 'missing' AND kind = 'talk'"
+        "SELECT id, path FROM recording WHERE state = 'missing' AND kind IN ('talk', 'survey')"
         " AND NOT EXISTS (SELECT 1 FROM sound WHERE source = path) ORDER BY id DESC LIMIT ?",
         (limit,),
     )

@@ -22,6 +22,12 @@ DAYS = ("today", "yesterday", "week", "month")
 ROWS = 50
 LATEST = 10
 NAME_MAX = 40
+EXAMPLE = """[[survey]]
+name = "quality"
+questions = ["csat", "resolved"]
+
+[[queue]]
+survey = "quality\""""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,7 @@ def index() -> str:
         sentences=sentences,
         sentence_count=sentence_count,
         asks=office().surveys,
+        example=EXAMPLE,
         say=say,
         w=words,
         opinions=opinions,

@@ -64,7 +64,7 @@ def part(code: Part) -> str:
         "yes": gettext("Resolved"),
         "no": gettext("Not resolved"),
         "asked": gettext("All who were asked"),
-        "answered": gettext("Answered"),
+        "answered": gettext("Gave an answer"),
         "refused": gettext("Answered nothing"),
         "sentence": gettext("Left a sentence"),
         "low": gettext("Low scores"),
