@@ -33,7 +33,8 @@ class Samba:
         conf = own / "smb.conf"
         conf.write_text(
             f"[global]\nsmb ports = {self.port}\ninterfaces = lo\n"
-            f"bind interfaces only = yes\npassdb backend = tdbsam:{own}/private/passdb.tdb\nprivate dir = {own}/private\n"
+            f"bind interfaces only = yes\npassdb backend = tdbsam:{own}/private/passdb.tdb\n"
+            f"private dir = {own}/private\n"
             f"lock directory = {own}/lock\nstate directory = {own}/state\ncache directory = {own}/cache\n"
             f"pid directory = {own}/pid\nncalrpc dir = {own}/rpc\nlog file = {own}/smbd.log\nload printers = no\n"
             f"disable spoolss = yes\nserver min protocol = SMB2\n"
