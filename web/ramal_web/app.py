@@ -31,6 +31,7 @@ from ramal_web import (
     messages,
     mine,
     night,
+    privacy,
     prompts,
     provision,
     returns,
@@ -88,6 +89,7 @@ def create_app(settings: WebSettings) -> Flask:
     app.register_blueprint(keeping.blueprint)
     app.register_blueprint(surveys.blueprint)
     app.register_blueprint(prompts.blueprint)
+    app.register_blueprint(privacy.blueprint)
     app.jinja_env.globals["asset"] = _asset(app)
     app.jinja_env.globals["kept"] = Kept()
     app.jinja_env.globals["theme"] = _theme

@@ -30,7 +30,9 @@ from ramal.store.read import (
     Check,
     ContactPage,
     DatabaseUnusable,
+    Found,
     Hold,
+    Identity,
     Look,
     MenuFigures,
     MessageRow,
@@ -39,6 +41,7 @@ from ramal.store.read import (
     Place,
     Recording,
     SettingsUnreadable,
+    SubjectRequest,
     User,
     open_reader,
 )
@@ -161,6 +164,55 @@ class History:
     def sound(self, home: Home, recording_id: int) -> Opened:
         """A recording's plain sound; see ``ramal.vault.sound``."""
         return open_sound(home, self._db, recording_id)
+
+    def identified(self, text: str) -> Identity:
+        """Who is meant by a number; NoSubject."""
+        return read.identified(self._db, text)
+
+    def people_sought(self, text: str) -> list[tuple[str, str]]:
+        """Numbers and names that a text may mean."""
+        return read.people_sought(self._db, text)
+
+    def person(self, who: Identity) -> Found:
+        """What there is of a person."""
+        return read.person(self._db, who)
+
+    def party(self, number: str) -> list[int]:
+        """Keys of the calls a number took part in."""
+        return read.party(self._db, number)
+
+    def call_by_key(self, key: int) -> CallDetail | None:
+        """As ``call``."""
+        return read.call(self._db, read.id_at(self._db, key))
+
+    def recordings_of(self, key: int) -> tuple[Recording, ...]:
+        """A call's recordings."""
+        detail = self.call_by_key(key)
+        return detail.recordings if detail is not None else ()
+
+    def rows_about(self, key: int) -> dict[str, list[dict[str, Any]]]:
+        """The rows of a call in every table that knows calls."""
+        return read.rows_about(self._db, key)
+
+    def said_in(self, key: int) -> list[tuple[int, str, str]]:
+        """What the dialplan wrote down in a call."""
+        return read.said_in(self._db, key)
+
+    def audit_of(self, call_id: str) -> list[tuple[int, str, str, str]]:
+        """Audit lines about a call."""
+        return read.audit_of(self._db, call_id)
+
+    def audit_about(self, who: Identity) -> list[tuple[int, str, str, str]]:
+        """Audit lines about a number."""
+        return read.audit_about(self._db, who)
+
+    def subject_requests(self) -> list[SubjectRequest]:
+        """What people asked about their own data."""
+        return read.subject_requests(self._db)
+
+    def subject_request(self, id: int) -> SubjectRequest | None:
+        """One request."""
+        return read.subject_request(self._db, id)
 
     def seal(self) -> tuple[Head | None, Head | None, Check | None]:
         """The head of the recordings' catalogue, that of its last day, and the last verification."""

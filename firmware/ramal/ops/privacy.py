@@ -47,8 +47,8 @@ class NotYet(RamalError):
 
 
 def subject(means: Means, settle_ms: int = SETTLE_MS) -> Subject:
-    """``subject.open``, ``subject.erase``, ``subject.exported``, ``subject.close``. Journals that an erasure was
-    writing over when the last daemon died are put right here, before the history is read on."""
+    """``subject.open``, ``subject.erase``, ``subject.exported``, ``subject.close``, ``subject.staying``. Journals that an
+    erasure was writing over when the last daemon died are put right here, before the history is read on."""
     desk = Desk(means, settle_ms)
     if any(one.state == "running" for one in means.write(book.unfinished).result()):
         means.write(lambda db: erasing.mend_cursors(db, means.home)).result()
@@ -59,6 +59,7 @@ def subject(means: Means, settle_ms: int = SETTLE_MS) -> Subject:
             "subject.erase": desk.erase,
             "subject.exported": desk.exported,
             "subject.close": desk.close,
+            "subject.staying": desk.staying,
         },
         start=desk.start,
         stop=desk.stop,
@@ -146,6 +147,17 @@ class Desk:
 
         return self._means.write(job)
 
+    def staying(self, request: Request) -> "Future[Answer]":
+        """What would have to stay of ``number``: ``{"staying": [[recording, reason, until_ms], …]}``."""
+        means, number, now_ms = self._means, request.text("number"), self._means.clock_ms()
+
+        def read(db: sqlite3.Connection) -> Answer:
+            person = book.identified(db, number)
+            away = staying(db, means, book.party(db, person.number), now_ms)
+            return {"staying": [[one, why, until_ms] for one, (why, until_ms) in away.recordings.items()][:2000]}
+
+        return means.work(lambda: means.read(read))
+
     # -- the thread ----------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -164,7 +176,7 @@ class Desk:
             except Exception:
                 log.exception("erasing stumbled; it is tried again")
 
-    def _one(self, one: book.Request) -> None:
+    def _one(self, one: book.SubjectRequest) -> None:
         try:
             if Erasure(self._means, one, self._settle_ms, self._stopping.is_set).run():
                 log.info("request %d: what was asked to be erased is erased", one.id)
@@ -180,7 +192,7 @@ class Desk:
 class Erasure:
     """One erasure, from the step it stands at to its end."""
 
-    def __init__(self, means: Means, one: book.Request, settle_ms: int, stopped: Callable[[], bool]) -> None:
+    def __init__(self, means: Means, one: book.SubjectRequest, settle_ms: int, stopped: Callable[[], bool]) -> None:
         self._means, self._one, self._settle_ms, self._stopped = means, one, settle_ms, stopped
         self._told: dict[str, Any] = {**one.told}
         self._sought: Mask | None = None
@@ -264,25 +276,36 @@ class Erasure:
     def _rows(self) -> None:
         """What people wrote and decided: the contact, notes, callbacks that are still promised."""
         means, number, keys, at_ms = self._means, self._person.number, self._keys, self._means.clock_ms()
+        if "calls" not in self._told:
+            self._told |= means.read(self._counted)
+            told, id = self._told, self._one.id
+            means.write(lambda db: book.move(db, id, "rows", told, 0)).result()
 
-        def job(db: sqlite3.Connection) -> dict[str, int]:
-            promised = book.found(db, self._person).open_callbacks
-            for callback in promised:
+        def job(db: sqlite3.Connection) -> int:
+            for callback in book.person(db, self._person).open_callbacks:
                 callbacks.cancel(db, at_ms, "ramal", callback, "erased")
-            return {
-                "callbacks": len(promised),
-                "contact": int(contacts.delete_contact(db, number)),
-                "notes": erase.delete_notes(db, keys),
-                "rows": erase.mask_rows(db, self._far, self._skip(erase.DERIVED), self._away.calls()),
-            }
+            contacts.delete_contact(db, number)
+            erase.delete_notes(db, keys)
+            return erase.mask_rows(db, self._far, self._skip(erase.DERIVED), self._away.calls())
 
-        for what, count in means.write(job).result().items():
-            self._count(what, count)
-        self._told["calls"] = len(keys)
+        self._count("rows", means.write(job).result())
         for name in self._person.names:
             if name in self._rare:
                 prompt = name_prompt(name, means.office())
                 (means.home.prompts / NAMES / f"{prompt.path}.wav").unlink(missing_ok=True)
+
+    def _counted(self, db: sqlite3.Connection) -> dict[str, int]:
+        """What is going to go, for the receipt: counted once, before anything is touched."""
+        found = book.person(db, self._person)
+        stay = self._away.recordings
+        sounds = [each for each in stock.kept(db, self._means.clock_ms()) if each.id // TAKES in set(self._keys)]
+        return {
+            "calls": len(self._keys),
+            "contact": int(found.contact),
+            "notes": found.notes,
+            "callbacks": len(found.open_callbacks),
+            "recordings": sum(each.id not in stay for each in sounds),
+        }
 
     def _sound(self) -> None:
         """Recordings and messages: gone here, sealed as gone; copies elsewhere are told to go."""
@@ -296,8 +319,7 @@ class Erasure:
         write(lambda db: copies.forget(db, ids))
         for recording in ids:
             held = lambda db, key=recording // TAKES: holds.of_call(db, key, means.clock_ms())  # noqa: E731
-            if removal.remove(means.home, write, recording, means.clock_ms(), "erased", unless=held):
-                self._count("recordings", 1)
+            removal.remove(means.home, write, recording, means.clock_ms(), "erased", unless=held)
         self._told["far"] = means.read(lambda db: copies.left_far(db, ids))
 
     def _asterisk(self) -> None:
@@ -466,8 +488,10 @@ class Erasure:
 
 
 def staying(db: sqlite3.Connection, means: Means, keys: Collection[int], now_ms: int) -> book.Away:
-    """Which recordings of these calls may not go, and why; files that are gone already are not asked for."""
+    """Which recordings of these calls may not go, and why; files that are gone already are not asked for. What counts
+    is a hold and the law; the office's own minimum is its wish, and gives way to a person's right."""
     terms, wanted = retention.terms(means.office(), stock.remembered(db)), frozenset(keys)
+    terms = replace(terms, settings=replace(terms.settings, minimum_days=0))
     found: dict[int, tuple[str, int | None]] = {}
     for kept in stock.kept(db, now_ms):
         if kept.id // TAKES not in wanted:
@@ -500,7 +524,7 @@ def ours(office: Office, person: Identity) -> bool:
     return Mask(person, privacy.token(person, 1)).hits(repr(office).encode())
 
 
-def _keys(db: sqlite3.Connection, one: book.Request) -> list[int]:
+def _keys(db: sqlite3.Connection, one: book.SubjectRequest) -> list[int]:
     """The person's calls, those included that have the token already."""
     return sorted({*book.party(db, one.number), *book.party(db, one.token)})
 
@@ -516,7 +540,7 @@ def _switches(means: Means) -> Iterator[tuple[str, str, str]]:
 
 
 def _person(db: sqlite3.Connection, id: int) -> Identity:
-    one = book.request(db, id)
+    one = book.subject_request(db, id)
     if one is None or not one.number:
         raise NoSubject("There is no such request. Nothing was done.")
     return book.identified(db, one.number)

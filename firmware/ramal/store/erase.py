@@ -172,7 +172,8 @@ def empty_wal(db: sqlite3.Connection) -> bool:
 
 def write_anew(db: sqlite3.Connection) -> None:
     """Write the database file anew without its free space. Needs as much room again, and takes about a second for
-    100 MB on a disk, several on a memory card; nobody else can write meanwhile. A job that makes its own transaction."""
+    100 MB on a disk, several on a memory card; nobody else can write meanwhile. A job that makes its own
+    transaction."""
     db.execute("VACUUM")
 
 

@@ -27,7 +27,7 @@ PORTION = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class SubjectRequest:
     """One request. ``number`` and ``names`` are empty once an erasure is over; ``told`` is its receipt so far."""
 
     id: int
@@ -87,7 +87,7 @@ def identified(db: sqlite3.Connection, text: str) -> Identity:
     return privacy.identity(bare.number, names_of(db, bare.number), office.country, office_area(office))
 
 
-def sought(db: sqlite3.Connection, text: str, limit: int = 20) -> list[tuple[str, str]]:
+def people_sought(db: sqlite3.Connection, text: str, limit: int = 20) -> list[tuple[str, str]]:
     """Numbers and names that ``text`` may mean: a number, or a piece of a contact's or a caller's name."""
     text = text.strip()[:100]
     if privacy.is_number(text):
@@ -140,7 +140,7 @@ def recordings(db: sqlite3.Connection, keys: Sequence[int]) -> list[int]:
     return found
 
 
-def found(db: sqlite3.Connection, who: Identity) -> Found:
+def person(db: sqlite3.Connection, who: Identity) -> Found:
     """What there is of ``who``."""
     keys = party(db, who.number)
     sounds = recordings(db, keys)
@@ -193,20 +193,17 @@ def _one(db: sqlite3.Connection, query: str, *values: object) -> Any:
 # ---- what an export tells beside the calls
 
 
-def audit_about(db: sqlite3.Connection, who: Identity, call_ids: Sequence[str]) -> list[tuple[int, str, str, str]]:
-    """Audit lines that speak of the person's number or calls: time, who, what, detail; at most 10,000."""
-    ids = set(call_ids)
-    rows = db.execute(
-        "SELECT at_ms, who, what, detail FROM audit WHERE detail LIKE ? OR detail LIKE '%call %' ORDER BY id",
-        (f"%{who.number}%",),
-    )
-    found = []
-    for row in rows:
-        if who.number in row[3] or any(word in ids for word in str(row[3]).split()):
-            found.append(tuple(row))
-            if len(found) >= 10_000:
-                break
-    return found
+def audit_of(db: sqlite3.Connection, call_id: str) -> list[tuple[int, str, str, str]]:
+    """Audit lines about one call: who listened to it, downloaded it, kept it; at most 1,000."""
+    query = "SELECT at_ms, who, what, detail FROM audit WHERE detail LIKE ? ORDER BY id LIMIT 1000"
+    rows = db.execute(query, (f"%call {call_id}%",)).fetchall()
+    return [tuple(row) for row in rows if call_id in str(row[3]).replace(",", " ").split()]
+
+
+def audit_about(db: sqlite3.Connection, who: Identity) -> list[tuple[int, str, str, str]]:
+    """Audit lines that speak of the person's number: time, who, what, detail; at most 10,000."""
+    query = "SELECT at_ms, who, what, detail FROM audit WHERE detail LIKE ? ORDER BY id LIMIT 10000"
+    return [tuple(row) for row in db.execute(query, (f"%{who.number}%",))]
 
 
 def lines_of(db: sqlite3.Connection, key: int) -> Lines:
@@ -215,13 +212,13 @@ def lines_of(db: sqlite3.Connection, key: int) -> Lines:
     return Lines([], []) if blob is None else unpack(blob)
 
 
-def said_in(db: sqlite3.Connection, key: int, call_id: str) -> list[tuple[int, str, str]]:
+def said_in(db: sqlite3.Connection, key: int) -> list[tuple[int, str, str]]:
     """What the dialplan wrote down in a call: time, name and fields of every event of its own."""
-    events = journal_of(call_id, lines_of(db, key)).cel
+    events = journal_of(id_at(db, key), lines_of(db, key)).cel
     return [(event.at_ms, event.user, event.extra) for event in events if event.user]
 
 
-def rows_about(db: sqlite3.Connection, who: Identity, key: int) -> dict[str, list[dict[str, Any]]]:
+def rows_about(db: sqlite3.Connection, key: int) -> dict[str, list[dict[str, Any]]]:
     """The rows of one call in tables that know calls, by table: everything that is kept of it beside its journal."""
     told: dict[str, list[dict[str, Any]]] = {}
     for table, column in call_tables(db):
@@ -249,19 +246,19 @@ def _plain(value: object) -> object:
 # ---- requests
 
 
-def requests(db: sqlite3.Connection, limit: int = LIST_MAX) -> list[Request]:
+def subject_requests(db: sqlite3.Connection, limit: int = LIST_MAX) -> list[SubjectRequest]:
     """The latest requests, those that are not answered first."""
     query = f"SELECT {_COLUMNS} FROM subject_request ORDER BY ended_ms IS NOT NULL, id DESC LIMIT ?"
     return [_request(row) for row in db.execute(query, (limit,))]
 
 
-def request(db: sqlite3.Connection, id: int) -> Request | None:
+def subject_request(db: sqlite3.Connection, id: int) -> SubjectRequest | None:
     """One request."""
     row = db.execute(f"SELECT {_COLUMNS} FROM subject_request WHERE id = ?", (id,)).fetchone()
     return None if row is None else _request(row)
 
 
-def unfinished(db: sqlite3.Connection) -> list[Request]:
+def unfinished(db: sqlite3.Connection) -> list[SubjectRequest]:
     """Erasures that go on, or wait for what had to stay; the oldest first."""
     query = (
         f"SELECT {_COLUMNS} FROM subject_request WHERE kind = 'erase' AND state IN ('running', 'partly') ORDER BY id"
@@ -361,11 +358,16 @@ def proves(db: sqlite3.Connection, id: int, code: str, number: str) -> bool:
     return kept is not None and kept == privacy.digest(code, number)
 
 
-def _request(row: Sequence[Any]) -> Request:
+def _request(row: Sequence[Any]) -> SubjectRequest:
     id, kind, at_ms, who, state, number, names, token, step, round, told, ended_ms = row
-    return Request(
+    return SubjectRequest(
         id, kind, at_ms, who, state, number, tuple(json.loads(names)), token, step, round, json.loads(told), ended_ms
     )
+
+
+def id_at(db: sqlite3.Connection, key: int) -> str:
+    """A call's linked id; "" when there is none."""
+    return str(_one(db, "SELECT id FROM call WHERE key = ?", key) or "")
 
 
 def key_of(call_id: str) -> int:

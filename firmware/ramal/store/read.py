@@ -13,6 +13,7 @@ from typing import Any, Literal
 from ramal.core.callback_history import Callback as Callback
 from ramal.core.chain import Head as Head
 from ramal.core.history import Category, Direction, Part, Step, call_key, first_key
+from ramal.core.privacy import Identity as Identity
 from ramal.core.timeline import timeline
 from ramal.store import callbacks, holds, letters, messages, returns, seals
 from ramal.store.agent_days import AgentDay as AgentDay
@@ -56,6 +57,19 @@ from ramal.store.messages import MessageRow as MessageRow
 from ramal.store.notes import Note as Note
 from ramal.store.notes import notes_of as notes_of
 from ramal.store.packing import unpack
+from ramal.store.privacy import Found as Found
+from ramal.store.privacy import SubjectRequest as SubjectRequest
+from ramal.store.privacy import audit_about as audit_about
+from ramal.store.privacy import audit_of as audit_of
+from ramal.store.privacy import id_at as id_at
+from ramal.store.privacy import identified as identified
+from ramal.store.privacy import party as party
+from ramal.store.privacy import people_sought as people_sought
+from ramal.store.privacy import person as person
+from ramal.store.privacy import rows_about as rows_about
+from ramal.store.privacy import said_in as said_in
+from ramal.store.privacy import subject_request as subject_request
+from ramal.store.privacy import subject_requests as subject_requests
 from ramal.store.returns import Missed as Missed
 from ramal.store.screens import Screen as Screen
 from ramal.store.screens import screen_of as screen_of

@@ -22,6 +22,7 @@ LOOK = {
     "office": "pen",
     "prompt": "ear",
     "music": "disc",
+    "subject": "person",
 }
 
 
@@ -82,6 +83,11 @@ def say(what: str) -> str:
         "prompt.found": gettext("A sentence was changed in the box's folders"),
         "music.added": gettext("Added music on hold"),
         "music.removed": gettext("Took music on hold away"),
+        "subject.asked": gettext("Wrote down a request about a person's data"),
+        "subject.exported": gettext("Handed a person's data out"),
+        "subject.erasing": gettext("Began to erase a person"),
+        "subject.erased": gettext("Erased a person"),
+        "subject.closed": gettext("Closed a request about a person's data"),
         "wall.made": gettext("Opened the wallboard for a screen"),
         "wall.revoked": gettext("Closed a screen's wallboard"),
     }.get(what, label(what))
