@@ -85,3 +85,27 @@ def test_the_command_copies_tells_and_checks(kept: Kept, sftp: Server, capsys: p
     finally:
         socket.stop()
         made.stop()
+
+
+def test_a_box_that_becomes_busy_lets_go_of_what_it_sends_and_goes_on_later(kept: Kept, sftp: Server) -> None:
+    kept.put(8, size=150_000)
+    kept.to(sftp.copy(bandwidth_kbit=3200))
+    copier = kept.copier()
+    copier.start()
+    try:
+        until(lambda: len(sftp.files()) >= 2, 30.0, "some arrive")
+        kept.load = 99.0
+
+        def let_go() -> bool:
+            kept.seconds += 20  # the copier's clock, on which half a minute of being busy passes
+            return not rclones(kept.shelf.home.copies)
+
+        until(let_go, 15.0, "rclone is ended")
+        until(lambda: copier.told()["waiting"], 10.0, "it waits")
+        assert len(sftp.files()) < 8
+        kept.load = 0.0
+        kept.to(replace(kept.office.copy[0], bandwidth_kbit=0))
+        until(lambda: kept.picture().left == 0, 30.0, "the rest arrives")
+    finally:
+        copier.stop()
+    assert sftp.files() == kept.files()

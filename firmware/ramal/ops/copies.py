@@ -21,32 +21,25 @@ from ramal.control.protocol import Request
 from ramal.control.server import Answer
 from ramal.core import copies as rules
 from ramal.core import warnings
-from ramal.core.calm import calm, own_load
 from ramal.core.copies import Code
 from ramal.core.events import ConditionSeen
 from ramal.core.office import Copy
 from ramal.errors import RamalError
 from ramal.ops import copying
 from ramal.ops.far import Far, FarFailed, program
+from ramal.ops.leisure import Leisure, Stopping
 from ramal.ops.means import Means, Subject
-from ramal.ops.vault import calls_now
 from ramal.store import copies as rows
 from ramal.store.copies import Due, RunKind
 
 log = logging.getLogger(__name__)
 
 FILES_A_BATCH = 100
-BUSY_LOOK_S, BUSY_MAX_S = 5.0, 30.0
-"""How often the load is looked at, and how long a transfer may go on on a box that became busy."""
 TEST_WAIT_S = 5.0
 IDLE_TICKS = 6
 """Looking for what is due reads every row of what is kept."""
 NICE = 19
 DAY_MS = 24 * 3_600_000
-
-
-class Stopping(RamalError):
-    """The daemon ends, or the box is busy: what was being sent is looked at again later."""
 
 
 def subject(means: Means, load: Callable[[], float] = lambda: os.getloadavg()[0]) -> Subject:
@@ -92,9 +85,10 @@ class Copier:
         load: Callable[[], float] = lambda: os.getloadavg()[0],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._means, self._load, self._clock = means, load, clock
+        self._means, self._clock = means, clock
         self._stopping = threading.Event()
         self._woken = threading.Event()
+        self._leisure = Leisure(means, load, clock, self._stopping)
         self._asked: set[RunKind] = set()
         self._rclone = threading.Lock()
         """Held by whoever has an rclone running."""
@@ -106,8 +100,6 @@ class Copier:
         """What keeps everything from being copied: why, what was seen there, how often, and until when."""
         self._first = True
         self._place = ""
-        self._own, self._own_s = 0.0, clock()
-        self._looked_s, self._busy_s = 0.0, 0.0
         self._thread = threading.Thread(target=self._work, name="copies", daemon=True)
 
     def start(self) -> None:
@@ -203,7 +195,7 @@ class Copier:
         outage = self._outage
         if outage is None or self._clock() >= outage[3]:
             try:
-                self._waiting = not self._calm(working=False)
+                self._waiting = not self._leisure.calm(working=False)
                 more = not self._waiting and self._do(copy, office.timezone)
             except FarFailed as failed:
                 self._fail(failed)
@@ -236,8 +228,7 @@ class Copier:
         place = rules.place_of(copy)
         if place != self._place:
             now_ms = self._means.clock_ms()
-            if self._run is not None:
-                self._end()
+            self._end(also_now=False)
             self._write(lambda db: rows.use_place(db, place, now_ms))
             self._place, self._outage = place, None
         if self._first:
@@ -264,7 +255,7 @@ class Copier:
             return False
         files = self._means.read(lambda db: rows.due(db, self._place, now_ms, FILES_A_BATCH))
         if not files:
-            self._end()
+            self._end(also_now=kind == "now")
             return False
         self._doing = "copying"
         with self._rclone:
@@ -282,7 +273,7 @@ class Copier:
         local = datetime.fromtimestamp(now_ms / 1000, ZoneInfo(zone))
         passed_min = rules.into(copy.window, local.hour * 60 + local.minute)
         if passed_min is None:
-            self._end()
+            self._end(also_now=False)
             return None
         if self._run is None:
             opened_ms = now_ms - (passed_min + 1) * 60_000
@@ -297,7 +288,7 @@ class Copier:
             return "night"
         return None
 
-    def _end(self, also_now: bool = True) -> None:
+    def _end(self, also_now: bool) -> None:
         if also_now:
             self._asked.discard("now")
         if self._run is not None:
@@ -309,8 +300,8 @@ class Copier:
 
     def _send(self, copy: Copy, files: Sequence[Due]) -> None:
         self._write(lambda db: rows.sending(db, self._place, files))
-        far = Far(copy, self._means.home.copies, self._pace)
-        sent = copying.send(self._means.home, far, files, self._pace)
+        far = Far(copy, self._means.home.copies, self._leisure.pace)
+        sent = copying.send(self._means.home, far, files, self._leisure.pace)
         now_ms, run, reason = self._means.clock_ms(), self._run[0] if self._run else 0, sent.outage
 
         def job(db: sqlite3.Connection) -> None:
@@ -326,15 +317,15 @@ class Copier:
         self._outage = None
 
     def _forget(self, copy: Copy, gone: Sequence[tuple[int, str]]) -> bool:
-        far = Far(copy, self._means.home.copies, self._pace)
+        far = Far(copy, self._means.home.copies, self._leisure.pace)
         paths = [path for _, path in gone]
         trouble: FarFailed | None = None
-        self._outage = None
         try:
             far.remove(paths)
         except FarFailed as failed:
             trouble = failed
-        still = far.lying(paths)
+        still = far.lying(paths, hashes=False)
+        self._outage = None
         away = [recording for recording, path in gone if path not in still]
         now_ms = self._means.clock_ms()
         reason = trouble.code if trouble else "other"
@@ -357,9 +348,9 @@ class Copier:
         after = 0
         try:
             while files := self._means.read(partial(rows.copied, place=self._place, after=after, limit=FILES_A_BATCH)):
-                self._calm_or_wait()
+                self._leisure.wait()
                 with self._rclone:
-                    far = Far(copy, self._means.home.copies, self._pace)
+                    far = Far(copy, self._means.home.copies, self._leisure.pace)
                     wrong = copying.not_there(self._means.home, far, files)
                 self._write(partial(_checked, self._place, run, files, wrong, self._means.clock_ms()))
                 after = files[-1].recording
@@ -387,7 +378,7 @@ class Copier:
             run, code = self._run[0], failed.code
             self._write(lambda db: rows.add_to_run(db, run, 0, 0, 0, code))
             if self._run[1] == "now":
-                self._end()
+                self._end(also_now=True)
         self._asked.discard("now")
 
     def _tell(self, copy: Copy) -> None:
@@ -401,34 +392,6 @@ class Copier:
         late = days >= copy.warn_days
         args: warnings.Args = (("count", count), ("days", days), ("reason", reason)) if late else ()
         self._means.tell(ConditionSeen(warnings.COPIES_BEHIND, late, args))
-
-    def _pace(self) -> None:
-        """While an rclone runs: Stopping when the daemon ends, or the box has been busy for a while."""
-        if self._stopping.is_set():
-            raise Stopping("the daemon ends")
-        now_s = self._clock()
-        if now_s - self._looked_s < BUSY_LOOK_S:
-            return
-        self._looked_s = now_s
-        if self._calm(working=True):
-            self._busy_s = 0.0
-        elif not self._busy_s:
-            self._busy_s = now_s
-        elif now_s - self._busy_s > BUSY_MAX_S:
-            self._busy_s = 0.0
-            raise Stopping("the box is busy with calls")
-
-    def _calm_or_wait(self) -> None:
-        while not self._calm(working=True):
-            if self._stopping.wait(BUSY_LOOK_S):
-                break
-        if self._stopping.is_set():
-            raise Stopping("the daemon ends")
-
-    def _calm(self, working: bool) -> bool:
-        now_s = self._clock()
-        self._own, self._own_s = own_load(self._own, working, now_s - self._own_s), now_s
-        return calm(calls_now(self._means.state()), self._load(), self._own, os.cpu_count() or 1)
 
     def _write(self, job: Callable[[sqlite3.Connection], Any]) -> Any:
         return self._means.write(job).result()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ramal.box.home import Home
 from ramal.core import copies as rules
 from ramal.core.copies import Code
-from ramal.ops.far import Far, FarFailed, Lies
+from ramal.ops.far import Far, FarFailed, Lies, plain
 from ramal.store.copies import Due, Proof
 from ramal.vault.keep import inside, open_regular
 
@@ -113,7 +113,7 @@ def _here(home: Home, files: Sequence[Due], pace: Callable[[], None]) -> tuple[d
 def _digests(home: Home, one: Due) -> Digests | Code:
     """The file here, read once: its digests as the other side may know them; a code when it is not what was sealed."""
     path = inside(home, one.path)
-    if path is None:
+    if path is None or not plain(one.path):
         return "damaged"
     seal, md5, sha1 = hashlib.sha256(), hashlib.md5(usedforsecurity=False), hashlib.sha1(usedforsecurity=False)
     try:

@@ -271,9 +271,14 @@ def _hopeless(said: bytes) -> bool:
     return sum(copies.diagnose(line) == "unreachable" for line in lines) >= HOPELESS
 
 
+def plain(path: str) -> bool:
+    """Whether a path can stand in a list of files, one a line."""
+    return bool(path) and path.isprintable() and path == path.strip() and not path.startswith(("/", "-", "#", ";"))
+
+
 def _lines(paths: Sequence[str]) -> str:
     for path in paths:
-        if not path.isprintable() or path != path.strip() or path.startswith(("/", "-")):
+        if not plain(path):
             raise FarFailed("other", f"a recording's path cannot be copied: {path!r}")
     return "".join(f"{path}\n" for path in paths)
 
