@@ -57,7 +57,17 @@ class Server:
             self.process = subprocess.Popen(
                 [
                     *(
-                        ("bwrap", "--dev-bind", "/", "/", "--size", str(self.room), "--tmpfs", str(self.folder))
+                        (
+                            "bwrap",
+                            "--die-with-parent",
+                            "--dev-bind",
+                            "/",
+                            "/",
+                            "--size",
+                            str(self.room),
+                            "--tmpfs",
+                            str(self.folder),
+                        )
                         if self.room
                         else ()
                     ),
