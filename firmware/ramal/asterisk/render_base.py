@@ -229,6 +229,13 @@ def pjproject_conf() -> str:
     return "[startup]\ntype = startup\nlog_mappings =\n"
 
 
+_DECLINED = ("ast_channel_varset_type", "ast_rtp_rtcp_sent_type", "ast_rtp_rtcp_received_type")
+"""Read by the manager alone, whose user hears neither class. Whatever else only it reads must stay: without the types
+of music, recording, hang-up or digits the manager does not start (22.10), and Asterisk with it."""
+
+
 def stasis_conf() -> str:
     """Message types nobody reads are not even built: the cheapest event is the one that never was."""
-    return "[threadpool]\ninitial_size = 2\nidle_timeout_sec = 20\nmax_size = 20\n"
+    declined = "".join(f"decline = {name}\n" for name in _DECLINED)
+    pool = "[threadpool]\ninitial_size = 2\nidle_timeout_sec = 20\nmax_size = 20\n"
+    return f"{pool}\n[declined_message_types]\n{declined}"
