@@ -24,6 +24,13 @@ AMI_EVENTS = (
 )
 """What the daemon listens to. Everything else is dropped inside Asterisk: 93 events of a call become about 20."""
 
+_UNHEARD = """
+Newchannel Newstate Newexten NewCallerid NewConnectedLine Hangup HangupRequest SoftHangupRequest DialBegin DialState
+DialEnd BridgeCreate BridgeDestroy BridgeEnter BridgeLeave MusicOnHoldStart MusicOnHoldStop MixMonitorStart
+MixMonitorStop HangupHandlerPush HangupHandlerRun HangupHandlerPop DeviceStateChange ExtensionStatus
+"""
+"""Events of classes the daemon does not read: else each is written down and wakes its session, to be dropped there."""
+
 _MODULES = """
 res_pjproject res_sorcery_config res_sorcery_memory res_sorcery_astdb res_timing_timerfd
 res_speech
@@ -120,6 +127,7 @@ displayconnects = no
 allowmultiplelogin = yes
 authtimeout = 10
 authlimit = 20
+disabledevents = {",".join(_UNHEARD.split())}
 
 [ramal]
 secret = {box.ami_secret}
