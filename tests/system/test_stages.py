@@ -223,7 +223,7 @@ def test_a_full_queue_and_a_long_predicted_wait_send_callers_elsewhere_at_entry(
 
 
 def test_nobody_is_told_a_wait_while_as_many_agents_are_free_as_callers_are_ahead(office: TestBox) -> None:
-    first, second = "+5511900000150", "+5511900000151"
+    first, second = "+5511900000160", "+5511900000161"
     with agents.logged_in(office, "201", agents.IGNORE) as one, agents.logged_in(office, "202", agents.IGNORE) as two:
         put(office, "ramal-wait", "plain", f"{int(time.time()) + 600}|4-7-240,4-7-240")
         office.call(Caller(OTHER, first, stay_ms=20_000))
