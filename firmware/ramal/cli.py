@@ -134,6 +134,11 @@ def _parser() -> argparse.ArgumentParser:
     prompts.add_argument("act", nargs="?", default="check", choices=acts)
     prompts.add_argument("path", nargs="?", default="", metavar="SENTENCE", help="as listed, such as pt_BR/closed")
     prompts.add_argument("file", nargs="?", default="", metavar="FILE", help="wav, mp3, ogg, m4a or flac")
+    subject = command("subject", _subject, "people's own data: list requests, find, export, erase, prove an erasure")
+    subject.add_argument("act", nargs="?", default="list", choices=("list", "find", "export", "erase", "proof"))
+    subject.add_argument("what", nargs="?", default="", metavar="NUMBER|NAME|CODE", help="of a proof: its code")
+    subject.add_argument("file", nargs="?", default="", metavar="FILE|NUMBER", help="the zip file; the number to prove")
+    subject.add_argument("--sure", action="store_true", help="erase, which cannot be undone")
     command("rebuild", _rebuild, "compute the history anew from the kept journal lines")
     return parser
 
@@ -298,6 +303,12 @@ def _prompts(home: Home, arguments: argparse.Namespace) -> int:
     if arguments.act in ("check", "mend"):
         return int(importlib.import_module("ramal.voice").run(home, arguments.act))
     return int(importlib.import_module("ramal.prompts").run(home, arguments.act, arguments.path, arguments.file))
+
+
+def _subject(home: Home, arguments: argparse.Namespace) -> int:
+    from ramal import subject
+
+    return subject.run(home, arguments.act, arguments.what, arguments.file, arguments.sure)
 
 
 def _users(home: Home, arguments: argparse.Namespace) -> int:

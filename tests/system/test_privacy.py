@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -23,6 +24,7 @@ from ramal.store.db import open_reader
 from tests.system import agents, box
 from tests.system.box import TestBox
 from tests.system.sipp import Caller
+from tests.system.test_messages import leave
 from tests.until import until
 
 pytestmark = pytest.mark.system
@@ -70,12 +72,13 @@ def call(office: TestBox, number: str, user: str, **more: Any) -> None:
     office.callers.clear()
 
 
-def traces(home: Path) -> list[str]:
+def traces(home: Path, number: str = ERASED, name: str = NAME) -> list[str]:
     """Every file of the home whose bytes hold the number, however it is written, or the name. What callers of the test
     itself wrote is not the product's."""
-    digits = rb"[^0-9A-Za-z]{0,3}".join(bytes([byte]) for byte in NATIONAL.encode())
-    name = rb"(?:%20|%2520|[ +._-])?".join(re.escape(part.encode()) for part in NAME.split())
-    wanted = re.compile(digits + b"|" + NATIONAL[2:].encode() + b"|" + name, re.IGNORECASE)
+    national = number.removeprefix("+55")
+    digits = rb"[^0-9A-Za-z]{0,3}".join(bytes([byte]) for byte in national.encode())
+    named = rb"(?:%20|%2520|[ +._-])?".join(re.escape(part.encode()) for part in name.split())
+    wanted = re.compile(digits + b"|" + national[2:].encode() + b"|" + named, re.IGNORECASE)
     found = []
     for path in sorted(home.rglob("*")):
         if "callers" in path.relative_to(home).parts or not path.is_file() or path.is_symlink():
@@ -83,6 +86,17 @@ def traces(home: Path) -> list[str]:
         if wanted.search(str(path).encode()) or wanted.search(path.read_bytes()):
             found.append(str(path.relative_to(home)))
     return found
+
+
+def handed_out(office: TestBox, file: Path) -> dict[str, Any]:
+    """What somebody else is given when they ask: all data and every sound, but for when it was."""
+    assert cli.main(["--home", str(office.home.root), "subject", "export", OTHER, str(file)]) == 0
+    with zipfile.ZipFile(file) as archive:
+        told: dict[str, Any] = {name: archive.read(name) for name in archive.namelist() if name.startswith("audio/")}
+        told["data"] = json.loads(archive.read("data.json"))
+    del told["data"]["at_ms"]
+    assert len(told) == 2
+    return told
 
 
 def others(office: TestBox) -> dict[str, Any]:
@@ -112,7 +126,11 @@ def figures(office: TestBox) -> list[Any]:
 
 def erased(office: TestBox) -> None:
     try:
-        until(lambda: office.rows("SELECT 1 FROM subject_request WHERE state = 'done'"), 40, "it is erased")
+        until(
+            lambda: office.rows("SELECT 1 FROM subject_request WHERE kind = 'erase' AND state = 'done'"),
+            40,
+            "it is erased",
+        )
     except AssertionError:
         raise AssertionError(office.daemon_log()[-6000:]) from None
 
@@ -129,7 +147,7 @@ def test_a_person_is_erased_through_every_death_and_nobody_else_changes(
         call(office, SALES, ERASED, stay_ms=8000, display=display)
         call(office, SALES, OTHER, stay_ms=8000)
     call(office, SALES, "011987650431", stay_ms=2500)
-    call(office, CLOSED, ERASED, stay_ms=11_000, display=display)
+    leave(office, tmp_path, ERASED, CLOSED)
     calls = office.ended_calls(4)
     assert sorted(row["caller"] for row in calls) == sorted([ERASED, ERASED, ERASED, OTHER])
     kept = "SELECT 1 FROM sound WHERE NOT unlink_due"
@@ -140,7 +158,7 @@ def test_a_person_is_erased_through_every_death_and_nobody_else_changes(
     with closing(open_reader(office.home.db)) as db:
         hers = {office.home.root / row[0] for row in db.execute(HERS, (ERASED,))}
     assert {path.suffix for path in hers} == {".wav", ".sealed"}, "a talk that is kept, and a message"
-    before, history = others(office), figures(office)
+    before, history, given = others(office), figures(office), handed_out(office, tmp_path / "before.zip")
     assert traces(office.home.root), "there is something to erase"
 
     one = office.control("subject.open", who="owner", number="11 98765-0431", kind="erase")
@@ -162,17 +180,40 @@ def test_a_person_is_erased_through_every_death_and_nobody_else_changes(
     assert traces(office.home.root) == []
     assert others(office) == before
     assert figures(office) == history
+    assert handed_out(office, tmp_path / "after.zip") == given
     assert cli.main(["--home", str(office.home.root), "recordings", "verify"]) == 0
     capsys.readouterr()
-    told = json.loads(office.rows("SELECT told FROM subject_request")[0][0])
+    told = json.loads(office.rows("SELECT told FROM subject_request WHERE kind = 'erase'")[0][0])
     assert told["left"] == [], told
     assert not any(path.exists() for path in hers)
     assert (told["recordings"], told["contact"], told["calls"]) == (len(hers), 1, 3), told  # a talk and a message
     with closing(open_reader(office.home.db)) as db:
-        assert book.proves(db, 1, code, ERASED)
-        assert not book.proves(db, 1, code, OTHER)
+        assert book.proves(db, one["id"], code, ERASED)
+        assert not book.proves(db, one["id"], code, OTHER)
     office.stop_daemon()
     assert cli.main(["--home", str(office.home.root), "rebuild"]) == 0
     assert figures(office) == history
     assert others(office) == before
     assert traces(office.home.root) == []
+
+
+def test_what_is_under_hold_stays_and_goes_by_itself_when_it_is_released(office: TestBox) -> None:
+    daemon(office)
+    held = office.rows("SELECT id FROM call WHERE caller = ?", OTHER)[0][0]
+    office.control(
+        "recordings.hold", who="owner", kind="call", what=held, why="a trial", **{"from": "", "to": "", "until": ""}
+    )
+    one = office.control("subject.open", who="owner", number=OTHER, kind="erase")
+    assert [row[1] for row in office.control("subject.staying", number=OTHER)["staying"]] == ["held"]
+    office.control("subject.erase", who="owner", id=str(one["id"]))
+    wanted = "SELECT told FROM subject_request WHERE id = ? AND state = ?"
+    told = json.loads(until(lambda: office.rows(wanted, one["id"], "partly"), 30, "what may go is erased")[0][0])
+    assert [row[1] for row in told["away"]] == ["held"]
+    assert office.rows("SELECT caller FROM call WHERE id = ?", held)[0][0] == OTHER
+    assert not office.rows("SELECT 1 FROM contact WHERE number = ?", OTHER)
+    assert traces(office.home.root, OTHER, "Outra Pessoa"), "the held call still knows it"
+    hold = office.rows("SELECT id FROM hold")[0][0]
+    office.control("recordings.release", who="owner", id=str(hold))
+    until(lambda: office.rows(wanted, one["id"], "done"), 40, f"the rest is erased {office.daemon_log()[-2000:]}")
+    assert traces(office.home.root, OTHER, "Outra Pessoa") == []
+    assert office.stop_daemon() == 0

@@ -218,7 +218,7 @@ def _typed(who: Identity) -> "re.Pattern[bytes]":
         ways.append(re.escape(local[:-4].encode()) + b"[ .-]" + re.escape(local[-4:].encode()))
     # Not the digits alone: those are runs, and are looked at as such.
     plain = re.escape(national.encode())
-    return re.compile(rb"(?<![0-9])(?!" + plain + rb")(?:" + b"|".join(ways) + rb")(?![0-9])")
+    return re.compile(rb"(?:(?<![0-9])|(?<=%[0-9A-Fa-f]{2}))(?!" + plain + rb")(?:" + b"|".join(ways) + rb")(?![0-9])")
 
 
 def is_number(text: str) -> bool:

@@ -233,6 +233,7 @@ class Copier:
             self._place, self._outage = place, None
         if self._first:
             self._first = False
+            self._write(lambda db: rows.disown(db, self._place))
             cut = self._write(lambda db: rows.cut_off(db, self._place, self._means.clock_ms()))
             self._asked.update(run.kind for run in cut if run.kind != "night")
             if cut:

@@ -323,12 +323,13 @@ class Erasure:
         self._told["far"] = means.read(lambda db: copies.left_far(db, ids))
 
     def _asterisk(self) -> None:
-        """AstDB: switches under the number go, those that only speak of it get the token."""
+        """AstDB: switches under the number go, those that only speak of it get the token. A message whose sound is gone
+        leaves its box by itself (ops.messages)."""
         means = self._means
         if not means.state().asterisk.up:
             raise NotYet("Asterisk does not answer, and its switches know this person")
         for family, name, value in _switches(means):
-            if self._far.hits(name.encode()) or any(part in self._own for part in name.split("/")):
+            if self._far.hits(name.encode()):
                 asterisk.tell(means, PutSwitch(family, name, ""))
                 self._count("switches", 1)
             elif (masked := self._far.text(value)) != value:

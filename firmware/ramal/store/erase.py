@@ -83,8 +83,13 @@ def mask_calls(db: sqlite3.Connection, keys: Sequence[int], mask: Mask) -> int:
 
 
 def delete_notes(db: sqlite3.Connection, keys: Iterable[int]) -> int:
-    """Forget what people wrote about these calls; how many notes."""
-    return sum(db.execute("DELETE FROM call_note WHERE call = ?", (key,)).rowcount for key in keys)
+    """Forget what people wrote about these calls and the messages left in them; how many notes."""
+    remarks = "DELETE FROM message_remark WHERE id IN (SELECT id FROM message WHERE call = ?)"
+    return sum(
+        db.execute(query, (key,)).rowcount
+        for key in keys
+        for query in ("DELETE FROM call_note WHERE call = ?", remarks)
+    )
 
 
 def mask_rows(db: sqlite3.Connection, mask: Mask, skip: Collection[str], away: Collection[int]) -> int:
