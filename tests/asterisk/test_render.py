@@ -184,6 +184,17 @@ def test_a_number_is_known_in_every_spelling_a_provider_may_send() -> None:
     assert spellings("+551133330000", "BR") == ("+551133330000", "551133330000", "1133330000", "01133330000")
 
 
+def test_no_folder_stands_where_a_colon_in_its_name_would_be_read_as_otherwise() -> None:
+    """IF() and ExecIf() end their first choice at a colon that no parenthesis holds."""
+    folder = r"\$\{RAMAL_(?:PROMPTS|RECORDINGS)\}"
+    for name, text in render(demo(), BOX).items():
+        for line in text.splitlines():
+            choice = line.partition("ExecIf(")[2] or line.partition("${IF(")[2]
+            if choice and not line.lstrip().startswith(";"):
+                outside = re.sub(r"\w+\([^()]*\)", "", choice.partition("]?")[2])
+                assert not re.search(folder, outside), f"{name}: {line}"
+
+
 def test_no_pin_stands_readable_in_a_file() -> None:
     text = "\n".join(render(demo(), BOX).values())
     for agent in demo().agents:

@@ -1,5 +1,8 @@
 """One side of the bench: a private box, its agents' phones (one sipp process) and one run of calls through it.
 
+On both sides a caller hears music, then the agent; the agent of Ramal first hears the queue's name for about a second,
+in which the caller goes on waiting: sound for two that costs about what the talk would have cost in its place.
+
 Runs on the bench's main thread. sipp's own CPU is not counted against either side.
 """
 
@@ -14,8 +17,11 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ramal.asterisk.prompts import text_prompt
 from ramal.box import prepare
 from ramal.box.children import Program, start_program
+from ramal.core.places import Place, places
+from ramal.core.ring_name import title_of
 from ramal.provide import RunningPeer
 from ramal.store.db import open_reader, open_writer
 from ramal.store.ledger import TAKES
@@ -33,7 +39,8 @@ QUEUE = "sales"
 FIRST_EXTENSION = 2001
 SPARE_AGENTS = 2
 MAY_LACK_S = 0.5
-"""A recording may lack this of the agent's talk: it begins when the two are joined."""
+"""A recording may lack this of the agent's talk: it begins when the two are joined; on Ramal's side also what the agent
+hears before that, the queue's name."""
 SETTLE_S = 4.0
 """Both sides are watched for so long after the last call, and Ramal until its books are closed."""
 BOOKS_S = 60.0
@@ -182,11 +189,16 @@ class Side:
             )
 
     def seat(self, concurrent: int) -> None:
-        """Log agents in until there are two more than calls."""
+        """Log agents in until there are two more than calls: on Ramal's side wherever a login by phone puts them."""
         wanted = min(concurrent + SPARE_AGENTS, self._agents)
-        for number in range(self._members, wanted):
-            extension = FIRST_EXTENSION + number
-            self.box.command(f"queue add member PJSIP/{extension} to {QUEUE} penalty 0 as agent-{extension}")
+        for agent in self.box.office.agents[self._members : wanted]:
+            where = places(self.box.office, agent) if self.name == RAMAL else (Place(QUEUE, 0),)
+            if self.name == RAMAL:
+                self.box.command(f"database put ramal-phone {agent.code} {agent.code}")
+                self.box.command(f"database put ramal-agent {agent.code} {agent.code}")
+            for place in where:
+                member = f"queue add member PJSIP/{agent.code} to {place.queue} penalty {place.penalty}"
+                self.box.command(f"{member} as agent-{agent.code}")
         self._members = max(self._members, wanted)
 
     def pids(self) -> dict[str, int]:
@@ -278,7 +290,7 @@ class Side:
         files = sorted(self.box.home.recordings.rglob("*.wav"))
         held_s = sorted(((file.stat().st_size - 44) / 16_000 for file in files), reverse=True)
         pairs = list(zip(held_s, sorted(talks_s, reverse=True), strict=False))
-        short = [(held, talk) for held, talk in pairs if held < talk - MAY_LACK_S]
+        short = [(held, talk) for held, talk in pairs if held < talk - MAY_LACK_S - self._whisper_s()]
         notes = [f"a recording of {held:.1f} s for a talk of {talk:.1f} s" for held, talk in short]
         silent = sum(not _has_sound(file) for file in files)
         if silent:
@@ -287,6 +299,14 @@ class Side:
             if folder.is_dir():
                 shutil.rmtree(folder)
         return max(0, len(talks_s) - len(files)), len(short), notes
+
+    def _whisper_s(self) -> float:
+        """How long the queue's name is, which an agent of Ramal hears before the caller."""
+        if self.name != RAMAL:
+            return 0.0
+        office = self.box.office
+        spoken = text_prompt(title_of(office.queues[0]), (), office)
+        return ((self.box.home.prompts / f"{spoken}.wav").stat().st_size - 44) / 16_000
 
     def _books(self, numbers: list[str]) -> tuple[str, ...]:
         """Wait until the daemon has closed the books on these calls; what is not whole then."""

@@ -32,6 +32,11 @@ def test_a_saved_office_is_loaded_the_same(connection: sqlite3.Connection, one: 
         assert save(connection, office) == 0
 
 
+def test_an_office_that_did_not_change_is_not_made_anew(connection: sqlite3.Connection) -> None:
+    save(connection, demo())
+    assert load(connection) is load(connection)
+
+
 def test_an_empty_database_has_no_office(connection: sqlite3.Connection) -> None:
     assert load(connection) is None
 

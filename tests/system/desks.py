@@ -155,7 +155,9 @@ def running(folder: Path, *, daemon: bool, office: str = "", settings: str = "")
     head = f'language = "pt-BR"\ndial_out = "national"\n{settings}'
     text = box.office().replace('language = "pt-BR"', head, 1)
     text = text.replace('title = "Vendas"', 'title = "Vendas"\nextension = "600"\nwhisper = false')
-    text = text.replace('title = "Curta"', 'title = "Curta"\nextension = "601"\nwhisper = false')
+    text = text.replace(
+        'title = "Curta"', 'title = "Curta"\nextension = "601"\nwhisper = false\nrecord = false\nsticky_s = 5'
+    )
     text = text.replace("penalty = 5 }]", 'penalty = 5 }, "short"]')
     text += LINE.format(host=provider.host, port=provider.port) + office
     try:

@@ -70,7 +70,8 @@ def office() -> Iterator[Office]:
         with box.running(folder, text, daemon=False, terse=True) as running:
             yield Office(running, provider)
             said = (running.home.asterisk_log / "messages.log").read_text(errors="replace")
-            assert "syntax error" not in said
+            # Of the dialplan; what PJSIP says so of is a stray datagram of another test to our port.
+            assert not re.findall(r"^(?!.*PJSIP syntax error).*syntax error.*", said, re.MULTILINE)
             assert not re.findall(r".*(?:does not exist in any format|No such label|No such file).*", said)
     finally:
         provider.end()

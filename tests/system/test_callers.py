@@ -228,6 +228,7 @@ def withheld(number: str) -> str:
 @pytest.mark.parametrize("sent", ["anonymous", "08001234567", "190", withheld(VIP), "9" * 60, "+5511911110001*1"])
 def test_a_withheld_or_impossible_number_is_nobodys_contact(office: TestBox, ana: Phone, sent: str) -> None:
     before = database(office, "ramal-today")
+    until(lambda: not ana.calls, 10, "the phone is quiet")
     office.call(Caller(SALES, sent, stay_ms=15_000))
     until(lambda: ana.calls, 15, "the agent's phone rings all the same")
     seen(office)

@@ -222,6 +222,22 @@ def test_a_full_queue_and_a_long_predicted_wait_send_callers_elsewhere_at_entry(
     assert whys(office, third)[1].startswith("sales|")
 
 
+def test_nobody_is_told_a_wait_while_as_many_agents_are_free_as_callers_are_ahead(office: TestBox) -> None:
+    first, second = "+5511900000160", "+5511900000161"
+    with agents.logged_in(office, "201", agents.IGNORE) as one, agents.logged_in(office, "202", agents.IGNORE) as two:
+        put(office, "ramal-wait", "plain", f"{int(time.time()) + 600}|4-7-240,4-7-240")
+        office.call(Caller(OTHER, first, stay_ms=20_000))
+        until(lambda: rings(one, first), 8, "the first caller rings")
+        office.call(Caller(OTHER, second, stay_ms=20_000))
+        until(lambda: rings(two, second), 8, "the second rings the agent who is free")
+        office.end_calls()
+        office.wait_for_callers()
+        office.command("database del ramal-wait plain")
+        for desk in (one, two):
+            agents.dial_code(office, desk, "*46")
+    assert whys(office, second) == ["plain|all"]
+
+
 def test_the_wait_is_said_as_a_band_of_minutes_and_silence_when_it_is_stale(office: TestBox) -> None:
     callers = [f"+551190000014{n}" for n in range(4)]
     now = int(time.time())

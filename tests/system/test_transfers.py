@@ -118,6 +118,25 @@ def test_the_recording_follows_the_customer_through_attended_transfers(office: D
         only_this_call(office, user)
 
 
+def test_a_queue_that_does_not_record_is_not_recorded_by_the_known_agents_own_queue(office: Desks) -> None:
+    """An agent's own queue takes callers of queues that record and of others."""
+    user, folder = "+5511900000115", office.box.home.recordings
+    with office.phone("201", ANSWER, login=True) as first:
+        with office.caller(user) as caller:
+            talks(first)
+            hears(caller, "201")
+        office.over()
+        kept = set(folder.rglob("*.wav"))
+        with office.caller(user, "+551133330005") as caller:
+            talks(first)
+            hears(caller, "201")
+            shown = office.box.command("core show channels concise")
+            assert "!agent-7," in shown, shown
+            assert set(folder.rglob("*.wav")) == kept
+        office.over()
+        assert set(folder.rglob("*.wav")) == kept
+
+
 def test_a_transfer_to_a_queue_is_a_second_stay(office: Desks) -> None:
     user = "+5511900000103"
     with office.phone("201", ANSWER, login=True) as first:

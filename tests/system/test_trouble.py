@@ -127,7 +127,7 @@ def test_the_daemon_killed_and_restarted_in_a_call_is_not_heard(ground: Ground, 
     voice = tmp_path / "voice.wav"
     voice.write_bytes(sound.wav_bytes(sound.tone([440.0], 2000)))
     with agents.logged_in(office, "201", voice=voice):
-        office.call(Caller(SALES, "+5511940000021", stay_ms=14_000))
+        office.call(Caller(SALES, "+5511940000021", stay_ms=90_000))
         until(lambda: state(office) == "talking", 15, "the agent talks")
         wav = until(lambda: newest(office), 10, "the recording began")
         for _ in range(3):
@@ -136,6 +136,8 @@ def test_the_daemon_killed_and_restarted_in_a_call_is_not_heard(ground: Ground, 
             until(lambda size=size: wav.stat().st_size > size + 16_000, 10, "it is recorded on, with a dead daemon")
             ground.start_daemon()
             assert state(office) == "talking"
+        until(lambda: wav.stat().st_size > 200_000, 20, "twelve seconds are recorded")
+        office.end_calls()
         office.wait_for_callers()
     assert ended(office, "+5511940000021")["category"] == "answered"
     row = recorded(office, "+5511940000021")

@@ -356,7 +356,14 @@ class History:
     @cached_property
     def office(self) -> OfficeWords:
         """The office, or the defaults while none is applied."""
-        return words_of(read_office(self._db))
+        global _last
+        now, last = read_office(self._db), _last  # another thread may put another one into its place
+        if last is None or last[0] is not now:
+            _last = last = (now, words_of(now))
+        return last[1]
+
+
+_last: tuple[Office, OfficeWords] | None = None
 
 
 def read_office(db: sqlite3.Connection) -> Office:

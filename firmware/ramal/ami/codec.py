@@ -7,7 +7,7 @@ a control character, because a CR LF in it would be a second action.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ramal.ami.errors import AmiRefused
@@ -35,11 +35,15 @@ class Message:
     """One block from Asterisk: its (name, value) pairs in order, repeats kept. A line without a colon has no name."""
 
     pairs: tuple[Header, ...]
+    _first: dict[str, str] = field(init=False, repr=False, compare=False)
+    """By lower-case name the first value: an event is asked for a dozen of its headers."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_first", {name.lower(): value for name, value in reversed(self.pairs)})
 
     def get(self, name: str, default: str = "") -> str:
         """The first value of the header ``name`` (upper or lower case are the same), or ``default``."""
-        wanted = name.lower()
-        return next((value for known, value in self.pairs if known.lower() == wanted), default)
+        return self._first.get(name.lower(), default)
 
     def all(self, name: str) -> tuple[str, ...]:
         """Every value of the header ``name``, in order."""

@@ -25,6 +25,13 @@ AMI_EVENTS = (
 )
 """What the daemon listens to. Everything else is dropped inside Asterisk: 93 events of a call become about 20."""
 
+_UNHEARD = """
+Newchannel Newstate Newexten NewCallerid NewConnectedLine Hangup HangupRequest SoftHangupRequest DialBegin DialState
+DialEnd BridgeCreate BridgeDestroy BridgeEnter BridgeLeave MusicOnHoldStart MusicOnHoldStop MixMonitorStart
+MixMonitorStop HangupHandlerPush HangupHandlerRun HangupHandlerPop DeviceStateChange ExtensionStatus
+"""
+"""Events of classes the daemon does not read: else each is written down and wakes its session, to be dropped there."""
+
 _MODULES = """
 res_pjproject res_sorcery_config res_sorcery_memory res_sorcery_astdb res_timing_timerfd
 res_speech
@@ -122,6 +129,7 @@ displayconnects = no
 allowmultiplelogin = yes
 authtimeout = 10
 authlimit = 20
+disabledevents = {",".join(_UNHEARD.split())}
 
 [ramal]
 secret = {box.ami_secret}
@@ -235,6 +243,13 @@ def pjproject_conf() -> str:
     return "[startup]\ntype = startup\nlog_mappings =\n"
 
 
+_DECLINED = ("ast_channel_varset_type", "ast_rtp_rtcp_sent_type", "ast_rtp_rtcp_received_type")
+"""Read by the manager alone, whose user hears neither class. Whatever else only it reads must stay: without the types
+of music, recording, hang-up or digits the manager does not start (22.10), and Asterisk with it."""
+
+
 def stasis_conf() -> str:
     """Message types nobody reads are not even built: the cheapest event is the one that never was."""
-    return "[threadpool]\ninitial_size = 2\nidle_timeout_sec = 20\nmax_size = 20\n"
+    declined = "".join(f"decline = {name}\n" for name in _DECLINED)
+    pool = "[threadpool]\ninitial_size = 2\nidle_timeout_sec = 20\nmax_size = 20\n"
+    return f"{pool}\n[declined_message_types]\n{declined}"

@@ -62,7 +62,9 @@ def _greetings(known: tuple[Box, ...], office: Office) -> list[str]:
         if about.hours:
             rows.append(f" same => n,Gosub(hours,{token(about.hours)},1)")
             rows.append(" same => n,Set(LOCAL(closed)=${GOSUB_RETVAL})")
-        rows.append(f' same => n,Return(${{IF($["${{closed}}"="closed"]?{shut}:{opened})}})')
+        rows.append(' same => n,GotoIf($["${closed}"="closed"]?shut)')  # no IF(): a folder may have a colon in its name
+        rows.append(f" same => n,Return({opened})")
+        rows.append(f" same => n(shut),Return({shut})")
     return rows
 
 

@@ -56,7 +56,7 @@ def up_flags(settings: Mapping[str, str]) -> list[str]:
     return [*office, *(["--lan"] if settings.get("LAN", "0") not in ("", "0") else [])]
 
 
-TESTS_AT_ONCE = 6
+TESTS_AT_ONCE = 4
 
 BY_FILE = ("--dist", "loadfile", "--no-loadscope-reorder")
 """Tests of a file share a box, so they stay together; the long files come first (tests/conftest.py)."""

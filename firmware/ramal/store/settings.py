@@ -6,7 +6,7 @@ default: a later version's other default must not change an office that is in fo
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from functools import cache
@@ -53,10 +53,22 @@ def load(connection: sqlite3.Connection) -> Office | None:
     """The office in the database; None when none was saved yet. SettingsUnreadable when it is damaged.
 
     It was valid when it was saved and is not judged again: a box must not stop because a newer version knows better.
+    The same rows are the same office: the last one is kept, because every look at a page asks. Any thread.
     """
+    global _last
+    rows = connection.execute("SELECT kind, key, body FROM setting ORDER BY kind, position, key").fetchall()
+    last = _last  # another thread may read another database meanwhile
+    if last is None or last[0] != rows:
+        _last = last = (rows, _office(rows))
+    return last[1]
+
+
+_last: tuple[list[tuple[str, str, str]], Office | None] | None = None
+
+
+def _office(rows: Iterable[tuple[str, str, str]]) -> Office | None:
     tables = {table.key: table for table in (OFFICE, *LISTS)}
     found: dict[str, list[Any]] = {key: [] for key in tables}
-    rows = connection.execute("SELECT kind, key, body FROM setting ORDER BY kind, position, key")
     for kind, key, body in rows:
         try:
             if kind == OFFICE.key:
