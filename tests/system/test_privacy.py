@@ -124,15 +124,17 @@ def figures(office: TestBox) -> list[Any]:
     return [[tuple(row) for row in office.rows(query)] for query in queries]
 
 
-def erased(office: TestBox) -> None:
+def erased(office: TestBox, state: str = "done") -> dict[str, Any]:
+    """The receipt of the latest erasure, once it has come so far."""
+    latest = "(SELECT max(id) FROM subject_request WHERE kind = 'erase')"
+    query = f"SELECT told FROM subject_request WHERE id = {latest} AND state = ?"
     try:
-        until(
-            lambda: office.rows("SELECT 1 FROM subject_request WHERE kind = 'erase' AND state = 'done'"),
-            40,
-            "it is erased",
-        )
+        told = until(lambda: office.rows(query, state), 40, state)[0][0]
     except AssertionError:
-        raise AssertionError(office.daemon_log()[-6000:]) from None
+        rows = [tuple(row) for row in office.rows("SELECT * FROM subject_request")]
+        raise AssertionError(f"{rows} {office.daemon_log()[-4000:]}") from None
+    found: dict[str, Any] = json.loads(told)
+    return found
 
 
 def test_a_person_is_erased_through_every_death_and_nobody_else_changes(
@@ -176,14 +178,13 @@ def test_a_person_is_erased_through_every_death_and_nobody_else_changes(
         if step != STEPS[-1]:
             continue
         daemon(office)
-    erased(office)
+    told = erased(office)
     assert traces(office.home.root) == []
     assert others(office) == before
     assert figures(office) == history
     assert handed_out(office, tmp_path / "after.zip") == given
     assert cli.main(["--home", str(office.home.root), "recordings", "verify"]) == 0
     capsys.readouterr()
-    told = json.loads(office.rows("SELECT told FROM subject_request WHERE kind = 'erase'")[0][0])
     assert told["left"] == [], told
     assert not any(path.exists() for path in hers)
     assert (told["recordings"], told["contact"], told["calls"]) == (len(hers), 1, 3), told  # a talk and a message
@@ -206,14 +207,13 @@ def test_what_is_under_hold_stays_and_goes_by_itself_when_it_is_released(office:
     one = office.control("subject.open", who="owner", number=OTHER, kind="erase")
     assert [row[1] for row in office.control("subject.staying", number=OTHER)["staying"]] == ["held"]
     office.control("subject.erase", who="owner", id=str(one["id"]))
-    wanted = "SELECT told FROM subject_request WHERE id = ? AND state = ?"
-    told = json.loads(until(lambda: office.rows(wanted, one["id"], "partly"), 30, "what may go is erased")[0][0])
+    told = erased(office, "partly")
     assert [row[1] for row in told["away"]] == ["held"]
     assert office.rows("SELECT caller FROM call WHERE id = ?", held)[0][0] == OTHER
     assert not office.rows("SELECT 1 FROM contact WHERE number = ?", OTHER)
     assert traces(office.home.root, OTHER, "Outra Pessoa"), "the held call still knows it"
     hold = office.rows("SELECT id FROM hold")[0][0]
     office.control("recordings.release", who="owner", id=str(hold))
-    until(lambda: office.rows(wanted, one["id"], "done"), 40, f"the rest is erased {office.daemon_log()[-2000:]}")
+    erased(office)
     assert traces(office.home.root, OTHER, "Outra Pessoa") == []
     assert office.stop_daemon() == 0

@@ -2,16 +2,38 @@
 
 import io
 import json
+import os
 import zipfile
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from playwright.sync_api import Page, expect
 from werkzeug.test import TestResponse
 
-from tests.web.box import PASSWORD, Box, abandoned_call, answered_call, now_ms
+from ramal.box.home import Home
+from ramal.control.protocol import Request
+from tests.web.box import PASSWORD, Box, Daemon, abandoned_call, answered_call, now_ms
+from tests.web.conftest import Served, sign_in
+from tests.web.test_browser import fits
 from tests.web.test_door import enter, token
 
 HER, NAME, HIM = "+5511987654321", "Maria Teixeira", "+5511912345678"
+
+
+class Answering(Daemon):
+    """A daemon that knows of a recording that must stay, and begins to erase when it is asked to."""
+
+    def __init__(self, home: Home) -> None:
+        super().__init__(home)
+        self.names = (*self.names, "subject.open", "subject.exported", "subject.erase", "subject.staying")
+
+    def _answer(self, request: Request) -> "dict[str, Any] | Future[Any]":
+        told = super()._answer(request)
+        staying = {"staying": [[16, "minimum", now_ms() + 80 * 86_400_000]]}
+        return {"subject.staying": staying, "subject.erase": {"code": "1a2b3c4d5e6f7081"}}.get(request.do, told)
 
 
 @pytest.fixture
@@ -25,8 +47,8 @@ def asked(box: Box, client: FlaskClient) -> Box:
         " VALUES ('erase', ?, 'owner', 'open', ?, ?)",
         *(now_ms() - 5 * 86_400_000, HER, json.dumps([NAME])),
     )
-    box.daemon.names = (*box.daemon.names, "subject.open", "subject.exported", "subject.erase", "subject.staying")
     box.daemon.stop()
+    box.daemon = Answering(box.home)
     box.daemon.start()
     enter(client)
     return box
@@ -77,3 +99,34 @@ def test_a_supervisor_does_not_see_it(asked: Box, client: FlaskClient) -> None:
     asked.sql("UPDATE user SET role = 'supervisor'")
     assert client.get("/privacy").status_code == 403
     assert post(client, "/privacy/1/export", password=PASSWORD).status_code == 403
+
+
+def test_in_a_browser_it_is_asked_explained_and_shown_on_every_width(
+    asked: Box, served: Served, page: Page, faults: list[str]
+) -> None:
+    receipt = {"calls": 3, "recordings": 2, "contact": 1, "notes": 1, "lines": 41, "files": 2, "rows": 7, "left": []}
+    asked.sql(
+        "INSERT INTO subject_request (kind, at_ms, who, state, number, names, token, told, ended_ms)"
+        " VALUES ('erase', ?, 'owner', 'done', '', '[]', '+5500000000002', ?, ?)",
+        *(now_ms() - 9 * 86_400_000, json.dumps(receipt), now_ms() - 8 * 86_400_000),
+    )
+    sign_in(page, served.url)
+    shots = os.environ.get("RAMAL_SHOTS")
+    for width, scheme in ((360, "light"), (1366, "dark")):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        for name, path in (("list", "/privacy?q=teixeira"), ("erase", "/privacy/1"), ("receipt", "/privacy/2")):
+            page.goto(served.url + path)
+            assert fits(page), (width, path)
+            if shots:
+                page.screenshot(path=Path(shots) / f"privacy-{name}-{width}.png", full_page=True)
+    page.goto(served.url + "/privacy/1")
+    expect(page.locator("#staying")).to_contain_text("The law asks")
+    with page.expect_download() as download:
+        page.fill("#password", PASSWORD)
+        page.click("text=Download the zip file")
+    assert zipfile.is_zipfile(download.value.path())
+    page.fill("#password2", PASSWORD)
+    page.click("button.button-danger")
+    expect(page.locator("#code")).to_have_text("1-1a2b3c4d5e6f7081")
+    assert not faults

@@ -38,6 +38,7 @@ SETTLE_MS = 60_000
 NICE = 19
 CALLS_AT_ONCE = 25
 LOOKED_AT_ONCE = 500
+ROWS_AT_ONCE = 200
 RETRY_S = 30.0
 TREE_S = 60.0
 
@@ -47,10 +48,10 @@ class NotYet(RamalError):
 
 
 def subject(means: Means, settle_ms: int = SETTLE_MS) -> Subject:
-    """``subject.open``, ``subject.erase``, ``subject.exported``, ``subject.close``, ``subject.staying``. Journals that an
-    erasure was writing over when the last daemon died are put right here, before the history is read on."""
+    """``subject.open``, ``erase``, ``exported``, ``close``, ``staying``. The ingest's place in journals that an erasure
+    was writing over when the last daemon died is put right here, before the history is read on."""
     desk = Desk(means, settle_ms)
-    if any(one.state == "running" for one in means.write(book.unfinished).result()):
+    if any(one.step == "journals" for one in means.write(book.unfinished).result()):
         means.write(lambda db: erasing.mend_cursors(db, means.home)).result()
     return Subject(
         "privacy",
@@ -215,6 +216,7 @@ class Erasure:
 
     def _prepare(self) -> None:
         means, one = self._means, self._one
+        means.write_soon(erase.careful).result()
         person = means.read(lambda db: book.identified(db, one.number))
         self._person: Identity = replace(person, names=tuple(dict.fromkeys((*one.names, *person.names))))
         if person.names and set(person.names) - set(one.names):
@@ -281,14 +283,14 @@ class Erasure:
             told, id = self._told, self._one.id
             means.write(lambda db: book.move(db, id, "rows", told, 0)).result()
 
-        def job(db: sqlite3.Connection) -> int:
+        def job(db: sqlite3.Connection) -> None:
             for callback in book.person(db, self._person).open_callbacks:
                 callbacks.cancel(db, at_ms, "ramal", callback, "erased")
             contacts.delete_contact(db, number)
             erase.delete_notes(db, keys)
-            return erase.mask_rows(db, self._far, self._skip(erase.DERIVED), self._away.calls())
 
-        self._count("rows", means.write(job).result())
+        means.write(job).result()
+        self._mask_rows(erase.DERIVED)
         for name in self._person.names:
             if name in self._rare:
                 prompt = name_prompt(name, means.office())
@@ -367,18 +369,22 @@ class Erasure:
 
     def _rest(self) -> None:
         """Every row of every table, derived ones too: what followed from the lines is right already."""
-        rows = self._means.write(
-            lambda db: (
-                erase.mask_rows(db, self._far, self._skip(erase.NEVER), self._away.calls())
-                + book.mask_requests(db, self._one.id, self._person.number, self._one.token)
-            )
-        ).result()
-        self._count("rows", rows)
+        one = self._one
+        self._mask_rows(erase.NEVER)
+        self._means.write(lambda db: book.mask_requests(db, one.id, one.number, one.token)).result()
+
+    def _mask_rows(self, skip: frozenset[str]) -> None:
+        found = self._means.read(lambda db: erase.rows_with(db, self._far, self._skip(skip), self._away.calls()))
+        for at in range(0, len(found), ROWS_AT_ONCE):
+            part = found[at : at + ROWS_AT_ONCE]
+            self._count("rows", self._means.write(lambda db: erase.mask_rows(db, part, self._far)).result())  # noqa: B023
 
     def _compact(self) -> None:
         """No deleted row in a free page, none in the write-ahead log."""
         means = self._means
-        means.write_soon(erase.wipe).result()
+        more = means.write_soon(lambda db: erase.merge_search(db, True)).result()
+        while more and not self._stopped():
+            more = means.write_soon(lambda db: erase.merge_search(db, False)).result()
         self._empty_wal()
 
     def _prove(self) -> bool:
@@ -389,6 +395,8 @@ class Erasure:
             lambda db: [key for key in self._keys if erase.mentions(db, self._near, key - 1, 1)[0] == [key]]
         )
         places += [erasing.Left("asterisk: switches", 1)] if self._switches_left() else []
+        rows = means.read(lambda db: erase.rows_with(db, self._far, self._skip(erase.NEVER), self._away.calls()))
+        places += [erasing.Left(f"database: {row.table}", 1) for row in rows]
         self._told["left"] = [asdict(place) for place in places]
         return bool(places or late) and self._one.round < privacy.ROUNDS_MAX
 

@@ -2,14 +2,17 @@
 row that knows the number or the name, and no free page that still does.
 
 Law: each function may be run again and then finds nothing to do. Rows derived from journals follow from the masked
-lines, so ``ramal rebuild`` gives the same. On the writer's thread, but for ``mentions`` and ``scan_file``.
+lines, so ``ramal rebuild`` gives the same. On the writer's thread, but for what only looks:
+``mentions``, ``rows_with``, ``scan_file``.
 """
 
 import os
 import sqlite3
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ramal.core.journal import cel_of, parse_queue
 from ramal.core.privacy import Mask
@@ -24,6 +27,8 @@ DERIVED = frozenset(
 NEVER = frozenset({"call_journal", "journal", "subject_request", "setting", "user"})
 """Not rewritten at the end either: looked after elsewhere, or the office's own."""
 BLOCK = 1 << 20
+MERGE = 256
+"""Pages of the search index in one go: some milliseconds."""
 
 
 def mentions(db: sqlite3.Connection, mask: Mask, after: int, limit: int) -> tuple[list[int], int | None]:
@@ -92,13 +97,54 @@ def delete_notes(db: sqlite3.Connection, keys: Iterable[int]) -> int:
     )
 
 
-def mask_rows(db: sqlite3.Connection, mask: Mask, skip: Collection[str], away: Collection[int]) -> int:
-    """Mask every text of every table but ``skip``, leaving rows of the calls ``away`` alone; how many rows. A row whose
-    key becomes another's takes its place."""
-    count = 0
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row that has something of the person: its table, key and texts by name, and the key's values."""
+
+    table: str
+    keys: tuple[str, ...]
+    texts: tuple[str, ...]
+    key: tuple[Any, ...]
+
+
+def rows_with(db: sqlite3.Connection, mask: Mask, skip: Collection[str], away: Collection[int]) -> list[Row]:
+    """Rows of every table but ``skip`` that have something of the person, but for those of the calls ``away``. Looks
+    at every row, so with a reader's connection: nobody waits for it."""
+    suspects = mask.suspects()
+
+    def suspect(value: object) -> bool:
+        data = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
+        return isinstance(data, bytes) and suspects.search(data) is not None and mask.hits(data)
+
+    db.create_function("suspect", 1, suspect, deterministic=True)
+    found: list[Row] = []
     for table, keys, texts in tables(db):
-        if table not in skip:
-            count += _mask_table(db, table, keys, texts, mask, away)
+        if table in skip or not texts:
+            continue
+        names = {row[1] for row in db.execute(f"PRAGMA table_info({_quoted(table)})")}
+        call = "call" if "call" in names else "key" if table == "call" else "NULL"
+        call = f"id / {TAKES}" if table == "recording" else call
+        where = " OR ".join(f"suspect({_quoted(text)})" for text in texts)
+        shown = ", ".join([call, *map(_key, keys)])
+        rows = db.execute(f"SELECT {shown} FROM {_quoted(table)} WHERE {where}")
+        found += [Row(table, keys, texts, tuple(row[1:])) for row in rows if row[0] not in away]
+    return found
+
+
+def mask_rows(db: sqlite3.Connection, rows: Iterable[Row], mask: Mask) -> int:
+    """Mask these rows; how many changed. A row whose key becomes another's takes its place."""
+    count = 0
+    for row in rows:
+        at = " AND ".join(f"{_key(one)} = ?" for one in row.keys)
+        texts = ", ".join(map(_quoted, row.texts))
+        values = db.execute(f"SELECT {texts} FROM {_quoted(row.table)} WHERE {at}", row.key).fetchone()
+        masked = [_masked(value, mask) for value in values or ()]
+        changes = [(text, new) for text, old, new in zip(row.texts, values or (), masked, strict=False) if old != new]
+        if changes:
+            put = ", ".join(f"{_quoted(text)} = ?" for text, _ in changes)
+            new = (*(value for _, value in changes), *row.key)
+            db.execute(f"UPDATE OR REPLACE {_quoted(row.table)} SET {put} WHERE {at}", new)
+            count += 1
     return count
 
 
@@ -116,37 +162,8 @@ def tables(db: sqlite3.Connection) -> Iterator[tuple[str, tuple[str, ...], tuple
         yield name, (keyed if "WITHOUT ROWID" in sql.upper() else ("rowid",)), texts
 
 
-def _mask_table(
-    db: sqlite3.Connection, table: str, keys: tuple[str, ...], texts: tuple[str, ...], mask: Mask, away: Collection[int]
-) -> int:
-    if not texts:
-        return 0
-    names = {row[1] for row in db.execute(f"PRAGMA table_info({_quoted(table)})")}
-    call = "call" if "call" in names else "key" if table == "call" else f"id / {TAKES}" if table == "recording" else ""
-    shown = ", ".join([*(key if key == "rowid" else _quoted(key) for key in keys), *map(_quoted, texts)])
-    where = " OR ".join(f"suspect({_quoted(text)})" for text in texts)
-    query = f"SELECT {call or 'NULL'}, {shown} FROM {_quoted(table)} WHERE {where}"
-    suspects = mask.suspects()
-
-    def suspect(value: object) -> bool:
-        data = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
-        return isinstance(data, bytes) and suspects.search(data) is not None
-
-    db.create_function("suspect", 1, suspect, deterministic=True)
-    count = 0
-    for row in db.execute(query).fetchall():
-        if row[0] in away:
-            continue
-        key, values = row[1 : 1 + len(keys)], row[1 + len(keys) :]
-        masked = [_masked(value, mask) for value in values]
-        changes = [(text, new) for text, old, new in zip(texts, values, masked, strict=True) if old != new]
-        if not changes:
-            continue
-        put = ", ".join(f"{_quoted(text)} = ?" for text, _ in changes)
-        at = " AND ".join(f"{one if one == 'rowid' else _quoted(one)} = ?" for one in keys)
-        db.execute(f"UPDATE OR REPLACE {_quoted(table)} SET {put} WHERE {at}", (*(new for _, new in changes), *key))
-        count += 1
-    return count
+def _key(name: str) -> str:
+    return name if name == "rowid" else _quoted(name)
 
 
 def _masked(value: object, mask: Mask) -> object:
@@ -162,12 +179,17 @@ def _quoted(name: str) -> str:
 # ---- what is left on the disk
 
 
-def wipe(db: sqlite3.Connection) -> None:
-    """Merge the search index, whose dropped entries linger, and let nothing that is deleted from now on stay readable.
-    A job that makes its own transactions."""
+def careful(db: sqlite3.Connection) -> None:
+    """Let nothing that is deleted from now on stay readable in a free page. Debian's SQLite does so by itself."""
     db.execute("PRAGMA secure_delete=ON").fetchone()
+
+
+def merge_search(db: sqlite3.Connection, first: bool) -> bool:
+    """Merge some of the search index, in which dropped entries linger; whether there is more. ``first``: begin."""
+    before = db.total_changes
     with transaction(db):
-        db.execute("INSERT INTO caller_search (caller_search) VALUES ('optimize')")
+        db.execute("INSERT INTO caller_search (caller_search, rank) VALUES ('merge', ?)", (-MERGE if first else MERGE,))
+    return db.total_changes - before >= 2
 
 
 def empty_wal(db: sqlite3.Connection) -> bool:
