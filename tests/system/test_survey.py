@@ -347,3 +347,24 @@ def test_a_sentence_is_recorded_in_the_caller_s_language_and_kept_by_a_hang_up(o
         while (after := ingest.refold(after) or 0) > 0:
             pass
         assert [tuple(row) for row in db.execute("SELECT * FROM survey ORDER BY call")] == before
+
+
+def test_a_customer_who_was_called_back_is_asked_too(office: Office, agent: Phone) -> None:
+    user, begin = "+5511911110014", len(office.said())
+    agent.policy = Manual
+    office.box.call(Caller(SALES, user, stay_ms=30_000, keys=((2500, "2"), (5500, "1"))))
+    assert office.box.callers[-1][1].wait(60) == 0
+    office.box.callers.pop()
+    until(lambda: any(call.state == "incoming" for call in agent.calls.values()), 20, "the stand-in's turn")
+    agent.policy = agents.ANSWER
+    agent.answer()
+    hears(agent, "620")
+    agent.hangup()
+    office.waits_for(begin, "WHY survey-offered|sales|100")
+    until(lambda: len(office.said()) > begin + 2, 30, "nobody answers: refused")
+    assert office.said()[begin + 1 :] == ["SURVEY sales||asked|csat-nps-resolved", "WHY survey-refused|sales"]
+    office.over()
+    call, answer = office.told(user)
+    assert answer is not None
+    assert (call["direction"], call["category"], call["hangup_by"]) == ("out", "connected", "agent")
+    assert (answer.agent, answer.asked) == ("7", ("csat", "nps", "resolved"))

@@ -66,6 +66,17 @@ def test_a_recording_is_kept_as_encrypted_opus_and_its_wav_goes(shelf: Shelf) ->
     assert flaws(shelf) == []
 
 
+def test_the_sentence_of_a_survey_is_kept_like_a_talk(shelf: Shelf) -> None:
+    recording = shelf.put(TALK)
+    shelf.write(lambda db: db.execute("UPDATE recording SET kind = 'survey'"))
+    assert keeper(shelf).round() == 1
+    row = shelf.read(lambda db: sounds.of(db, recording))
+    assert row is not None
+    assert (row.form, row.cipher) == ("opus", 1)
+    assert not shelf.path(recording, ".wav").exists()
+    assert flaws(shelf) == []
+
+
 def test_what_may_not_be_heard_is_silent_in_what_is_kept_and_nothing_beside_it(shelf: Shelf) -> None:
     recording = shelf.put(stereo_wav(sound.tone([440], 4000), sound.tone([1000], 4000)))
     assert keeper(shelf, gaps_of=lambda db, number: ((1000, 2000), (3500, 9000))).round() == 1

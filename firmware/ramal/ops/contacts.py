@@ -220,15 +220,24 @@ class Contacts:
         return asterisk.tree(self._means, family, TREE_S)
 
     def _forget_old(self, now_ms: int) -> bool:
-        """Take out of AstDB who called on other days, and who spoke with whom long ago; whether some are left."""
+        """Take out of AstDB who called on other days, and who spoke with whom or was asked for an opinion long
+        ago; whether some are left."""
         zone = ZoneInfo(self._means.office().timezone)
         today = f"{datetime.datetime.fromtimestamp(now_ms / 1000, zone):%Y%m%d}"
         old = [("ramal-today", name) for name, value in self._tree("ramal-today").items() if value[:8] != today]
         oldest_s = (now_ms - LAST_KEPT_MS) // 1000
         old += [("ramal-last", name) for name, value in self._tree("ramal-last").items() if _spoke_s(value) < oldest_s]
+        days = max((survey.not_again_days for survey in self._means.office().surveys), default=0)
+        due_s = now_ms // 1000 - days * 86_400
+        old += [("ramal-survey", name) for name, value in self._tree("ramal-survey").items() if _asked_s(value) < due_s]
         for family, name in old[:FORGOTTEN_AT_ONCE]:
             self._put(family, name, "")
         return len(old) > FORGOTTEN_AT_ONCE
+
+
+def _asked_s(value: str) -> int:
+    first = value.partition("|")[0]
+    return int(first) if first.isascii() and first.isdigit() else 0
 
 
 def _spoke_s(value: str) -> int:
