@@ -1,26 +1,43 @@
 """Boxes for messages in real calls: left by callers, heard by phones while no daemon runs, shown by lamps."""
 
+import email
+import email.policy
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import Envelope
 
+from ramal.control.client import Refused
 from ramal.core import sound
+from ramal.store.db import open_writer
 from ramal.virtual.phone import Account, Phone
 from tests.system import agents, box
 from tests.system.box import TestBox
 from tests.system.lamps import lamps
+from tests.system.ports import free_port
 from tests.system.test_own_prompts import asked, press_when_asked, tenths, voice
 from tests.system.waiting import waiting
 from tests.until import until
 
 pytestmark = pytest.mark.system
 
+HASH = "$argon2id$v=19$m=19456,t=2,p=1$cmFtYWwtbm9ib2R5LXNhbA$" + "A" * 43
 VOICE_HZ, OTHER_HZ = 620.0, 1300.0
 OFFICE, AGENT, SALES, FULL = "+551133330010", "+551133330011", "+551133330012", "+551133330013"
 BOXES = """
+[mail]
+host = "127.0.0.1"
+port = MAIL_PORT
+security = "none"
+sender = "office@example.com"
+
 [[number]]
 number = "+551133330010"
 to = "voicemail:office"
@@ -42,6 +59,7 @@ name = "office"
 greeting = "Deixe seu recado."
 max_s = 20
 phones = ["203"]
+mail = ["boss@example.com", "clerk@example.com"]
 
 [[voicemail]]
 name = "sales"
@@ -50,12 +68,23 @@ closed_greeting = "Fechado. Deixe seu recado."
 """
 
 
+MAIL_PORT = free_port()
+HASTY = (
+    "import sys, pathlib, ramal.app as app, ramal.box.home as home;"
+    "sys.exit(app.run(home.Home(pathlib.Path(sys.argv[1])),"
+    " app.Pace(tick_s=1.0, look_s=0.3, slow_look_s=1.0, round_s=1.0)))"
+)
+"""A daemon that looks every second."""
+
+
 @pytest.fixture(scope="module")
 def office() -> Iterator[TestBox]:
     folder = Path(tempfile.mkdtemp(prefix="ramal-", dir="/tmp"))
     try:
         text = box.office().replace('queues = ["sales", "short"]', 'queues = ["sales", "short"]\nvoicemail = true')
-        with box.running(folder, text + BOXES, daemon=False, terse=True) as running:
+        with box.running(
+            folder, text + BOXES.replace("MAIL_PORT", str(MAIL_PORT)), daemon=False, terse=True
+        ) as running:
             yield running
             assert running.channels() == 0
     finally:
@@ -230,3 +259,127 @@ def test_a_full_box_and_a_full_disk_say_so_and_the_call_is_missed_all_the_same(o
     finally:
         today.unlink()
         aside.rename(today)
+
+
+def test_the_history_the_page_and_the_phone_agree_once_a_daemon_runs(office: TestBox, tmp_path: Path) -> None:
+    office.start_daemon("-c", HASTY, str(office.home.root))
+    office.control("users.add", name="carla", role="supervisor", hash=HASH)
+    office.control("users.add", name="ana", role="agent", agent="7", hash=HASH)
+    rows = until(lambda: found if len(found := stored(office)) >= 3 else [], 20, "read from the journals")
+    assert [(row["box"], row["state"]) for row in rows if row["state"] != "failed"] == [
+        ("office", "old"),
+        ("sales", "old"),
+        ("agent-7", "deleted"),
+    ]
+    assert rows[0]["heard_by"] == ""  # nobody was logged in at that phone
+    sales = next(row for row in rows if row["box"] == "sales")
+    assert (sales["heard_by"], sales["returned_by"], sales["number"]) == ("8", "8", "")
+    told = leave(office, tmp_path, "+5511987650001", OFFICE)
+    id = told.split("|")[2]
+    until(lambda: state(office, id) == "new", 10, "the new message is in the history")
+    missed = until(lambda: office.rows("SELECT * FROM missed WHERE number = '+5511987650001'"), 10, "a missed call")
+    assert (missed[0]["state"], missed[0]["has_message"]) == ("open", 1)
+    with lamps(office, "203", "message-office") as seen, waiting(office, "203") as phone:
+        seen.is_now("message-office", "confirmed")
+        phone.subscribe()
+        phone.is_now("yes", 1, 1)
+        office.control("message.act", 10, who="carla", id=id, act="heard")
+        seen.is_now("message-office", "terminated")
+        phone.is_now("no", 0, 2)
+    assert f"old/{id}" in index(office, "office")
+    with pytest.raises(Refused) as refused:
+        office.control("message.act", 10, who="ana", id=id, act="returned")  # an agent, and not of this box
+    assert refused.value.code == "no-message"
+    office.control("message.act", 10, who="carla", id=id, act="returned")
+    until(
+        lambda: office.rows("SELECT state FROM missed WHERE number = '+5511987650001'")[0][0] == "returned", 10, "off"
+    )
+    office.control("message.note", 10, who="carla", id=id, text="liga amanhã")
+    office.control("message.act", 10, who="carla", id=id, act="deleted")
+    until(lambda: state(office, id) == "deleted" and f"old/{id}" not in index(office, "office"), 10, "deleted")
+    query = "SELECT 1 FROM message m JOIN recording r ON r.id = m.recording WHERE m.id = ? AND r.state = 'ready'"
+    until(lambda: office.rows(query, id), 10, "its sound is measured")
+    office.control("message.act", 10, who="carla", id=id, act="restored")
+    until(lambda: state(office, id) == "old" and f"old/{id}" in index(office, "office"), 10, "back")
+    acts = [row[0] for row in office.rows("SELECT what FROM audit WHERE what LIKE 'message.%'")]
+    assert acts == ["message.returned", "message.deleted", "message.restored"]
+    detail = office.detail(
+        office.rows("SELECT c.id FROM message m JOIN call c ON c.key = m.call WHERE m.id = ?", id)[0][0]
+    )
+    assert detail.call.category == "message"
+    assert [take.kind for take in detail.recordings] == ["message"]
+
+
+def test_a_message_is_mailed_with_its_sound_once_though_the_server_was_away_and_the_daemon_died(
+    office: TestBox, tmp_path: Path
+) -> None:
+    told = leave(office, tmp_path, "+5511987650002", OFFICE)
+    id = told.split("|")[2]
+    until(lambda: len(letters(office, id)) == 2, 40, "two letters")
+    until(lambda: office.rows("SELECT 1 FROM letter WHERE tries > 0"), 40, "tried, and nobody there")
+    assert {row["state"] for row in letters(office, id)} == {"waiting"}
+    office.kill_daemon()
+    post = Post()
+    server = Controller(post, hostname="127.0.0.1", port=MAIL_PORT)
+    server.start()
+    try:
+        office.start_daemon("-c", HASTY, str(office.home.root))
+        until(lambda: len(letters(office, id, "state = 'sent'")) == 2, 60, "both were mailed")
+        mine = [mail for mail in post.mails if f"message-{id}-" in mail["Message-ID"]]
+        assert sorted(mail["To"] for mail in mine) == ["boss@example.com", "clerk@example.com"]
+        assert "+5511987650002" in mine[0]["Subject"]
+        [sound_file] = mine[0].iter_attachments()
+        assert sound_file.get_content_type() == "audio/mpeg"
+        mp3 = tmp_path / "mailed.mp3"
+        mp3.write_bytes(sound_file.get_content())
+        wav = tmp_path / "mailed.wav"
+        made = office.programs.argv("sox", str(mp3), "-r", "8000", "-b", "16", str(wav), binds=[tmp_path])
+        subprocess.run(made, check=True)
+        assert tenths(list(sound.read_wave(wav.read_bytes()).mono), VOICE_HZ) >= 15
+        office.stop_daemon()
+        before = len(post.mails)
+        subprocess.run([sys.executable, "-m", "ramal", "--home", str(office.home.root), "rebuild"], check=True)
+        office.start_daemon("-c", HASTY, str(office.home.root))
+        leave(office, tmp_path, "+5511987650003", OFFICE)
+        until(lambda: len(post.mails) == before + 2, 60, "the next one's two mails, and none twice")
+        assert state(office, id) == "new"
+    finally:
+        server.stop()
+
+
+def test_what_a_crash_took_out_of_a_box_comes_back(office: TestBox, tmp_path: Path) -> None:
+    id = leave(office, tmp_path, "+5511987650004", SALES).split("|")[2]
+    until(lambda: state(office, id) == "new", 10, "read")
+    record = index(office, "sales")[f"new/{id}"]
+    with open_writer(office.home.db) as db:
+        db.execute("UPDATE message SET at_ms = at_ms - 120000 WHERE id = ?", (id,))
+    office.command(f"database del ramal-message-new/sales {id}")
+    back = until(lambda: index(office, "sales").get(f"new/{id}"), 20, "it is back")
+    assert back[1:] == record[1:]
+
+
+class Post:
+    """What an SMTP server took."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+
+    async def handle_DATA(self, server: object, session: object, envelope: Envelope) -> str:
+        assert isinstance(envelope.content, bytes)
+        mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        assert isinstance(mail, EmailMessage)
+        self.mails.append(mail)
+        return "250 taken"
+
+
+def letters(office: TestBox, id: str, where: str = "1") -> list[dict[str, object]]:
+    return [dict(row) for row in office.rows(f"SELECT * FROM letter WHERE message = ? AND {where}", id)]
+
+
+def stored(office: TestBox) -> list[dict[str, object]]:
+    return [dict(row) for row in office.rows("SELECT * FROM message ORDER BY at_ms")]
+
+
+def state(office: TestBox, id: str) -> str:
+    rows = office.rows("SELECT state FROM message WHERE id = ?", id)
+    return str(rows[0][0]) if rows else ""

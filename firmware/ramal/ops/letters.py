@@ -58,7 +58,7 @@ def _send(means: Means, office: Office, letter: Letter) -> bool:
         _deliver(means, office, letter)
     except deliver.NotTaken as error:
         reason, at_ms, absent = str(error), means.clock_ms(), isinstance(error, deliver.NotThere)
-        again = means.write(lambda db: letters.failed(db, letter, at_ms, reason)).result()
+        again = means.write(lambda db: letters.failed(db, letter, at_ms, reason, absent)).result()
         if not again or not letter.tries:
             outcome = "is tried again" if again else "is given up"
             log.warning("message %s by mail to %s %s: %s", letter.message, letter.target, outcome, reason)

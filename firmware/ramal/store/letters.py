@@ -70,21 +70,22 @@ def waiting(db: sqlite3.Connection) -> int:
 
 
 def sent(db: sqlite3.Connection, letter: int, at_ms: int) -> None:
-    """It was taken."""
+    """It was taken; the server is there, so what only waits for that is due now."""
+    db.execute("UPDATE letter SET next_ms = 0, away = 0 WHERE state = 'waiting' AND away")
     query = "UPDATE letter SET state = 'sent', tries = tries + 1, ended_ms = ?, error = ''"
     db.execute(f"{query} WHERE id = ? AND state = 'waiting'", (at_ms, letter))
 
 
-def failed(db: sqlite3.Connection, letter: Letter, at_ms: int, error: str) -> bool:
-    """It was not taken: when it is tried again; False when it is given up."""
+def failed(db: sqlite3.Connection, letter: Letter, at_ms: int, error: str, away: bool = False) -> bool:
+    """It was not taken: it is tried again later; False when it is given up. ``away``: the server was not there."""
     tries = letter.tries + 1
     if at_ms - letter.made_ms >= GIVE_UP_MS:
         query = "UPDATE letter SET state = 'given_up', tries = ?, ended_ms = ?, error = ? WHERE id = ?"
         db.execute(query, (tries, at_ms, error[:300], letter.id))
         return False
     wait_ms = min(LONGEST_WAIT_MS, FIRST_WAIT_MS << min(letter.tries, 20))
-    query = "UPDATE letter SET tries = ?, next_ms = ?, error = ? WHERE id = ?"
-    db.execute(query, (tries, at_ms + wait_ms, error[:300], letter.id))
+    query = "UPDATE letter SET tries = ?, next_ms = ?, error = ?, away = ? WHERE id = ?"
+    db.execute(query, (tries, at_ms + wait_ms, error[:300], int(away), letter.id))
     return True
 
 

@@ -304,7 +304,7 @@ THIRD = (
         text TEXT NOT NULL CHECK (length(text) BETWEEN 1 AND 500)
     ) STRICT, WITHOUT ROWID
     """,
-    # Mails with messages (store.letters), one a message and reader; since when each reader reads a box. Not derived.
+    # Mails with messages (store.letters), one a message and reader; since when each reads a box. away: nobody answered.
     """
     CREATE TABLE letter (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -316,6 +316,7 @@ THIRD = (
         next_ms INTEGER NOT NULL,
         ended_ms INTEGER,
         error TEXT NOT NULL,
+        away INTEGER NOT NULL DEFAULT 0 CHECK (away IN (0, 1)),
         UNIQUE (message, target),
         CHECK ((ended_ms IS NULL) = (state = 'waiting'))
     ) STRICT
