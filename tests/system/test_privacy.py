@@ -23,6 +23,7 @@ from ramal.store import privacy as book
 from ramal.store.db import open_reader
 from tests.system import agents, box
 from tests.system.box import TestBox
+from tests.system.callbacks import calling_back
 from tests.system.sipp import Caller
 from tests.system.test_messages import leave
 from tests.until import until
@@ -217,3 +218,21 @@ def test_what_is_under_hold_stays_and_goes_by_itself_when_it_is_released(office:
     erased(office)
     assert traces(office.home.root, OTHER, "Outra Pessoa") == []
     assert office.stop_daemon() == 0
+
+
+def test_who_is_to_be_called_back_is_not_and_is_erased() -> None:
+    with calling_back() as waiting:
+        office = waiting.box
+        waiting.ask(SALES, ERASED)
+        assert waiting.record(ERASED)
+        until(lambda: waiting.standins() == 1, 10, "somebody stands in for them")
+        daemon(office)
+        until(lambda: office.rows("SELECT 1 FROM callback WHERE ended_ms IS NULL"), 20, "the callback is known")
+        one = office.control("subject.open", who="owner", number=ERASED, kind="erase")
+        office.control("subject.erase", who="owner", id=str(one["id"]))
+        told = erased(office)
+        assert (told["left"], told["callbacks"]) == ([], 1)
+        assert not waiting.record(ERASED)
+        assert waiting.standins() == 0
+        assert office.rows("SELECT state FROM callback")[0][0] == "cancelled"
+        assert traces(office.home.root) == []

@@ -6,6 +6,7 @@ it: journals are written over in place, Asterisk is told key by key. Requests ru
 over; the erasure on a thread of its own, named ``privacy``, at the lowest priority.
 """
 
+import contextlib
 import logging
 import os
 import secrets
@@ -14,6 +15,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from ramal.asterisk.contact_switches import NAMES, name_prompt
@@ -24,7 +26,7 @@ from ramal.core.commands import PutSwitch
 from ramal.core.office import Office
 from ramal.core.privacy import Identity, Mask, NoSubject, Step
 from ramal.errors import RamalError
-from ramal.ops import asterisk, erasing
+from ramal.ops import asterisk, erasing, looking
 from ramal.ops.means import Means, Subject
 from ramal.store import callbacks, contacts, copies, erase, holds, stock
 from ramal.store import privacy as book
@@ -196,7 +198,8 @@ class Erasure:
     def __init__(self, means: Means, one: book.SubjectRequest, settle_ms: int, stopped: Callable[[], bool]) -> None:
         self._means, self._one, self._settle_ms, self._stopped = means, one, settle_ms, stopped
         self._told: dict[str, Any] = {**one.told}
-        self._sought: Mask | None = None
+        self._known = False
+        """Whether it is known whom to look for: not after a death in the last step."""
 
     def run(self) -> bool:
         """Go on; whether it came to its end. NotYet, RamalError, OSError, sqlite3.Error: it goes on later."""
@@ -222,6 +225,7 @@ class Erasure:
         if person.names and set(person.names) - set(one.names):
             names = self._person.names
             means.write(lambda db: book.learn(db, one.id, names)).result()
+        self._call_off()
         keys = means.read(lambda db: _keys(db, one))
         now_ms = means.clock_ms()
         if not means.read(lambda db: book.settled(db, keys, now_ms, self._settle_ms)):
@@ -231,9 +235,28 @@ class Erasure:
         self._own = means.read(lambda db: erase.channels_of(db, self._keys))
         self._spared = means.read(lambda db: erase.channels_of(db, self._away.calls()))
         self._rare = means.read(lambda db: rare_names(db, self._person, means.office(), keys))
-        self._far = self._sought = Mask(self._person, one.token, self._rare)
+        self._known = True
+        self._far = Mask(self._person, one.token, self._rare)
         self._near = Mask(self._person, one.token, self._person.names)
         """For what belongs to this person's own calls: there every name is theirs."""
+
+    def _call_off(self) -> None:
+        """Callbacks that are still promised: what stands in for the caller in the queue is a call that goes on."""
+        means, at_ms, digits = self._means, self._means.clock_ms(), self._person.number.removeprefix("+")
+        promised = means.read(lambda db: book.person(db, self._person)).open_callbacks
+        if not promised:
+            return
+        if not means.state().asterisk.up:
+            raise NotYet("Asterisk does not answer, and is to call this person back")
+        for callback in promised:
+            means.write(lambda db: callbacks.cancel(db, at_ms, "ramal", callback, "erased")).result()  # noqa: B023
+        self._told["callbacks"] = int(self._told.get("callbacks", 0)) + len(promised)
+        for family in ("ramal-callback", "ramal-standin"):
+            asterisk.tell(means, PutSwitch(family, digits, ""))
+        wanted = (("Variable", f"CHANNELS(^Local/{digits}@ramal-standin)"),)
+        for channel in means.ask("Getvar", wanted).get("Value").split():
+            with contextlib.suppress(RamalError):  # its other half took it along
+                means.ask("Hangup", (("Channel", channel),))
 
     def _do(self, step: Step) -> Step | None:
         means, one = self._means, self._one
@@ -276,16 +299,14 @@ class Erasure:
     # -- the steps -----------------------------------------------------------------------------------------------------
 
     def _rows(self) -> None:
-        """What people wrote and decided: the contact, notes, callbacks that are still promised."""
-        means, number, keys, at_ms = self._means, self._person.number, self._keys, self._means.clock_ms()
+        """What people wrote: the contact and notes."""
+        means, number, keys = self._means, self._person.number, self._keys
         if "calls" not in self._told:
             self._told |= means.read(self._counted)
             told, id = self._told, self._one.id
             means.write(lambda db: book.move(db, id, "rows", told, 0)).result()
 
         def job(db: sqlite3.Connection) -> None:
-            for callback in book.person(db, self._person).open_callbacks:
-                callbacks.cancel(db, at_ms, "ramal", callback, "erased")
             contacts.delete_contact(db, number)
             erase.delete_notes(db, keys)
 
@@ -305,7 +326,6 @@ class Erasure:
             "calls": len(self._keys),
             "contact": int(found.contact),
             "notes": found.notes,
-            "callbacks": len(found.open_callbacks),
             "recordings": sum(each.id not in stay for each in sounds),
         }
 
@@ -427,15 +447,16 @@ class Erasure:
         """What deleted rows may have left in the database's free space. After a death in between nobody knows any more
         whom to look for, and it is written anew in any case."""
         self._empty_wal()
-        if self._sought is None or self._raw(self._sought):
+        found = self._raw() if self._known else {}
+        if found or not self._known:
             self._means.write_soon(erase.write_anew).result()
             self._empty_wal()
-            if self._sought is not None:
-                for database in self._means.home.asterisk_lib.glob("astdb.sqlite3"):
-                    if erase.scan_file(database, self._sought):
-                        erasing.write_anew(database)
-                if places := self._raw(self._sought):
-                    self._told["left"] = [*self._told.get("left", []), *map(asdict, places)]
+            if any(path.parent == self._means.home.asterisk_lib for path in found):
+                erasing.write_anew(self._means.home.asterisk_lib / "astdb.sqlite3")
+        if self._known and found:
+            root = self._means.home.root
+            left = [asdict(erasing.Left(str(path.relative_to(root)), count)) for path, count in self._raw().items()]
+            self._told["left"] = [*self._told.get("left", []), *left]
         at_ms, id = self._means.clock_ms(), self._one.id
         told = self._told
 
@@ -477,13 +498,11 @@ class Erasure:
             self._far.hits(name.encode()) or self._far.hits(value.encode()) for _, name, value in _switches(self._means)
         )
 
-    def _raw(self, mask: Mask) -> list[erasing.Left]:
+    def _raw(self) -> dict[Path, int]:
+        """What the databases' files still have, free space and all."""
         home = self._means.home
-        found = []
-        for path in (*home.db.parent.glob("*"), *home.asterisk_lib.glob("astdb.sqlite3*")):
-            if path.is_file() and (hits := erase.scan_file(path, mask)):
-                found.append(erasing.Left(str(path.relative_to(home.root)), len(hits)))
-        return found
+        paths = (*home.db.parent.glob("*"), *home.asterisk_lib.glob("astdb.sqlite3*"))
+        return looking.count(paths, self._person, self._one.token, self._rare)
 
     def _empty_wal(self) -> None:
         for _ in range(50):
