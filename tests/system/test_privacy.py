@@ -221,7 +221,7 @@ def test_what_is_under_hold_stays_and_goes_by_itself_when_it_is_released(office:
 
 
 def test_who_is_to_be_called_back_is_not_and_is_erased() -> None:
-    with calling_back() as waiting:
+    with calling_back() as waiting, agents.logged_in(waiting.box, "201", agents.IGNORE, waiting.voice):
         office = waiting.box
         waiting.ask(SALES, ERASED)
         assert waiting.record(ERASED)

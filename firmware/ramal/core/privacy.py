@@ -28,6 +28,8 @@ CORE = 7
 NAME_MIN = 8
 """A shorter name, or one that others bear, is looked for only in what belongs to this person's calls."""
 TOKEN_MAX = 999_999
+SECOND_DIGITS = 10
+"""Of a time in seconds since 1970, until the year 2286."""
 
 Kind = Literal["access", "erase"]
 State = Literal["open", "running", "partly", "done", "refused"]
@@ -181,11 +183,10 @@ def _is_time(data: bytes, begin: int, end: int) -> bool:
     """Whether a run of digits is a part of ``1795321754.233813`` or of ``1795321754.12``, or begins a line of
     queue_log: ten digits that many countries' numbers have too."""
     before, after = data[max(0, begin - 2) : begin], data[end : end + 2]
-    if before[-1:] == b"+":
+    if before[-1:] == b"+" or end - begin != SECOND_DIGITS:
         return False
-    glued = (after[:1] == b"." and after[1:].isdigit()) or (before[-1:] == b"." and before[:1].isdigit())
     first = not before or before[-1:] == b"\n"
-    return glued or (first and after[:1] == b"|")
+    return (after[:1] == b"." and after[1:].isdigit()) or (first and after[:1] == b"|")
 
 
 def spelled(name: str) -> tuple[str, ...]:
