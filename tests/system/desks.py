@@ -2,7 +2,7 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,8 +149,16 @@ def hears(phone: Phone, name: str) -> None:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *, daemon: bool, office: str = "", settings: str = "") -> Iterator[Desks]:
-    """``office``: more tables of the office file; ``settings``: more lines of its first one."""
+def running(
+    folder: Path,
+    *,
+    daemon: bool,
+    office: str = "",
+    settings: str = "",
+    changes: Mapping[str, str] = {},  # noqa: B006
+) -> Iterator[Desks]:
+    """``office``: more tables of the office file; ``settings``: more lines of its first one; ``changes``: what stands
+    there, and what is to."""
     provider = Provider("127.0.0.2")
     head = f'language = "pt-BR"\ndial_out = "national"\n{settings}'
     text = box.office().replace('language = "pt-BR"', head, 1)
@@ -159,6 +167,9 @@ def running(folder: Path, *, daemon: bool, office: str = "", settings: str = "")
         'title = "Curta"', 'title = "Curta"\nextension = "601"\nwhisper = false\nrecord = false\nsticky_s = 5'
     )
     text = text.replace("penalty = 5 }]", 'penalty = 5 }, "short"]')
+    for old, new in changes.items():
+        assert old in text, old
+        text = text.replace(old, new)
     text += LINE.format(host=provider.host, port=provider.port) + office
     try:
         with box.running(folder, text, daemon=daemon, terse=True) as running:
