@@ -26,6 +26,16 @@ NOTICE = ("RECORD", ('{"extra":"told', '{"extra":"objected'))
 """How the dialplan writes down that a caller heard of the recording, or objected to it (dialplan/record.conf)."""
 
 
+STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem;"
+    "color:#1a1a1a;background:#fff}"
+    "h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.5rem;border-top:1px solid #bbb;padding-top:1rem}"
+    "td,th{text-align:left;padding:.15rem .8rem .15rem 0;vertical-align:top}audio{width:100%}.soft{color:#555}"
+    "@media(prefers-color-scheme:dark){body{color:#eee;background:#161616}.soft{color:#aaa}a{color:#8cf}}"
+)
+"""The pages inside the zip stand alone: a browser opens them from a folder."""
+
+
 class _Pipe:
     """A file that cannot be sought in: what was written comes out in pieces."""
 
@@ -93,7 +103,9 @@ def _index(case: Case, calls: int) -> Iterator[str]:
     for tag, (locale, title) in LANGUAGES.items():
         with force_locale(locale):
             sections.append(render_template("privacy/archive_index.html", case=case, calls=calls, tag=tag, title=title))
-    yield render_template("privacy/archive_frame.html", title=case.office.name, tag="en", body="\n".join(sections))
+    yield render_template(
+        "privacy/archive_frame.html", style=STYLE, title=case.office.name, tag="en", body="\n".join(sections)
+    )
 
 
 def _told(case: Case, keys: list[int], language: str) -> Iterator[str]:
@@ -104,7 +116,7 @@ def _told(case: Case, keys: list[int], language: str) -> Iterator[str]:
             say = call_words.Speaker(case.office)
             return render_template(template, case=case, say=say, call_words=call_words, **more)
 
-    frame = said("privacy/archive_frame.html", title=case.office.name, tag=language, body="\0")
+    frame = said("privacy/archive_frame.html", style=STYLE, title=case.office.name, tag=language, body="\0")
     head, _, foot = frame.partition("\0")
     yield head
     summary = case.history.person(case.person)

@@ -92,7 +92,8 @@ def erase(id: int) -> Any:
         code = str(ask("subject.erase", id=str(id))["code"])
     except NotDone as failed:
         return _page(asked, failed.sentence), failed.status
-    return render_template("privacy/code.html", asked=asked, code=code, words=words)
+    command = f"ramal subject proof {id}-{code} +…"
+    return render_template("privacy/code.html", asked=asked, code=code, command=command)
 
 
 @blueprint.post("/privacy/<int:id>/close")
