@@ -52,9 +52,6 @@ def is_silent(wave: Wave, from_ms: int, to_ms: int) -> bool:
 
 def on_disk(home: Path, needle: bytes) -> list[Path]:
     """Files of the home, but those of the virtual phones, that hold these bytes."""
-    found = []
-    for path in sorted(home.rglob("*")):
-        if path.is_file() and not path.is_symlink() and "virtual" not in path.relative_to(home).parts:
-            if needle in path.read_bytes():
-                found.append(path)
-    return found
+    files = (path for path in sorted(home.rglob("*")) if path.is_file() and not path.is_symlink())
+    ours = (path for path in files if "virtual" not in path.relative_to(home).parts)
+    return [path for path in ours if needle in path.read_bytes()]

@@ -50,9 +50,9 @@ exten => *991,1,Answer()
  same => n,Set(RAMAL_FORM=raw)
  same => n,Set(RAMAL_SIDES=stereo)
  same => n,Gosub(ramal-record-begin,s,1(test))
- same => n,Dial(Local/s@test-echo/n)
+ same => n,Dial(Local/s@test-echo/n,,g)
  same => n,Gosub(ramal-record-anew,s,1)
- same => n,Dial(Local/s@test-echo/n)
+ same => n,Dial(Local/s@test-echo/n,,g)
  same => n,Hangup()
 
 [ramal-record-says]

@@ -1,7 +1,7 @@
 """Sentences for the steps of a call and the states of a recording, from codes, in the page's language."""
 
 from ramal.core.history import Step
-from ramal_web.calls import inbound, opinions, why
+from ramal_web.calls import inbound, opinions, recorded, why
 from ramal_web.formats import label, number
 from ramal_web.history import OfficeWords
 from ramal_web.i18n import gettext
@@ -35,6 +35,7 @@ STEP_LOOK = {
     "hung_up": ("off", "quiet"),
     "restarted": ("bolt", "bad"),
     **inbound.LOOK,
+    **recorded.LOOK,
 }
 
 
@@ -81,7 +82,10 @@ class Speaker:
         """One step as a sentence."""
         if step.kind == "decision":
             return why.said(step, self)
-        for sayer in (self._menu, self._queue, self._ring, self._end, lambda step: inbound.said(step, self)):
+        for sayer in (
+            *(self._menu, self._queue, self._ring, self._end),
+            *(lambda step: inbound.said(step, self), lambda step: recorded.said(step, self)),
+        ):
             said = sayer(step)
             if said:
                 return said
