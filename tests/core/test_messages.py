@@ -64,9 +64,3 @@ def test_what_was_never_left_is_no_message_and_a_failed_one_is_not_heard() -> No
     failed = state_of((LEFT[0], MessageNote(2000, "1.2", "failed", "sales", "f"), LATER[0]))
     assert failed is not None
     assert (failed.state, failed.heard_ms) == ("failed", None)
-
-
-def test_a_message_of_a_ramal_without_boxes_is_known_by_its_file() -> None:
-    story = tell(Script(1, 1_795_321_673_000, "+5511987654321").arrive().leave_message().end().journal())
-    [note] = notes(story)
-    assert (note.event, note.box, note.file.endswith(f"/{note.id}-message")) == ("begun", "sales", True)
