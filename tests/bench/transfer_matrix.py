@@ -11,11 +11,11 @@ import tempfile
 from pathlib import Path
 
 from tests.system import agents, desks, heard
-from tests.system.desks import Desks, hears, talks
+from tests.system.desks import Desks, hears, states, talks
 from tests.until import until
 
 WAYS = ("blind", "attended", "queue", "outside")
-SIDES = ("mono", "stereo")
+SIDES = tuple(sys.argv[1:]) or ("mono", "stereo")
 LATE_MS = 400
 """What a new MixMonitor at each transfer may cost altogether."""
 
@@ -39,6 +39,8 @@ def transferred(office: Desks, how: str, user: str) -> tuple[bool, str]:
                 first.transfer("600")
             else:
                 first.transfer("202" if how == "blind" else "011987654321")
+            if how == "queue":  # 201 rings first, and again, until it counts as away
+                until(lambda: "answered" in states(second), 40, "202 talks")
             hears(caller, str(office.provider.hz) if how == "outside" else "202")
             if how != "outside":
                 hears(second, "caller")
