@@ -251,6 +251,8 @@ class Erasure:
         for callback in promised:
             means.write(lambda db: callbacks.cancel(db, at_ms, "ramal", callback, "erased")).result()  # noqa: B023
         self._told["callbacks"] = int(self._told.get("callbacks", 0)) + len(promised)
+        told, one = self._told, self._one
+        means.write(lambda db: book.move(db, one.id, one.step, told, one.round)).result()
         for family in ("ramal-callback", "ramal-standin"):
             asterisk.tell(means, PutSwitch(family, digits, ""))
         wanted = (("Variable", f"CHANNELS(^Local/{digits}@ramal-standin)"),)
