@@ -113,8 +113,7 @@ def figures(office: TestBox) -> list[Any]:
     """Everything of the history of callers but who it was. Calls inside come on their own: Asterisk takes a message
     whose sound is gone out of its box."""
     queries = (
-        "SELECT key, direction, category, started_ms, ended_ms, queue, agent, wait_ms, talk_ms, missed FROM call"
-        " WHERE direction = 'in'",
+        "SELECT key, category, started_ms, ended_ms, queue, agent, wait_ms, talk_ms, missed FROM call WHERE direction = 'in'",
         "SELECT * FROM queue_stay",
         "SELECT * FROM hour_count WHERE direction = 'in'",
         "SELECT at_ms, agent, queue, kind, detail FROM agent_event",
@@ -198,7 +197,8 @@ def test_a_person_is_erased_through_every_death_and_nobody_else_changes(
 
 
 def test_what_is_under_hold_stays_and_goes_by_itself_when_it_is_released(office: TestBox) -> None:
-    daemon(office)
+    if office.daemon is None:
+        daemon(office)
     held = office.rows("SELECT id FROM call WHERE caller = ?", OTHER)[0][0]
     office.control(
         "recordings.hold", who="owner", kind="call", what=held, why="a trial", **{"from": "", "to": "", "until": ""}
