@@ -113,7 +113,7 @@ def figures(office: TestBox) -> list[Any]:
     """Everything of the history of callers but who it was. Calls inside come on their own: Asterisk takes a message
     whose sound is gone out of its box."""
     queries = (
-        "SELECT key, category, started_ms, ended_ms, queue, agent, wait_ms, talk_ms, missed FROM call WHERE direction = 'in'",
+        "SELECT key, category, ended_ms, queue, agent, wait_ms, talk_ms, missed FROM call WHERE direction = 'in'",
         "SELECT * FROM queue_stay",
         "SELECT * FROM hour_count WHERE direction = 'in'",
         "SELECT at_ms, agent, queue, kind, detail FROM agent_event",
