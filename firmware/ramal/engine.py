@@ -38,7 +38,7 @@ class _Then:
 
 
 class Engine:
-    """``put``, ``then`` and ``stop`` are free to all threads (and to signal handlers); ``state`` is the last complete one."""
+    """``put``, ``then``, ``stop``: free to all threads and to signal handlers; ``state``: the last complete one."""
 
     def __init__(
         self,
