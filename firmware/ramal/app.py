@@ -281,7 +281,7 @@ class Daemon:
         except Exception:
             log.exception("bringing Asterisk to the office in force failed")
         self._look_for_phones()
-        self.rounds.up()
+        self.engine.then(self.rounds.up)
 
     def _look_for_phones(self) -> None:
         """Have Asterisk ask every phone whether it is there. After a restart it knows their addresses, but counts them
@@ -309,7 +309,7 @@ class Daemon:
         self.engine.put(OfficeLoaded(office))
         self.engine.put(ConditionSeen(warnings.OFFICE_EMPTY, False))
         if self.link.is_up:
-            self.rounds.up()
+            self.engine.then(self.rounds.up)  # not before: the subjects look at the engine's office
 
     def _means(self) -> ops.Means:
         return ops.Means(

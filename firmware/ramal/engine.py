@@ -9,6 +9,7 @@ import logging
 import queue
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from ramal.core import narrate
 from ramal.core.commands import Command
@@ -31,8 +32,13 @@ def clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class _Then:
+    job: Callable[[], None]
+
+
 class Engine:
-    """``put`` and ``stop`` are free to all threads (and to signal handlers); ``state`` is the last complete one."""
+    """``put``, ``then``, ``stop``: free to all threads and to signal handlers; ``state``: the last complete one."""
 
     def __init__(
         self,
@@ -53,12 +59,16 @@ class Engine:
         self._notifier = notifier or Notifier()
         self._tick_s = min(tick_s, self._notifier.watchdog_s / 3) if self._notifier.watchdog_s else tick_s
         # SimpleQueue.put is reentrant: a signal handler may use it in the middle of a get.
-        self._inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Event | _Then | None] = queue.SimpleQueue()
         self._failures = 0
 
     def put(self, event: Event) -> None:
         """Tell the engine what happened; returns at once."""
         self._inbox.put(event)
+
+    def then(self, job: Callable[[], None]) -> None:
+        """Have ``job``, which must not wait, called on the engine's thread when all that was put before is taken."""
+        self._inbox.put(_Then(job))
 
     def stop(self) -> None:
         """Let ``run`` return after the events that came before."""
@@ -80,6 +90,12 @@ class Engine:
                 event = Ticked()
             if event is None:
                 return 0
+            if isinstance(event, _Then):
+                try:
+                    event.job()
+                except Exception:
+                    log.exception("what was to be done next failed: %r", event.job)
+                continue
             self._take(event)
             now = time.monotonic()
             # Also under load, when the inbox is never empty: the tick is due by the clock.

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 
 RAMAL, BARE = "ramal", "bare"
 
-TOTAL_CPU_AIM = 1.10
+TOTAL_CPU_AIM = 1.15
 RING_P50_AIM_MS, RING_P99_AIM_MS = 5.0, 20.0
 DAEMON_AIM_MB, PAGE_AIM_MB = 60.0, 80.0
 FULL = 0.90

@@ -70,7 +70,7 @@ def test_every_missed_aim_is_told_with_how_much() -> None:
     )
     shown = table.text([bad, PLAIN])
     for sentence in (
-        "total CPU is 1.30 × bare, 0.20 over the aim of 1.10",
+        "total CPU is 1.30 × bare, 0.15 over the aim of 1.15",
         "added ring time at p50 is 30.5 ms, 25.5 over the aim of 5.0",
         "added ring time at p99 is 30.5 ms, 10.5 over the aim of 20.0",
         "the daemon is 66 MB, 6 over the aim of 60",

@@ -58,6 +58,21 @@ def test_events_are_taken_in_order_and_their_commands_go_out() -> None:
     assert (codes, dispatched) == ([0], [PAUSE] * 100)
 
 
+def test_what_comes_next_is_called_when_all_that_was_put_before_is_taken_and_may_fail(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    it, seen = engine(), list[int | None]()
+    for _ in range(50):
+        it.put(ReachChanged("201", True))
+        it.then(lambda: seen.append(it.state.refused_ms))
+    it.then(lambda: seen.remove(-1))
+    with running(it):
+        until(lambda: "remove" in caplog.text or "lambda" in caplog.text, 10, "the failure is logged")
+        it.put(ReachChanged("201", True))
+        until(lambda: it.steps == 51)
+    assert seen == list(range(1, 51))
+
+
 def test_a_failing_step_is_logged_with_its_event_and_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
     it = engine()
     with running(it), caplog.at_level(logging.ERROR):
