@@ -55,7 +55,14 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "ramal.box.home": frozenset({"ramal.errors"}),
     "ramal_hw": frozenset({"ramal.core.events", "ramal.core.commands", "ramal.errors"}),
     "ramal_web": frozenset(
-        {"ramal.control.client", "ramal.store.read", "ramal.core", "ramal.errors", "ramal.box.home", "ramal.vault.sound"}
+        {
+            "ramal.control.client",
+            "ramal.store.read",
+            "ramal.core",
+            "ramal.errors",
+            "ramal.box.home",
+            "ramal.vault.sound",
+        }
     ),
 }
 # The composition root sees everything: the modules right below ramal (app, cli, what wires an edge to the engine), and

@@ -155,7 +155,7 @@ def running(
     daemon: bool,
     office: str = "",
     settings: str = "",
-    changes: Mapping[str, str] = {},  # noqa: B006
+    changes: Mapping[str, str] = {},
 ) -> Iterator[Desks]:
     """``office``: more tables of the office file; ``settings``: more lines of its first one; ``changes``: what stands
     there, and what is to."""

@@ -19,9 +19,7 @@ ASK_S = 6.0
 class NotDone(Exception):
     """What was asked was not done; ``sentence`` says why, ``status`` is the answer's."""
 
-    def __init__(
-        self, sentence: str, status: int, problems: tuple[dict[str, Any], ...] = (), code: str = ""
-    ) -> None:
+    def __init__(self, sentence: str, status: int, problems: tuple[dict[str, Any], ...] = (), code: str = "") -> None:
         super().__init__(sentence)
         self.sentence, self.status, self.problems, self.code = sentence, status, problems, code
 

@@ -325,9 +325,7 @@ class History:
         self, since_ms: int, until_ms: int, part: survey.Part, limit: int, queue: str, agent: str, before: int | None
     ) -> tuple[tuple[read.Answer, ...], int, int | None]:
         """A page of the calls behind a figure of surveys, newest first."""
-        return read.answers_behind(
-            self._db, since_ms, until_ms, part, limit, queue=queue, agent=agent, before=before
-        )
+        return read.answers_behind(self._db, since_ms, until_ms, part, limit, queue=queue, agent=agent, before=before)
 
     def answer(self, call_key: int) -> read.Answer | None:
         """What was asked in one call."""

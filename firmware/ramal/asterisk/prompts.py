@@ -74,9 +74,11 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "es": "No escuchamos nada. Hable después de la señal.",
     },
     "message-review": {
-        "pt-BR": "Para guardar o recado, tecle um ou desligue. Para gravar de novo, tecle dois. Para ouvir, tecle três.",
+        "pt-BR": "Para guardar o recado, tecle um ou desligue. Para gravar de novo, tecle dois. "
+        "Para ouvir, tecle três.",
         "en": "To keep your message, press one or hang up. To record it again, press two. To hear it, press three.",
-        "es": "Para guardar el mensaje, marque uno o cuelgue. Para grabar otra vez, marque dos. Para oírlo, marque tres.",
+        "es": "Para guardar el mensaje, marque uno o cuelgue. Para grabar otra vez, marque dos. "
+        "Para oírlo, marque tres.",
     },
     "message-full": {
         "pt-BR": "Agora não podemos gravar recados. Vamos retornar a sua ligação.",

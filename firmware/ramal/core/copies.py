@@ -75,7 +75,17 @@ _SAID: tuple[tuple[Code, tuple[str, ...]], ...] = (
             *("server closed", "failed to dial", "connection closed", "handshake failed"),
         ),
     ),
-    ("no-folder", ("409 conflict", "directory not found", "bad network name", "share name cannot", "no such file", "404 not found")),
+    (
+        "no-folder",
+        (
+            "409 conflict",
+            "directory not found",
+            "bad network name",
+            "share name cannot",
+            "no such file",
+            "404 not found",
+        ),
+    ),
 )
 
 SENTENCES: Mapping[Code, str] = {
@@ -92,7 +102,7 @@ SENTENCES: Mapping[Code, str] = {
     "password": "The other machine refuses this user or password. Check “user” and “secret”.",
     "no-folder": "The folder or share is not there and cannot be made. Check “folder”, and what this user may do.",
     "no-write": "This user may not write into the folder. Give it the right to, on the other machine.",
-    "no-room": "The other machine takes no more: its disk seems to be full. Make room there; recordings stay safe here.",
+    "no-room": "The other machine takes no more: its disk seems to be full. Make room there; recordings stay here.",
     "busy": "The box is busy with calls; copying goes on by itself when it is calm.",
     "stopped": "Copying was cut off and goes on by itself.",
     "damaged": "The recording here is not as it was sealed, so it is not copied. See: ramal recordings verify",

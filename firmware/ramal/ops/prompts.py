@@ -353,6 +353,7 @@ class Prompts:
 
     def _note(self, choice: Choice, what: str) -> None:
         """Keep a choice, with its line in the audit."""
+
         def job(db: sqlite3.Connection) -> None:
             choices.chosen(db, choice)
             audit(db, choice.at_ms, choice.who, what, f"{choice.path} {choice.note}".rstrip())

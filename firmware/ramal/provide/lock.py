@@ -55,7 +55,7 @@ def _compile(uv: Path, requirements: list[str], lock: Path, more: tuple[str, ...
         wishes = Path(folder, "pyproject.toml")
         wishes.write_text(
             '[project]\nname = "ramal-lock"\nversion = "0"\nrequires-python = ">=3.11"\n'
-            f"dependencies = {json.dumps(requirements)}\n[tool.uv]\nenvironments = [\"{_HERE}\"]\n"
+            f'dependencies = {json.dumps(requirements)}\n[tool.uv]\nenvironments = ["{_HERE}"]\n'
         )
         command = [str(uv), "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes"]
         command += ["--only-binary", ":all:", "--no-header", "--no-annotate", "--no-emit-index-url", "--upgrade"]

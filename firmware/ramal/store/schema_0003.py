@@ -125,8 +125,10 @@ THIRD = (
         state TEXT NOT NULL CHECK (state IN ('writing', 'ready', 'short', 'missing', 'damaged'))
     ) STRICT
     """,
-    "INSERT INTO recording_anew SELECT id, kind, path, started_ms, expected_ms, duration_ms, bytes, sha256, state"
-    " FROM recording",
+    """
+    INSERT INTO recording_anew
+        SELECT id, kind, path, started_ms, expected_ms, duration_ms, bytes, sha256, state FROM recording
+    """,
     "DROP TABLE recording",
     "ALTER TABLE recording_anew RENAME TO recording",
     "CREATE INDEX recording_writing ON recording (id) WHERE state = 'writing'",

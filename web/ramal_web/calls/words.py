@@ -209,7 +209,6 @@ class Speaker:
                 }.get(_text(step, "by"), gettext("The call ended."))
         return ""
 
-
     def _message_act(self, step: Step) -> str:
         name = self.agent(_text(step, "agent").removeprefix("page:"))
         match _text(step, "act"):

@@ -143,9 +143,7 @@ def music() -> str:
         rows, problem = ask("music.list").get("music", []), ""
     except NotDone as refused:
         rows, problem = [], refused.sentence
-    return render_template(
-        "prompts/music.html", rows=rows, problem=problem, say=Speaker(office()), file_max=FILE_MAX
-    )
+    return render_template("prompts/music.html", rows=rows, problem=problem, say=Speaker(office()), file_max=FILE_MAX)
 
 
 @blueprint.get("/music/<name>/<file>")
@@ -185,9 +183,7 @@ def music_remove(name: str, file: str) -> Response:
 
 
 def _page(row: Mapping[str, Any]) -> str:
-    return render_template(
-        "prompts/one.html", row=row, say=Speaker(office()), prompt_words=words, file_max=FILE_MAX
-    )
+    return render_template("prompts/one.html", row=row, say=Speaker(office()), prompt_words=words, file_max=FILE_MAX)
 
 
 def _changed(do: str, path: str, sentence: str, **given: str) -> Response:
