@@ -111,7 +111,7 @@ THIRD = (
     ) STRICT
     """,
     "CREATE INDEX survey_at ON survey (at_ms)",
-    # A survey's sentence is a recording like others: a third kind. SQLite changes a CHECK only by making the table anew.
+    # A survey's sentence is a recording like others: a third kind. SQLite changes a CHECK by a new table only.
     """
     CREATE TABLE recording_anew (
         id INTEGER PRIMARY KEY,

@@ -92,7 +92,8 @@ def portion(db: sqlite3.Connection, after: int, limit: int) -> tuple[Sound, ...]
 
 def due(db: sqlite3.Connection, now_ms: int, settle_ms: int, everything: bool, limit: int) -> tuple[Due, ...]:
     """Wavs of talks and of surveys' sentences that are to be kept, the oldest first: measured, of calls that ended
-    ``settle_ms`` ago. Only calls of the last day are looked at unless ``everything``. A clock that was set back must not hide a call for years."""
+    ``settle_ms`` ago. Only calls of the last day are looked at unless ``everything``. A clock that was set back must
+    not hide a call for years."""
     since = 0 if everything else first_key(max(0, now_ms - FRESH_MS)) * TAKES
     rows = db.execute(
         "SELECT r.id, r.path FROM recording r JOIN call c ON c.key = r.id / ?"
