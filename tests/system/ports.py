@@ -1,10 +1,17 @@
-"""Free ports for a private box; nothing is reserved, but the ranges differ from process to process."""
+"""Free ports for a private box. Each process of tests has a block of its own, by a lock that it holds for life, so that
+two workers (or two runs) never choose the same port before either has bound it; all lie below the ports that the system
+gives to whoever asks for any."""
 
+import fcntl
 import itertools
 import os
 import socket
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 
-_next = itertools.count(20_000 + (os.getpid() * 37) % 20_000)
+FIRST, LAST, BLOCK = 10_000, 32_000, 1_000
 
 
 def free_udp_port() -> int:
@@ -16,8 +23,7 @@ def free_udp_port() -> int:
 
 def free_port() -> int:
     """A port of loopback that was free a moment ago, for TCP and for UDP."""
-    while True:
-        port = next(_next)
+    for port in _ports():
         try:
             with (
                 socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
@@ -28,20 +34,49 @@ def free_port() -> int:
                 return port
         except OSError:
             continue
+    raise AssertionError("unreachable: the ports come round")
 
 
 def free_range(size: int) -> tuple[int, int]:
-    """A range of UDP ports, first even, all free a moment ago."""
-    while True:
-        first = next(_next) & ~1
-        for _ in range(size):
-            next(_next)
-        if first + size > 60_000:
+    """A range of UDP ports, first even, all free a moment ago. A long one has blocks to itself."""
+    if size > BLOCK // 2:
+        first = _block(-(-size // BLOCK))
+        return first, first + size - 1
+    for first in _ports():
+        if first % 2 or first % BLOCK + size > BLOCK:
             continue
         try:
             for port in range(first, first + size, 7):
                 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
                     probe.bind(("127.0.0.1", port))
-            return first, first + size - 1
         except OSError:
             continue
+        for _ in range(size - 1):
+            next(_ports())
+        return first, first + size - 1
+    raise AssertionError("unreachable: the ports come round")
+
+
+@cache
+def _ports() -> Iterator[int]:
+    """This process's block, round and round."""
+    first = _block(1)
+    return itertools.cycle(range(first, first + BLOCK))
+
+
+def _block(count: int) -> int:
+    """The first port of ``count`` blocks side by side that no process has; they are this one's until it ends."""
+    held: list[int] = []
+    for first in range(FIRST, LAST, BLOCK):
+        lock = os.open(Path(tempfile.gettempdir(), f"ramal-ports-{first}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            for taken in (lock, *held):
+                os.close(taken)
+            held.clear()
+            continue
+        held.append(lock)
+        if len(held) == count:
+            return first - (count - 1) * BLOCK
+    raise AssertionError(f"no {count} blocks of {BLOCK} ports are free: too many tests run on this machine now")
