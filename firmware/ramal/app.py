@@ -11,6 +11,7 @@ import os
 import signal
 import sqlite3
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing
@@ -79,6 +80,8 @@ from ramal.writer_lock import only_writer
 log = logging.getLogger(__name__)
 
 AMI_USER = "ramal"
+TAKEN_S = 5.0
+"""So long the answer to who applies an office waits for the engine to have it."""
 SUBJECTS: tuple[Callable[[ops.Means], Subject], ...] = (
     contacts.subject,
     supervise.subject,
@@ -308,8 +311,11 @@ class Daemon:
     def _loaded(self, office: Office) -> None:
         self.engine.put(OfficeLoaded(office))
         self.engine.put(ConditionSeen(warnings.OFFICE_EMPTY, False))
+        taken = threading.Event()
+        self.engine.then(taken.set)
+        taken.wait(TAKEN_S)  # who is told that it is in force may ask the next thing of the new office
         if self.link.is_up:
-            self.engine.then(self.rounds.up)  # not before: the subjects look at the engine's office
+            self.rounds.up()
 
     def _means(self) -> ops.Means:
         return ops.Means(

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ramal.core.warnings import PROMPTS_MISSING
+
 
 def text(live: Mapping[str, Any]) -> str:
     """The picture in lines of text, without control characters whatever the callers' names hold."""
@@ -70,7 +72,7 @@ def _agents(live: Mapping[str, Any], now_ms: int) -> list[Sequence[str]]:
 
 
 def _warning(code: str, args: Mapping[str, Any]) -> str:
-    if code == "prompts-missing":
+    if code == PROMPTS_MISSING:
         return (
             f"{args.get('count')} spoken sentences cannot be heard, such as {args.get('first')}.wav "
             f"({args.get('amiss')}). Calls go on. See “ramal prompts check”."

@@ -107,7 +107,7 @@ class Up:
     def pid(self, name: str) -> int:
         """The process id that the keeper wrote down: asterisk, daemon, page, phones; 0 while it is not running."""
         try:
-            return int((self.home.run / f"up-{name}.pid").read_text())
+            return int((self.home.run / f"up-{name}.pid").read_text() or 0)
         except FileNotFoundError:
             return 0
 

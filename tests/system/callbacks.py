@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from ramal.core import sound
 from ramal.virtual.phone import Phone
 from tests.system import box
@@ -93,6 +95,21 @@ def calling_back(more: str = "") -> Iterator[Office]:
     finally:
         provider.end()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def module() -> Iterator[Office]:
+    """A box for all tests of a module."""
+    with calling_back() as running:
+        yield running
+
+
+@pytest.fixture
+def office(module: Office) -> Iterator[Office]:
+    """The module's box without callbacks of the test before."""
+    module.clear()
+    yield module
+    module.clear()
 
 
 def talks(desk: Phone) -> bool:

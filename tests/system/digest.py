@@ -1,4 +1,5 @@
-"""The answer of a phone that is asked for its password: SIP digest, for the small phones that tests play themselves."""
+"""A SIP message's head, and the answer of a phone that is asked for its password (digest), for the small phones that
+tests play themselves."""
 
 import hashlib
 import re
@@ -21,6 +22,12 @@ def authorization(user: str, secret: str, method: str, uri: str, challenge: str)
         f'Authorization: Digest username="{user}", realm="{given["realm"]}", nonce="{given["nonce"]}", '
         f'uri="{uri}", response="{response}", algorithm=MD5{more}{opaque}\r\n'
     )
+
+
+def head(text: str) -> tuple[list[str], dict[str, str]]:
+    """The lines of a message before its body, and its fields by name in small letters; of repeated ones the last."""
+    lines = text.partition("\r\n\r\n")[0].split("\r\n")
+    return lines, {name.strip().lower(): value.strip() for name, _, value in (one.partition(":") for one in lines[1:])}
 
 
 def _md5(text: str) -> str:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 
 from tests.system.box import TestBox, agents_phone
-from tests.system.digest import authorization
+from tests.system.digest import authorization, head
 from tests.until import until
 
 _STATE = re.compile(r"<state>([a-z]+)</state>")
@@ -72,9 +72,7 @@ class Lamps:
                 self._take(self._socket.recv(65_535).decode("utf-8", "replace"))
 
     def _take(self, text: str) -> None:
-        head, _, body = text.partition("\r\n\r\n")
-        lines = head.split("\r\n")
-        fields = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+        lines, fields = head(text)
         name = self._calls.get(fields.get("call-id", ""), "")
         if lines[0].startswith("SIP/2.0 401") and name:
             self._subscribe(name, self._digest(name, fields["www-authenticate"]))
@@ -85,7 +83,7 @@ class Lamps:
                 line for line in lines[1:] if line.partition(":")[0].lower() in ("via", "from", "to", "call-id", "cseq")
             ]
             self._socket.sendto("\r\n".join(["SIP/2.0 200 OK", *kept, "Content-Length: 0", "", ""]).encode(), self._to)
-            state = _STATE.search(body)
+            state = _STATE.search(text.partition("\r\n\r\n")[2])
             if state is not None:
                 self.states[name] = state[1]
                 self.told.append((name, state[1]))

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 
 from tests.system.box import TestBox, agents_phone
-from tests.system.digest import authorization
+from tests.system.digest import authorization, head
 from tests.until import until
 
 _KEPT = ("via", "from", "to", "call-id", "cseq")
@@ -68,8 +68,7 @@ class Mover:
                 self._take(self._socket.recv(65_535).decode("utf-8", "replace"))
 
     def _take(self, text: str) -> None:
-        lines = text.partition("\r\n\r\n")[0].split("\r\n")
-        fields = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+        lines, fields = head(text)
         kept = [line for line in lines[1:] if line.partition(":")[0].strip().lower() in _KEPT]
         if lines[0].startswith("SIP/2.0 401"):
             self._register(self._expires_s, self._digest(fields["www-authenticate"]))

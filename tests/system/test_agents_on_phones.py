@@ -334,7 +334,9 @@ def test_a_timer_that_was_stopped_or_replaced_does_nothing(here: Floor) -> None:
     here.do("timer0_bb-7_1_ramal-pause-over_7")
     here.do("timer0_bb-7_3600_ramal-pause-over_7")
     until(
-        lambda: "bb-7_" in (told := here.box.command("core show channels concise")) and "_1@" not in told, 5, "replaced"
+        lambda: "bb-7_" in (told := here.box.command("core show channels concise")) and "_1@" not in told,
+        15,
+        "replaced",
     )
     here.do("timer0_cc-7_2_ramal-pause-long_7")
     until(lambda: here.lamp("pause-7") == "RINGING", 6, "a later one came to its end")

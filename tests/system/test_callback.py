@@ -3,29 +3,17 @@ calls are made, unless a test says so. The history is read afterwards.
 """
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from tests.system import agents
-from tests.system.callbacks import BRIEF, SALES, Office, calling_back, rings, rows, shares
+from tests.system import agents, callbacks
+from tests.system.callbacks import BRIEF, SALES, Office, rings, rows, shares
 from tests.system.sipp import Caller
 from tests.until import until
 
 pytestmark = pytest.mark.system
 
-
-@pytest.fixture(scope="module")
-def module() -> Iterator[Office]:
-    with calling_back() as running:
-        yield running
-
-
-@pytest.fixture
-def office(module: Office) -> Iterator[Office]:
-    module.clear()
-    yield module
-    module.clear()
+module, office = callbacks.module, callbacks.office
 
 
 def test_who_asked_to_be_called_back_is_served_before_who_came_later(office: Office) -> None:

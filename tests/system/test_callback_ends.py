@@ -2,29 +2,16 @@
 customer first. Real phones, callers and a provider, as in test_callback.
 """
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.system import agents
-from tests.system.callbacks import FIRST, NIGHT, SALES, Office, calling_back, rings, rows, talks
+from tests.system import agents, callbacks
+from tests.system.callbacks import FIRST, NIGHT, SALES, Office, rings, rows, talks
 from tests.system.sipp import Caller
 from tests.until import until
 
 pytestmark = pytest.mark.system
 
-
-@pytest.fixture(scope="module")
-def module() -> Iterator[Office]:
-    with calling_back() as running:
-        yield running
-
-
-@pytest.fixture
-def office(module: Office) -> Iterator[Office]:
-    module.clear()
-    yield module
-    module.clear()
+module, office = callbacks.module, callbacks.office
 
 
 def test_outside_the_call_window_nobody_is_called(office: Office) -> None:

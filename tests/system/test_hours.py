@@ -86,12 +86,17 @@ def heard(office: TestBox, steps: Sequence[str]) -> dict[int, str]:
 
 def walk(steps: Sequence[tuple[int, str]]) -> str:
     """A dialplan that does each Gosub at its own second of the clock."""
+    return told_apart([(f"Set(RAMAL_NOW={now})", gosub) for now, gosub in steps])
+
+
+def told_apart(steps: Sequence[tuple[str, str]], mark: str = "") -> str:
+    """A dialplan that prepares each Gosub, does it, and keeps its answer, behind ``mark``, at its place."""
     rows = ["[test-hours]", "exten => s,1,Answer()"]
-    for place, (now, gosub) in enumerate(steps):
+    for place, (before, gosub) in enumerate(steps):
         rows += [
-            f" same => n,Set(RAMAL_NOW={now})",
+            f" same => n,{before}",
             f" same => n,{gosub}",
-            f" same => n,Set(DB(test/{place})=${{GOSUB_RETVAL}})",
+            f" same => n,Set(DB(test/{place})={mark}${{GOSUB_RETVAL}})",
         ]
     rows += [f" same => n,Set(DB(test/{len(steps)})=end)", " same => n,Hangup()"]
     return "\n".join(rows) + "\n"
@@ -138,15 +143,14 @@ def test_asterisk_and_the_page_agree_on_every_switch_however_the_clock_jumped() 
     values = [f"{state}|{end}|{at}" for state in ("open", "closed") for end in ends for at in since]
     values += ["", "open", "shut|0|0", 'closed"|0|0', "closed||", "${EXTEN}|0|0", "open|-5|x", "|0|0", "open|0|0|0"]
     steps = [(clock, value) for clock in clocks for value in values]
-    rows = ["[test-hours]", "exten => s,1,Answer()"]
-    for place, (clock, value) in enumerate(steps):
-        rows += [
-            f" same => n,Set(DB(ramal-night/always)={value.replace('${', chr(92) + '${')})",
-            f" same => n,Gosub(ramal-night-switch,s,1(always,{clock}))",
-            f" same => n,Set(DB(test/{place})=x${{GOSUB_RETVAL}})",
-        ]
-    rows += [f" same => n,Set(DB(test/{len(steps)})=end)", " same => n,Hangup()"]
-    with walking(ZONES[0], "\n".join(rows) + "\n") as office:
+    asked = [
+        (
+            f"Set(DB(ramal-night/always)={value.replace('${', chr(92) + '${')})",
+            f"Gosub(ramal-night-switch,s,1(always,{clock}))",
+        )
+        for clock, value in steps
+    ]
+    with walking(ZONES[0], told_apart(asked, "x")) as office:
         answers = heard(office, [value for _, value in steps])
     for place, (clock, value) in enumerate(steps):
         made = night.parse(value)

@@ -21,6 +21,7 @@ from ramal.core.contacts import Contact
 from ramal.core.copies import place_of
 from ramal.core.destination import Destination
 from ramal.core.history import Category, Direction, call_key
+from ramal.core.latest import Latest
 from ramal.core.office import Copy, Office
 from ramal.store import read
 from ramal.store.read import (
@@ -354,14 +355,10 @@ class History:
     @cached_property
     def office(self) -> OfficeWords:
         """The office, or the defaults while none is applied."""
-        global _last
-        now, last = read_office(self._db), _last  # another thread may put another one into its place
-        if last is None or last[0] is not now:
-            _last = last = (now, words_of(now))
-        return last[1]
+        return _latest_words(read_office(self._db))
 
 
-_last: tuple[Office, OfficeWords] | None = None
+_latest_words = Latest(words_of)
 
 
 def read_office(db: sqlite3.Connection) -> Office:

@@ -33,6 +33,8 @@ from ramal.provide import Peers, peers
 
 HEALTHY_WITHIN_S = 60.0
 LOGS_EVERY_S = 60.0
+AGAIN_S = 0.01
+"""After so long a wish to end that came where it would be lost is looked at again."""
 
 
 class Ended(Exception):
@@ -223,9 +225,10 @@ def _only_one(home: Home) -> Iterator[None]:
 
 
 class _Asked:
-    """Turns SIGINT, SIGTERM and SIGHUP into Ended on the main thread, once; ``later`` holds it back for a moment."""
+    """Turns SIGINT, SIGTERM and SIGHUP (and its own timer) into Ended on the main thread, once; ``later`` holds it back
+    for a moment."""
 
-    _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 
     def __init__(self) -> None:
         self._held = False
@@ -238,6 +241,7 @@ class _Asked:
         try:
             yield
         finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -253,12 +257,20 @@ class _Asked:
             raise Ended
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self._is_lost(frame):
+            signal.setitimer(signal.ITIMER_REAL, AGAIN_S)  # asks again, in another frame
+            return
         # A second Ctrl-C, or the terminal's end after it, must not cut the clean end short.
         for other in self._SIGNALS:
             signal.signal(other, signal.SIG_IGN)
         self._asked = True
         if not self._held:
             raise Ended
+
+    @staticmethod
+    def _is_lost(frame: FrameType | None) -> bool:
+        """Whether what is raised in ``frame`` is only printed: Python calls it back to forget an import's lock."""
+        return frame is not None and frame.f_code.co_name == "cb" and "importlib" in frame.f_code.co_filename
 
 
 def _say(sentence: str) -> None:

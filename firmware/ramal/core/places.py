@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from ramal.core.latest import Latest
 from ramal.core.office import Agent, Office, Queue
 
 STEP = 10
@@ -81,15 +82,15 @@ def places(office: Office, agent: Agent) -> tuple[Place, ...]:
 
 def all_places(office: Office) -> Mapping[str, tuple[Place, ...]]:
     """``places`` of every agent, by code; kept for the office asked for last, because every tick asks. Any thread."""
-    global _last
-    last = _last  # another thread may ask for another office meanwhile
-    if last[0] is not office:
-        asked = {queue.name: needs(office, queue) for queue in office.queues}
-        _last = last = (office, {agent.code: _places(office, agent, asked) for agent in office.agents})
-    return last[1]
+    return _latest(office)
 
 
-_last: tuple[Office | None, Mapping[str, tuple[Place, ...]]] = (None, {})
+def _all_places(office: Office) -> Mapping[str, tuple[Place, ...]]:
+    asked = {queue.name: needs(office, queue) for queue in office.queues}
+    return {agent.code: _places(office, agent, asked) for agent in office.agents}
+
+
+_latest = Latest(_all_places)
 
 
 def _places(office: Office, agent: Agent, asked: Mapping[str, tuple[str, ...]]) -> tuple[Place, ...]:

@@ -5,14 +5,16 @@ default: a later version's other default must not change an office that is in fo
 """
 
 import json
+import operator
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
 from ramal.core.destination import Destination, parse
+from ramal.core.latest import Latest
 from ramal.core.office import Office
 from ramal.core.office_tables import LISTS, OFFICE
 from ramal.errors import RamalError
@@ -55,18 +57,10 @@ def load(connection: sqlite3.Connection) -> Office | None:
     It was valid when it was saved and is not judged again: a box must not stop because a newer version knows better.
     The same rows are the same office: the last one is kept, because every look at a page asks. Any thread.
     """
-    global _last
-    rows = connection.execute("SELECT kind, key, body FROM setting ORDER BY kind, position, key").fetchall()
-    last = _last  # another thread may read another database meanwhile
-    if last is None or last[0] != rows:
-        _last = last = (rows, _office(rows))
-    return last[1]
+    return _latest(connection.execute("SELECT kind, key, body FROM setting ORDER BY kind, position, key").fetchall())
 
 
-_last: tuple[list[tuple[str, str, str]], Office | None] | None = None
-
-
-def _office(rows: Iterable[tuple[str, str, str]]) -> Office | None:
+def _office(rows: list[tuple[str, str, str]]) -> Office | None:
     tables = {table.key: table for table in (OFFICE, *LISTS)}
     found: dict[str, list[Any]] = {key: [] for key in tables}
     for kind, key, body in rows:
@@ -87,6 +81,9 @@ def _office(rows: Iterable[tuple[str, str, str]]) -> Office | None:
     head = found[OFFICE.key][0]
     hints = _hints(Office)
     return Office(**{key: _decoded(hints[key], head[key]) for key in head if key in known}, **lists)
+
+
+_latest = Latest(_office, operator.eq)
 
 
 @contextmanager
