@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ramal.asterisk.own_sounds import OwnSounds
-from ramal.asterisk.programs import argv_of
+from ramal.asterisk.programs import argv_of, sets_of
 from ramal.asterisk.prompts import Prompt
 from ramal.asterisk.speak import Sets, SpeechFailed, speak
 from ramal.asterisk.voices import Espeak, Voices, voices
@@ -53,8 +52,7 @@ def model(folder: Path, language: str = "pt_BR", content: str = "model") -> None
 
 
 def sets(root: Path) -> Sets:
-    argv = argv_of(peers())
-    return Sets(OwnSounds(root / "prompts", root / "own"), argv, voices(root / "voices", argv))
+    return sets_of(root / "prompts", root / "own", root / "voices")
 
 
 def is_tone(file: Path, hz: float = 1000.0) -> bool:

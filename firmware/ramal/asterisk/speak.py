@@ -104,7 +104,7 @@ class Sets:
                     folder = self._next()
                     folder.mkdir(parents=True, exist_ok=True)
                     try:
-                        return speak(wanted, folder, self.argv, progress)
+                        return speak(wanted, folder, self.argv, progress, Voices(self.voices.espeak))
                     finally:
                         self._point(folder)
                 known = _index(folder / INDEX)
