@@ -32,7 +32,7 @@ from ramal.box.home import UMASK, Home
 from ramal.chronicle import LOOK_S, SLOW_LOOK_S, Chronicle
 from ramal.control.protocol import Request
 from ramal.control.server import Answer, Server
-from ramal.core import warnings
+from ramal.core import retention, warnings
 from ramal.core.commands import Command, NoteDecision
 from ramal.core.events import AmiDown, ConditionSeen, OfficeLoaded
 from ramal.core.live import live
@@ -45,6 +45,7 @@ from ramal.notify import Notifier
 from ramal.ops import (
     agents,
     alarms,
+    card,
     contacts,
     copies,
     forecast,
@@ -233,7 +234,8 @@ class Daemon:
         )
         self.durable = Durable(home.db, home.root)
         self._tick_s = pace.tick_s
-        self.subjects: tuple[Subject, ...] = tuple(subject(self._means()) for subject in SUBJECTS)
+        self._given = self._means()
+        self.subjects: tuple[Subject, ...] = tuple(subject(self._given) for subject in SUBJECTS)
         self.rounds = Rounds(self.subjects, pace.round_s)
         self.drills: Drills | None = None
         """Set by ``run``; a daemon of a test may have none."""
@@ -268,6 +270,10 @@ class Daemon:
     # -- Asterisk ------------------------------------------------------------------------------------------------------
 
     def _on_event(self, message: Message) -> None:
+        if message.event == card.UNHOLD:
+            channel, code = message.get("Channel"), retention.settings_of(self.engine.state.office).card_code
+            self.steering.aside(lambda: card.held_no_more(self._given, channel, code))
+            return
         event = translate.translate(message)
         if event is not None:
             self.engine.put(event)

@@ -24,7 +24,7 @@ class Steering:
 
     def __init__(self, deliver: Callable[[Action], Message], put: Callable[[Event], None]) -> None:
         self._deliver, self._put = deliver, put
-        self._commands: queue.SimpleQueue[ToAsterisk | None] = queue.SimpleQueue()
+        self._commands: queue.SimpleQueue[ToAsterisk | Callable[[], object] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="steering", daemon=True)
 
     def start(self) -> None:
@@ -41,9 +41,16 @@ class Steering:
         """Have ``command`` done; returns at once."""
         self._commands.put(command)
 
+    def aside(self, job: Callable[[], object]) -> None:
+        """Have ``job`` called between two commands, as it may wait for Asterisk; returns at once."""
+        self._commands.put(job)
+
     def _run(self) -> None:
         while (command := self._commands.get()) is not None:
             try:
+                if callable(command):
+                    command()
+                    continue
                 answer = self._deliver(action(command))
                 if not answer.ok:
                     self._put(CommandRefused(repr(command), answer.get("Message")))

@@ -59,7 +59,7 @@ timestampevents=yes
 secret=hush
 deny=0.0.0.0/0.0.0.0
 permit=127.0.0.1/255.255.255.255
-read=system,agent,user
+read=system,call,agent,user
 write=system,call,agent,originate,reporting
 {filters}
 """,

@@ -88,7 +88,7 @@ def test_a_link_comes_up_and_pings(peer, world, new_link):
     assert link.request_list("QueueStatus")[1] == []
     until(lambda: len(peer.named("Ping")) >= 3)
     assert world.kinds() == ["up"]
-    assert peer.named("Login")[0].get("Events") == "system,agent,user"
+    assert peer.named("Login")[0].get("Events") == "system,call,agent,user"
 
 
 def test_asking_while_down_is_told_at_once(world, new_link):

@@ -136,16 +136,17 @@ def talks(phone: Phone) -> None:
 
 def hears(phone: Phone, name: str) -> None:
     """Until the last half second that the phone heard is that voice."""
+    until(lambda: hears_now(phone, name), 15, f"{phone.name} hears {name}")
+
+
+def hears_now(phone: Phone, name: str, share: float = 0.5) -> bool:
+    """Whether more than ``share`` of the last half second that the phone heard is that voice."""
     hz = HZ[name] if name in HZ else float(name)
-
-    def heard() -> bool:
-        files = [call.heard for call in phone.calls.values()]
-        if not files or not files[-1].exists():
-            return False
-        wave = sound.read_wave(files[-1].read_bytes())
-        return wave.duration_s > 1 and sound.tone_share(wave.mono[-4000:], wave.rate_hz, hz) > 0.5
-
-    until(heard, 15, f"{phone.name} hears {name}")
+    files = [call.heard for call in phone.calls.values()]
+    if not files or not files[-1].exists():
+        return False
+    wave = sound.read_wave(files[-1].read_bytes())
+    return wave.duration_s > 1 and sound.tone_share(wave.mono[-4000:], wave.rate_hz, hz) > share
 
 
 @contextlib.contextmanager

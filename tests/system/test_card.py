@@ -10,12 +10,12 @@ import pytest
 from ramal.core import sound
 from ramal.virtual.phone import Account, Phone
 from tests.system import agents, desks, heard
-from tests.system.desks import Desks, hears, talks
+from tests.system.desks import Desks, hears, hears_now, talks
 from tests.until import until
 
 pytestmark = pytest.mark.system
 ANSWER = agents.ANSWER
-LIMIT_S = 6
+LIMIT_S = 12
 SETTINGS = f"""
 [recordings]
 notice = false
@@ -166,6 +166,31 @@ def test_a_transfer_ends_it(office: Desks, how: str, user: str) -> None:
         words = heard.track(wave.mono[end * 8 :], ("203", "caller"))
         assert words.count("203+caller") > 40, words
         assert gaps_of(office, call) == [("card_on", ""), ("card_off", "transfer")]
+
+
+def test_a_hold_ends_it_when_the_customer_is_taken_back(office: Desks) -> None:
+    user = "+5511900000308"
+    with office.phone("201", ANSWER, login=True) as agent:
+        with office.caller(user) as caller:
+            talks(agent)
+            hears(caller, "201")
+            card(office, agent, "on")
+            talked(agent, 500)
+            agent.hold()
+            until(lambda: not hears_now(caller, "201", 0.3), 5, "on hold")
+            assert lamp(office) == "on", "on hold still nothing is written"
+            agent.resume()
+            until(lambda: lamp(office) == "off", 4, "taken back, it is recorded again, before the limit")
+            hears(caller, "201")
+            talked(agent, 1500)
+        office.over()
+        call = office.call(user)
+        ((recording, wave),) = heard.recordings(office, call)
+        ((begin, end),) = heard.spans(office, recording)
+        assert heard.is_silent(wave, begin, end)
+        words = heard.track(wave.mono[end * 8 :], ("201", "caller"))
+        assert words.count("201+caller") > 40, words
+        assert gaps_of(office, call) == [("card_on", ""), ("card_off", "code")]
 
 
 def test_there_is_nothing_to_stop_in_a_talk_that_is_not_recorded(office: Desks) -> None:

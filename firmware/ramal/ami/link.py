@@ -17,7 +17,7 @@ from ramal.errors import RamalError
 
 log = logging.getLogger(__name__)
 
-EVENT_CLASSES = "system,agent,user"
+EVENT_CLASSES = "system,call,agent,user"
 PING_S = 5.0
 BOOT_S = 60.0
 """How long Asterisk may let us in without having finished its start."""

@@ -22,6 +22,7 @@ AMI_EVENTS = (
     "AgentRingNoAnswer",
     "PeerStatus",
     "UserEvent",
+    "Unhold",
 )
 """What the daemon listens to. Everything else is dropped inside Asterisk: 93 events of a call become about 20."""
 
@@ -30,7 +31,7 @@ Newchannel Newstate Newexten NewCallerid NewConnectedLine Hangup HangupRequest S
 DialEnd BridgeCreate BridgeDestroy BridgeEnter BridgeLeave MusicOnHoldStart MusicOnHoldStop MixMonitorStart
 MixMonitorStop HangupHandlerPush HangupHandlerRun HangupHandlerPop DeviceStateChange ExtensionStatus
 """
-"""Events of classes the daemon does not read: else each is written down and wakes its session, to be dropped there."""
+"""Events the daemon does not read: else each is written down and wakes its session, to be dropped there."""
 
 _MODULES = """
 res_pjproject res_sorcery_config res_sorcery_memory res_sorcery_astdb res_timing_timerfd
@@ -135,7 +136,7 @@ disabledevents = {",".join(_UNHEARD.split())}
 secret = {box.ami_secret}
 deny = 0.0.0.0/0.0.0.0
 permit = 127.0.0.1/255.255.255.255
-read = system,agent,user
+read = system,call,agent,user
 write = system,call,agent,originate,reporting
 writetimeout = 10000
 {filters}
