@@ -41,6 +41,7 @@ class Shelf:
     now_ms: int = ENDED_MS + 3_600_000
     told: list[ConditionSeen] = field(default_factory=list)
     state: State = field(default_factory=lambda: State(asterisk=Asterisk(up=True)))
+    office: Office = field(default_factory=lambda: Office(name="x"))
     _next: int = 0
 
     @classmethod
@@ -110,7 +111,7 @@ class Shelf:
             ask_list=nothing,
             say=nothing,
             tell=lambda event: self.told.append(event),  # type: ignore[arg-type, return-value]
-            office=lambda: Office(name="x"),
+            office=lambda: self.office,
             state=lambda: self.state,
             clock_ms=lambda: self.now_ms,
             tick_s=0.05,

@@ -428,7 +428,7 @@ class Recordings:
     ``sides``: stereo has the customer left and the office right, where nobody else says. ``notice``: who may be
     recorded hears so first. ``objection_key``: who presses it then is not recorded; empty = nobody can.
     ``record_code`` and ``card_code``: dialed during a talk, to record on demand, and to keep the recording silent
-    (card-safe) for at most ``card_limit_s``.
+    (card-safe) for at most ``card_limit_s``. ``seal_mail``: who gets each day's seal by mail, to keep it elsewhere.
     """
 
     keep_days: int = 365
@@ -445,6 +445,7 @@ class Recordings:
     record_code: str = "*1"
     card_code: str = "*7"
     card_limit_s: int = 120
+    seal_mail: tuple[str, ...] = ()
     name: str = "recordings"
     """Not a setting: what the one table is called where things are told apart by their names."""
 

@@ -10,6 +10,9 @@ def check(rows: Rows, ledger: Ledger) -> None:
     for row in rows["alarm"]:
         _limit(row, ledger)
         _mail(row, rows, ledger)
+    for row in rows["recordings"]:
+        if row.values.get("seal_mail") and not rows["mail"]:
+            ledger.add((*row.path, "seal_mail"), "no-mail", name="recordings")
     for row in rows["mail"]:
         _server(row, ledger)
     for row in rows["copy"]:

@@ -437,6 +437,7 @@ RECORDINGS = Table(
         Setting("record_code", part.in_call_code, 'record_code = "*1"'),
         Setting("card_code", part.in_call_code, 'card_code = "*7"'),
         Setting("card_limit_s", take.integer(5, 3600), "card_limit_s = 120"),
+        Setting("seal_mail", take.every(part.mail_address, 20), 'seal_mail = ["boss@example.com"]'),
     ),
 )
 

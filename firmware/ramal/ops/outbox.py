@@ -8,7 +8,8 @@ the other side took is marked before the next is tried.
 import logging
 import threading
 
-from ramal.core import alarm_words
+from ramal.core import alarm_words, seal_words
+from ramal.core.retention import settings_of
 from ramal.errors import RamalError
 from ramal.ops import deliver, letters
 from ramal.ops.means import Means
@@ -56,7 +57,8 @@ class Outbox:
             self._woken.clear()
 
     def _round(self) -> None:
-        if not self._means.office().name:
+        office = self._means.office()
+        if not office.name:
             return  # not loaded yet: without it there is no mail server, and no secret to sign with
         self._empty = False
         now_ms = self._means.clock_ms()
@@ -67,7 +69,8 @@ class Outbox:
                 return
             self._send(notice)
         left = letters.round(self._means, lambda: self._stopping)
-        self._empty = not found[1] and not left and not letters.expected(self._means.office())
+        expected = letters.expected(office) or settings_of(office).seal_mail
+        self._empty = not found[1] and not left and not expected
 
     def _send(self, notice: Notice) -> None:
         try:
@@ -77,11 +80,11 @@ class Outbox:
             again = self._means.write(lambda db: notices.failed(db, notice, at_ms, reason)).result()
             if not again or not notice.tries:
                 outcome = "is tried again" if again else "is given up"
-                log.warning("alarm %s: %s to %s %s: %s", notice.alarm, notice.way, _shown(notice), outcome, reason)
+                log.warning("notice of %s: %s to %s %s: %s", notice.alarm, notice.way, _shown(notice), outcome, reason)
             return
         at_ms = self._means.clock_ms()
         self._means.write(lambda db: notices.sent(db, notice.id, at_ms)).result()
-        log.info("alarm %s: %s to %s sent (%s)", notice.alarm, notice.way, _shown(notice), notice.body.get("event"))
+        log.info("notice of %s: %s to %s sent (%s)", notice.alarm, notice.way, _shown(notice), notice.body.get("event"))
         self._woken.set()  # the next one of this reader may wait behind it
 
     def _deliver(self, notice: Notice) -> None:
@@ -89,7 +92,10 @@ class Outbox:
         if notice.way == "mail":
             if not office.mail:
                 raise deliver.NotTaken("this office has no mail server any more")
-            subject, text = alarm_words.mail(notice.body, office.language, office.timezone)
+            if notice.body.get("event") == seal_words.EVENT:
+                subject, text = seal_words.mail(notice.body, office.language)
+            else:
+                subject, text = alarm_words.mail(notice.body, office.language, office.timezone)
             deliver.mail(office.mail[0], notice.target, subject, text, notice.name, now_s)
         else:
             secret = next((one.webhook_secret for one in office.alarms if one.name == notice.alarm), "")

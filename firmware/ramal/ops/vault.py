@@ -16,15 +16,16 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ramal.core import warnings
+from ramal.core import seal_words, warnings
 from ramal.core.calm import calm, own_load
-from ramal.core.chain import head_of
+from ramal.core.chain import Seal, head_of
 from ramal.core.events import ConditionSeen
+from ramal.core.retention import settings_of
 from ramal.core.state import State
 from ramal.errors import RamalError
 from ramal.ops.means import Means, Subject
 from ramal.ops.verifying import Verifier
-from ramal.store import gaps, seals, sounds
+from ramal.store import gaps, notices, seals, sounds
 from ramal.store.sounds import Due
 from ramal.vault import keep, keys, opus
 from ramal.vault.cipher import Key, SealBroken
@@ -268,8 +269,18 @@ class Keeper:
             head = seals.head(db)
             return head is not None and _day(head.at_ms, zone) != _day(now_ms, zone)
 
-        if self._means.read(ended) and (seal := self._write(lambda db: seals.append_day(db, now_ms))):
-            # Also for who reads the log elsewhere: a head that left the box cannot be changed on it.
+        def sealed(db: sqlite3.Connection) -> Seal | None:
+            last, seal = seals.head(db), seals.append_day(db, now_ms)
+            if seal is not None and last is not None:
+                office = self._means.office()
+                ways: list[tuple[notices.Way, str]] = [("mail", to) for to in settings_of(office).seal_mail]
+                day, text = _day(last.at_ms, zone).isoformat(), head_of(seal).text
+                facts = {"event": seal_words.EVENT, "office": office.name, "day": day, "head": text}
+                notices.add(db, now_ms, seal_words.EVENT, ways, facts)
+            return seal
+
+        if self._means.read(ended) and (seal := self._write(sealed)):
+            # A head that left the box cannot be changed on it: by mail, and for who reads the log elsewhere.
             log.info("the seal of the recordings' last day: %s", head_of(seal).text)
         keep.note_tip(self._ways)
 
