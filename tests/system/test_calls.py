@@ -17,6 +17,7 @@ from ramal.store import read
 from ramal.virtual.phone import Account, Phone
 from tests.system import agents, box
 from tests.system.box import TestBox
+from tests.system.leaving import leave_word
 from tests.system.sipp import Caller, quoted
 from tests.until import until
 
@@ -208,8 +209,9 @@ def test_the_second_in_the_queue_hears_the_place_in_portuguese(office: TestBox, 
         words.write_bytes(spoken)
 
 
-def test_without_an_agent_the_caller_goes_to_the_overflow_and_leaves_a_message(office: TestBox) -> None:
-    call = place(office, Caller("+551133330001", "+5511900000010", stay_ms=9000))
+def test_without_an_agent_the_caller_goes_to_the_overflow_and_leaves_a_message(office: TestBox, tmp_path: Path) -> None:
+    leave_word(office, tmp_path, "+5511900000010", "+551133330001")
+    call = history(office, "+5511900000010")
     assert call["category"] == "blocked"
     assert call["has_message"] == 1
 
@@ -239,8 +241,9 @@ def test_a_busy_agent_is_not_rung_and_the_caller_waits(office: TestBox) -> None:
     assert (second["category"], second["missed"]) == ("abandoned", history(office, "+5511900000013")["missed"])
 
 
-def test_a_closed_number_takes_a_message_or_says_so(office: TestBox) -> None:
-    message = place(office, Caller("+551133330002", "+5511900000015", stay_ms=9000))
+def test_a_closed_number_takes_a_message_or_says_so(office: TestBox, tmp_path: Path) -> None:
+    leave_word(office, tmp_path, "+5511900000015", "+551133330002")
+    message = history(office, "+5511900000015")
     assert (message["category"], message["has_message"]) == ("closed", 1)
     spoken = place(office, Caller("+551133330003", "+5511900000016", stay_ms=20_000))
     assert (spoken["category"], spoken["has_message"]) == ("closed", 0)

@@ -21,6 +21,7 @@ from ramal.virtual.phone import Account, Phone
 from tests.system import agents, box
 from tests.system.box import TestBox
 from tests.system.lamps import lamps
+from tests.system.leaving import size_of_takes
 from tests.system.ports import free_port
 from tests.system.test_own_prompts import asked, press_when_asked, tenths, voice
 from tests.system.waiting import waiting
@@ -109,13 +110,6 @@ def leave(office: TestBox, tmp_path: Path, user: str, number: str, hz: float | N
         found = until(lambda: verdicts(office)[before:], 10, "the journal's verdict")
     until(lambda: office.channels() == 0, 10, "no channel")
     return found[-1]
-
-
-def size_of_takes(office: TestBox) -> int:
-    """Bytes of the message that is recorded now."""
-    opened = office.command("core show channels concise")
-    files = [line.split("!")[6].partition(",")[0] for line in opened.splitlines() if line.split("!")[5:6] == ["Record"]]
-    return Path(files[0]).stat().st_size if files and Path(files[0]).exists() else 0
 
 
 def journal(office: TestBox) -> list[list[str]]:
