@@ -225,6 +225,7 @@ def test_with_too_little_room_new_calls_are_not_recorded_and_then_are_again(worl
 def test_a_new_daemon_goes_on_with_what_the_last_one_decided(world: World) -> None:
     world.free_mb = 19
     world.keeping().round()
+    assert world.look().off == "room"
     world.free_mb = 24
     again = world.keeping()
     again.round()

@@ -126,10 +126,10 @@ def test_a_phone_of_an_agent_gets_the_agents_lamps_first_and_its_colleagues_last
     phones = tuple(Phone(str(200 + n), "secret", f"Mesa {n}") for n in range(1, 40))
     office = Office("X", phones=phones, agents=(Agent("7", "Ana", "1234", "201"),), hours=(Hours("shop", ()),))
     got = keys(office, phones[0])
-    assert [key.value for key in got[:5]] == ["in-7", "pause-7", "wrap-7", "missed-7", "night-shop"]
-    assert [key.value for key in got[5:10]] == ["701", "702", "703", "202", "203"]
+    assert [key.value for key in got[:6]] == ["in-7", "pause-7", "wrap-7", "missed-7", "card-7", "night-shop"]
+    assert [key.value for key in got[6:11]] == ["701", "702", "703", "202", "203"]
     assert len(got) == KEYS
-    assert [key.pick_up for key in got] == [False] * 8 + [True] * 12
+    assert [key.pick_up for key in got] == [False] * 9 + [True] * 11
     assert [key.value for key in keys(office, phones[1])[:4]] == ["*45", "*46", "*47", "*48"]
     assert "202" not in [key.value for key in keys(office, phones[1])]
 

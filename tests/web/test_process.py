@@ -16,7 +16,8 @@ from tests.until import until
 from tests.web.box import Box
 from tests.web.conftest import Served
 
-RSS_MAX_MB = 80
+RSS_MAX_MB = 92
+"""With what decrypts recordings (cryptography), for whom one is played."""
 
 
 def get(served: Served, path: str, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
