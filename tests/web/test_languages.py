@@ -12,6 +12,7 @@ from ramal.core.drill import Code
 from ramal.core.history import CATEGORIES, Step, StepKind
 from ramal_web import catalogs
 from ramal_web.app import create_app
+from ramal_web.audit import words as audit_words
 from ramal_web.calls.words import STEP_LOOK, Speaker
 from ramal_web.drill import words as drill_words
 from ramal_web.history import OfficeWords
@@ -85,6 +86,21 @@ def test_every_code_of_the_product_has_words_and_a_shape(box: Box, tag: str) -> 
             assert said.endswith("."), kind
             assert said != gettext("Something happened: %(code)s.", code=kind)
     assert set(STEP_LOOK) <= set(StepKind.__args__)
+
+
+def test_every_act_that_the_sources_put_into_the_audit_has_words(box: Box) -> None:
+    """Codes stand in the sources as they are written down: ``audit(db, at_ms, who, "contact.saved", detail)``."""
+    root = Path(catalogs.__file__).parents[2]
+    codes = {f"message.{act}" for act in ("returned", "deleted", "restored")}
+    for file in (*root.glob("firmware/ramal/**/*.py"), *root.glob("web/ramal_web/**/*.py")):
+        for said in re.findall(r"(?:audit|written_down)\((.{0,160})", file.read_text(encoding="utf-8"), re.DOTALL):
+            codes.update(re.findall(r'"([a-z]+\.[a-z-]+)"', said))
+    codes -= {"auth.password", "ramal.control"}  # a page and an extension, which stand near
+    assert len(codes) > 30, codes
+    app = create_app(of_home(box.home))
+    with app.test_request_context(headers={"Accept-Language": "en"}):
+        assert [code for code in sorted(codes) if audit_words.say(code) == code] == []
+        assert [code for code in sorted(codes) if audit_words.look(code) == "dots"] == []
 
 
 def test_the_icons_named_by_words_exist() -> None:

@@ -212,6 +212,17 @@ def test_who_listened_is_written_down_once_a_listening(box: Box, inside: FlaskCl
     assert str(recorded) in said["detail"]
 
 
+def test_every_download_is_written_down_also_right_after_a_listening(
+    box: Box, inside: FlaskClient, recorded: int
+) -> None:
+    inside.get(f"/recordings/{recorded}").close()
+    inside.head(f"/recordings/{recorded}?download=1").close()
+    for _ in range(2):
+        inside.get(f"/recordings/{recorded}?download=1").close()
+    said = [given["what"] for given in box.daemon.asked_for("audit") if given["what"].startswith("recording.")]
+    assert said == ["recording.played", "recording.downloaded", "recording.downloaded"]
+
+
 def test_without_the_daemon_recordings_still_play(box: Box, inside: FlaskClient, recorded: int) -> None:
     box.daemon.stop()
     with inside.get(f"/recordings/{recorded}") as answer:

@@ -61,6 +61,10 @@ def post(client: FlaskClient, path: str, **form: str) -> TestResponse:
 def test_the_zip_holds_her_sound_and_her_calls_in_three_languages_and_nothing_of_him(
     asked: Box, client: FlaskClient
 ) -> None:
+    ((call,),) = asked.sql("SELECT id FROM call WHERE caller = ?", HER)
+    for what in ("recording.played", "recording.downloaded"):
+        values = (now_ms(), "ana", what, f"recording 16 of call {call}")
+        asked.sql("INSERT INTO audit (at_ms, who, what, detail) VALUES (?, ?, ?, ?)", *values)
     answer = post(client, "/privacy/1/export", password=PASSWORD)
     assert answer.status_code == 200
     with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
@@ -76,6 +80,9 @@ def test_the_zip_holds_her_sound_and_her_calls_in_three_languages_and_nothing_of
             page = archive.read(f"{language}.html").decode()
             assert words in page
             assert sounds[0] in page
+            assert "recording.played" not in page, "a code is no word"
+        for words in ("ana: Ouviu uma gravação", "ana: Baixou uma gravação"):
+            assert words in archive.read("pt-BR.html").decode()
         assert not any(HIM.encode() in archive.read(name) or b"Outra" in archive.read(name) for name in names)
     assert asked.daemon.asked_for("subject.exported")[0]["who"] == "owner"
 

@@ -6,6 +6,7 @@ from ramal_web.i18n import gettext
 LOOK = {
     "session": "door",
     "recording": "disc",
+    "message": "disc",
     "recordings": "disc",
     "phone": "phone",
     "agent": "pause",
@@ -36,6 +37,10 @@ def say(what: str) -> str:
     return {
         "session.started": gettext("Signed in to the page"),
         "recording.played": gettext("Played a recording"),
+        "recording.downloaded": gettext("Downloaded a recording"),
+        "message.returned": gettext("Marked a message as returned"),
+        "message.deleted": gettext("Deleted a message"),
+        "message.restored": gettext("Brought a message back"),
         "recordings.verify": gettext("Had the recordings checked"),
         "copies.now": gettext("Had recordings copied outside the box"),
         "copies.check": gettext("Had the copies outside the box checked"),

@@ -88,9 +88,12 @@ def recording(recording_id: int) -> Response:
         sound = history().sound(current_app.config["RAMAL"].home, recording_id)
     except NoSound:
         abort(404)
-    if request.method == "GET" and _listened(recording_id, found.call_id) and message is not None:
+    as_file = "download" in request.args
+    if request.method == "GET" and as_file:
+        _written_down("recording.downloaded", recording_id, found.call_id)
+    elif request.method == "GET" and _listened(recording_id, found.call_id) and message is not None:
         _heard(message)
-    return audio.answer(sound, found, as_file="download" in request.args)
+    return audio.answer(sound, found, as_file=as_file)
 
 
 def _noted(steps: tuple[Step, ...], say: call_words.Speaker) -> str:
@@ -119,10 +122,15 @@ def _listened(recording_id: int, call_id: str) -> bool:
     heard: Heard = current_app.extensions["ramal.heard"]
     if not heard.first(g.user.name, recording_id, time.monotonic()):
         return False
+    _written_down("recording.played", recording_id, call_id)
+    return True
+
+
+def _written_down(what: str, recording_id: int, call_id: str) -> None:
+    """A line of the audit. A download is one each time: what leaves the box is never the same listening."""
     detail = f"recording {recording_id} of call {call_id}"
     control: Control = current_app.extensions["ramal.control"]
     try:
-        control.ask("audit", 1.0, who=g.user.name, what="recording.played", detail=detail)
+        control.ask("audit", 1.0, who=g.user.name, what=what, detail=detail)
     except (DaemonDown, Refused) as error:
-        log.warning("audit kept here only: %s recording.played %s (%s)", g.user.name, detail, error)
-    return True
+        log.warning("audit kept here only: %s %s %s (%s)", g.user.name, what, detail, error)

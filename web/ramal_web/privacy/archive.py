@@ -17,6 +17,7 @@ from flask_babel import force_locale  # type: ignore[import-untyped]
 from ramal.box.home import Home
 from ramal.store.read import Identity, Recording
 from ramal.vault.sound import NoSound
+from ramal_web.audit import words as audit_words
 from ramal_web.calls import words as call_words
 from ramal_web.catalogs import LANGUAGES
 from ramal_web.history import History, OfficeWords
@@ -114,7 +115,7 @@ def _told(case: Case, keys: list[int], language: str) -> Iterator[str]:
     def said(template: str, **more: Any) -> str:
         with force_locale(locale):
             say = call_words.Speaker(case.office)
-            return render_template(template, case=case, say=say, call_words=call_words, **more)
+            return render_template(template, case=case, say=say, call_words=call_words, audit_words=audit_words, **more)
 
     frame = said("privacy/archive_frame.html", style=STYLE, title=case.office.name, tag=language, body="\0")
     head, _, foot = frame.partition("\0")
