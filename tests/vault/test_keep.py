@@ -63,6 +63,7 @@ def test_a_recording_is_kept_as_encrypted_opus_and_its_wav_goes(shelf: Shelf) ->
     assert abs(len(left) - len(LEFT)) <= 8
     assert sound.tone_share(left[800:6000], 8000, 440.0) > 0.9
     assert sound.tone_share(right[800:6000], 8000, 1000.0) > 0.9
+    assert b"RAMAL_GAPS" not in ogg
     assert flaws(shelf) == []
 
 
@@ -83,6 +84,7 @@ def test_what_may_not_be_heard_is_silent_in_what_is_kept_and_nothing_beside_it(s
     row = shelf.read(lambda db: sounds.of(db, recording))
     assert row is not None
     assert row.gaps == "[[1000,2000],[3500,9000]]"
+    assert b"RAMAL_GAPS=[[1000,2000],[3500,9000]]" in plain(shelf, recording)[:4096], "the file says it itself"
     for side in decoded(plain(shelf, recording), 2):
         # What sounded before a gap dies away in the decoder within 100 ms; what was said in it was never in there.
         assert sound.rms_dbfs(side[8800:15840]) < -75

@@ -6,6 +6,7 @@ there is (nice 19, idle IO) and die with the thread. Memory does not grow with t
 """
 
 import contextlib
+import json
 import math
 import subprocess
 import sys
@@ -24,6 +25,8 @@ MONO_KBITS, STEREO_KBITS = 20, 32
 COMPLEXITY = 5
 """Of 10. For a phone's narrow band 10 costs a fifth more time, and no measured difference is heard (tests/bench)."""
 _NARROW = ("--set-ctl-int", "4004=1101")  # OPUS_SET_MAX_BANDWIDTH, narrow band: a phone's 8 kHz hold no more
+GAPS = "RAMAL_GAPS"
+"""The file's own word about its gaps, a comment of the Ogg: JSON of [from_ms, to_ms]; it goes with every copy."""
 BLOCK = 64 * 1024
 WINDOW_MS = 500
 QUIET_DBFS = -50.0
@@ -164,7 +167,8 @@ def encode(
     pace: Pace,
     careful: bool = False,
 ) -> Levels:
-    """Encode; ``out`` gets the Ogg file's bytes. The levels are of what the encoder got: the gaps are silent in it.
+    """Encode; ``out`` gets the Ogg file's bytes, which name the gaps (``GAPS``). The levels are of what the encoder got:
+    the gaps are silent in it.
     ``careful``: for sound that speech settings do not keep (music, a fax), three times the size.
 
     ``pace`` is called for every 64 KiB of sound: it may wait while the box is busy, or raise. EncoderFailed.
@@ -176,6 +180,8 @@ def encode(
         words += ["--music", "--bitrate", str(3 * kbits), "--comp", "10"]
     else:
         words += ["--speech", "--bitrate", str(kbits), "--comp", str(COMPLEXITY), *(_NARROW if rate == 8000 else ())]
+    if gaps:
+        words += ["--comment", f"{GAPS}={json.dumps([list(gap) for gap in gaps], separators=(',', ':'))}"]
     levels = Levels(rate, channels)
 
     def feed(into: BinaryIO) -> None:
