@@ -167,8 +167,8 @@ def encode(
     pace: Pace,
     careful: bool = False,
 ) -> Levels:
-    """Encode; ``out`` gets the Ogg file's bytes, which name the gaps (``GAPS``). The levels are of what the encoder got:
-    the gaps are silent in it.
+    """Encode; ``out`` gets the Ogg file's bytes, which name the gaps (``GAPS``). The levels are of what the encoder
+    got: the gaps are silent in it.
     ``careful``: for sound that speech settings do not keep (music, a fax), three times the size.
 
     ``pace`` is called for every 64 KiB of sound: it may wait while the box is busy, or raise. EncoderFailed.
