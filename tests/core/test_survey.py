@@ -95,10 +95,17 @@ def test_a_caller_who_calls_the_same_queue_again_within_seven_days_was_not_helpe
     a, b, c, hidden = "+5511911110001", "+5511911110002", "+5511911110003", "anonymous"
     calls = [(a, "sales", 0), (a, "sales", 7 * DAY_MS), (b, "sales", 0), (b, "sales", 7 * DAY_MS + 1)]
     calls += [(c, "sales", 0), (c, "support", 1), (hidden, "sales", 0), (hidden, "sales", 1)]
-    assert fcr_proxy(calls) == Ratio(3, 4)
+    assert fcr_proxy((*call, True) for call in calls) == Ratio(3, 4)
     assert fcr_proxy([]) == Ratio(0, 0)
-    assert fcr_proxy([(a, "sales", 5), (a, "sales", 9)], until_ms=7) == Ratio(0, 1)
-    assert fcr_proxy([(a, "sales", 8)], until_ms=7) == Ratio(0, 0)
+    assert fcr_proxy([(a, "sales", 5, True), (a, "sales", 9, True)], until_ms=7) == Ratio(0, 1)
+    assert fcr_proxy([(a, "sales", 8, True)], until_ms=7) == Ratio(0, 0)
+
+
+def test_who_comes_again_and_gives_up_has_come_again_and_who_gave_up_first_has_not() -> None:
+    a, b, c = "+5511911110001", "+5511911110002", "+5511911110003"
+    calls = [(a, "sales", 0, True), (a, "sales", DAY_MS, False)]
+    calls += [(b, "sales", 0, False), (b, "sales", DAY_MS, True), (c, "sales", 0, False)]
+    assert fcr_proxy(calls) == Ratio(1, 2)
 
 
 def said(*events: str) -> list[tuple[Cel, list[str]]]:

@@ -16,7 +16,7 @@ from ramal_web.app import create_app
 from ramal_web.auth import passwords
 from ramal_web.settings import of_home
 from tests.store.office_day import Script
-from tests.web.box import PASSWORD, Box, now_ms
+from tests.web.box import PASSWORD, Box, answered_call, now_ms
 from tests.web.conftest import Served, english, sign_in
 from tests.web.test_browser import SMALL_TARGETS, UNNAMED, fits
 
@@ -108,10 +108,36 @@ def test_scores_stand_with_how_many_answered_and_lead_to_the_calls_behind_them(b
     assert client.get("/surveys/calls?part=nonsense&queue=%00&before=x&day=x").status_code == 200
 
 
+def test_who_called_again_is_counted_also_when_nobody_answered_and_only_for_who_spoke_first(box: Box) -> None:
+    """Maria speaks with 1, then gives up; Rita speaks with 2, then with 1: nobody of 1's alone was helped but Rita."""
+    maria, rita = "+5511911112222", "+5511911113333"
+    lost = Script(1, now_ms() - 900_000, maria, "Maria", "+551133330000").arrive().pick_up()
+    lost.join("vendas").wait(9000).abandon("vendas")
+    box.add_history(
+        [
+            surveyed(31, "csat|5", agent="2", caller=rita),
+            surveyed(21, "csat|5", caller=maria),
+            surveyed(11, "csat|5", caller=rita),
+            lost,
+        ]
+    )
+    html = signed_in(box).get("/surveys").get_data(as_text=True)
+    parts = [words_of(part).split("Did not call again in 7 days ")[1] for part in html.split('class="score-row"')[1:]]
+    assert [part.split(" caller")[0] for part in parts] == ["0 % 2", "50 % 2", "0 % 1"], "the queue, then 1 and 2"
+
+
 def test_a_box_that_asks_nobody_says_how_to_begin(box: Box) -> None:
     text = words_of(signed_in(box).get("/surveys").get_data(as_text=True))
     assert "Nobody was asked for an opinion in these days." in text
     assert "[[survey]]" in text
+    assert "Did not call again" not in text
+
+
+def test_who_calls_again_is_counted_also_where_nobody_is_asked(box: Box) -> None:
+    box.add_history([answered_call(serial, now_ms() - serial * 60_000) for serial in (1, 20)])
+    text = words_of(signed_in(box).get("/surveys").get_data(as_text=True))
+    assert "Nobody was asked for an opinion in these days." in text
+    assert "Did not call again in 7 days 0 % 1 caller" in text
 
 
 def test_a_call_shows_what_was_answered_and_its_sentence_is_played_with_an_audit(box: Box) -> None:

@@ -332,8 +332,8 @@ class History:
         """What was asked in one call."""
         return read.answer_of(self._db, call_key)
 
-    def queue_calls(self, since_ms: int, until_ms: int, queue: str, agent: str) -> list[tuple[str, str, int]]:
-        """Answered calls with their numbers, to see who came again."""
+    def queue_calls(self, since_ms: int, until_ms: int, queue: str, agent: str) -> list[tuple[str, str, int, bool]]:
+        """A queue's callers, to see who came again."""
         return read.queue_calls(self._db, since_ms, until_ms, queue, agent)
 
     def contact(self, number: str) -> Contact | None:

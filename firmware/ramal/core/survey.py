@@ -6,8 +6,8 @@ nothing (None, shown as "–"), and an NPS is an index from -100 to 100, never a
 
 - CSAT = answers 4 and 5 / valid answers; DSAT = answers 1 and 2 / valid answers. Not complements: 3 is neither.
 - NPS = share of promoters (9, 10) - share of detractors (0 to 6), in hundredths.
-- FCR declared = "yes" / answers to "resolved". FCR proxy = 1 - callers who call the same queue again within 7 days /
-  distinct callers; who withholds the number is left out.
+- FCR declared = "yes" / answers to "resolved". FCR proxy = 1 - callers who call the same queue again within 7 days of
+  having been spoken with / distinct callers who were; who withholds the number is left out.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -185,25 +185,21 @@ def wilson(ratio: Ratio) -> tuple[float, float] | None:
     return max(0.0, middle - wide), min(1.0, middle + wide)
 
 
-def fcr_proxy(calls: Iterable[tuple[str, str, int]], until_ms: int | None = None) -> Ratio:
-    """Callers who did not call the same queue again within 7 days, of all distinct callers with a number.
+def fcr_proxy(calls: Iterable[tuple[str, str, int, bool]], until_ms: int | None = None) -> Ratio:
+    """Callers who, once they had been spoken with, did not call the same queue again within 7 days, of all distinct
+    callers with a number who were spoken with.
 
-    ``calls``: (number, queue, when in ms), in any order; those at ``until_ms`` or later only say who came again. A
-    caller counts once for each queue."""
-    times: dict[tuple[str, str], list[int]] = {}
-    for number, queue, at_ms in calls:
+    ``calls``: (number, queue, when in ms, whether they were spoken with), in any order; those at ``until_ms`` or later
+    only say who came again. Who comes again and gives up has come again. A caller counts once for each queue."""
+    times: dict[tuple[str, str], list[tuple[int, bool]]] = {}
+    for number, queue, at_ms, spoken in calls:
         if number.startswith("+"):
-            times.setdefault((number, queue), []).append(at_ms)
-    counted = again = 0
-    for each in times.values():
-        each.sort()
-        if until_ms is not None and each[0] >= until_ms:
-            continue
-        counted += 1
-        again += _again(each, until_ms)
-    return Ratio(counted - again, counted)
+            times.setdefault((number, queue), []).append((at_ms, spoken and (until_ms is None or at_ms < until_ms)))
+    met = [sorted(each) for each in times.values() if any(spoken for _, spoken in each)]
+    again = sum(map(_again, met))
+    return Ratio(len(met) - again, len(met))
 
 
-def _again(times: Sequence[int], until_ms: int | None) -> bool:
+def _again(calls: Sequence[tuple[int, bool]]) -> bool:
     near_ms = AGAIN_DAYS * 86_400_000
-    return any(later - first <= near_ms and (until_ms is None or first < until_ms) for first, later in pairwise(times))
+    return any(spoken and later_ms - at_ms <= near_ms for (at_ms, spoken), (later_ms, _) in pairwise(calls))

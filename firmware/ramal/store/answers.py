@@ -88,20 +88,17 @@ def answer_of(db: sqlite3.Connection, key: int) -> Answer | None:
 
 def queue_calls(
     db: sqlite3.Connection, since_ms: int, until_ms: int, queue: str = "", agent: str = ""
-) -> list[tuple[str, str, int]]:
-    """Answered calls that came in, for the proxy of FCR: number, queue, when; also those up to 7 days after the period,
-    which say who came again."""
+) -> list[tuple[str, str, int, bool]]:
+    """Calls that came in to a queue, for the proxy of FCR: number, queue, when, whether they were spoken with (by
+    ``agent``, "" = anybody); also those up to 7 days after the period, which say who came again."""
     later_ms = until_ms + AGAIN_DAYS * 86_400_000
-    who = " AND agent = ?" if agent else ""
     rows = db.execute(
-        "SELECT caller, queue, started_ms, agent FROM call WHERE key >= ? AND key < ? AND direction = 'in'"
-        f" AND category = 'answered' AND queue <> ''{' AND queue = ?' if queue else ''} ORDER BY key LIMIT ?",
-        (first_key(since_ms), first_key(later_ms), *([queue] if queue else []), 4 * ROWS_MAX),
+        "SELECT caller, queue, started_ms, category = 'answered' AND (? = '' OR agent = ?) FROM call"
+        " WHERE key >= ? AND key < ? AND direction = 'in'"
+        f" AND queue {'= ?' if queue else '<> ?'} ORDER BY key LIMIT ?",
+        (agent, agent, first_key(since_ms), first_key(later_ms), queue, 4 * ROWS_MAX),
     ).fetchall()
-    if who:  # an agent's callers, and whether they came again to anybody
-        mine = {(row[0], row[1]) for row in rows if row[3] == agent and row[2] < until_ms}
-        rows = [row for row in rows if (row[0], row[1]) in mine]
-    return [(row[0], row[1], row[2]) for row in rows]
+    return [(caller, whose, at_ms, bool(spoken)) for caller, whose, at_ms, spoken in rows]
 
 
 def _where(since_ms: int, until_ms: int, queue: str, agent: str) -> tuple[str, tuple[object, ...]]:
