@@ -70,6 +70,12 @@ TEST_NEEDS: tuple[Need, ...] = (
     *RUN_NEEDS,
     Need("git", lambda: program("git") is not None, "tells the tests which files belong to the project"),
     Need("chromium", lambda: program("chromium") is not None, "the pages are tested in a real browser"),
+    # Its package begins to serve the machine's network, which a person may not want: elsewhere its tests are skipped.
+    Need(
+        "samba",
+        lambda: "CI" not in os.environ or program("smbd") is not None,
+        "copies to a Windows share are tested with a real one (on CI only; elsewhere install samba to have it)",
+    ),
 )
 
 
