@@ -152,7 +152,13 @@ def test_a_caller_leaves_a_message_and_an_agent_hears_it_while_no_daemon_runs(of
             until(lambda: tenths(list(sound.read_wave(heard.read_bytes()).mono), VOICE_HZ) >= 12, 15, "heard")
             desk.dtmf("2")
             until(lambda: not desk.calls, 15, "no more messages")
+            desk.dial("*981")
+            until(lambda: asked(office, "Read"), 15, "it plays again")
+            desk.dtmf("2")
+            until(lambda: not desk.calls, 15, "no more messages")
     assert list(index(office, "office")) == [key.replace("new/", "old/")]
+    acts = [row[10] for row in journal(office) if row[1] == "MESSAGE_ACT"]
+    assert len([act for act in acts if "heard%7Coffice%7C" in act]) == 2, "every listening is written down"
 
 
 def test_silence_is_no_message_and_nobody_is_told_of_one(office: TestBox, tmp_path: Path) -> None:

@@ -4,11 +4,16 @@ Without Asterisk; that phones and this page agree is shown in tests/system/test_
 """
 
 import html
+import re
+from contextlib import closing
 
 import pytest
 from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 
+from ramal.store.db import open_reader
+from ramal.store.privacy import audit_of
+from ramal.store.supervision import audit
 from ramal_web.app import create_app
 from ramal_web.auth import passwords
 from ramal_web.settings import of_home
@@ -56,6 +61,15 @@ def client_of(box: Box, user: str) -> FlaskClient:
     client = english(create_app(of_home(box.home)))
     client.post("/login", data={"user": user, "password": PASSWORD, "csrf": token(client, "/login")})
     return client
+
+
+def heard_at_a_phone(serial: int, id: str, box: str, agent: str) -> Script:
+    """Somebody opens a box at phone 203, and hears this message."""
+    call = Script(serial, now_ms() - 60_000 + serial, "203", "Fone 203")
+    call.line, call.place = f"PJSIP/203-{serial:08x}", "phone"
+    call.event("CHAN_START", call.main, call.line, number="203")
+    call.pick_up().say("MESSAGES", f"{box}|{agent}|203").wait(3000)
+    return call.say("MESSAGE_ACT", f"heard|{box}|{id}|{agent}|203").wait(9000).end()
 
 
 def listed(client: FlaskClient, path: str = "/messages") -> str:
@@ -112,6 +126,21 @@ def test_what_is_pressed_is_asked_of_the_daemon(filled: Box) -> None:
         (id, "restored"),
     ]
     assert [one["text"] for one in filled.daemon.asked_for("message.note")] == ["liga amanhã"]
+
+
+def test_every_hearing_at_a_phone_stands_in_the_audit_and_in_what_the_caller_is_handed_out(filled: Box) -> None:
+    id, _ = id_of(filled, "vendas")
+    filled.add_history([heard_at_a_phone(51, id, "vendas", "1"), heard_at_a_phone(61, id, "vendas", "")])
+    shown = " ".join(re.sub(r"<[^>]*>", " ", listed(client_of(filled, "owner"), "/audit")).split())
+    assert shown.count("Heard a message at a phone") == 2
+    assert "203 Heard a message at a phone Vendas" in shown
+    ((call,),) = filled.sql("SELECT c.id FROM message m JOIN call c ON c.key = m.call WHERE m.id = ?", id)
+    with closing(open_reader(filled.home.db)) as db:
+        first = audit(db, 1)
+        second = audit(db, 1, first.older)
+        assert [row.who for row in (*first.rows, *second.rows)] == ["203", "1"], "paged, the latest first"
+        told = [(who, what) for _, who, what, _ in audit_of(db, call)]
+    assert told == [("1", "phone.message"), ("203", "phone.message")]
 
 
 def test_a_message_stands_beside_its_missed_call_and_a_returned_one_does_not(filled: Box) -> None:

@@ -194,10 +194,17 @@ def _one(db: sqlite3.Connection, query: str, *values: object) -> Any:
 
 
 def audit_of(db: sqlite3.Connection, call_id: str) -> list[tuple[int, str, str, str]]:
-    """Audit lines about one call: who listened to it, downloaded it, kept it; at most 1,000."""
+    """Audit lines about one call: who listened to it or, at a phone, to the message left in it, downloaded it, kept it;
+    by their time, at most 1,000 of each."""
     query = "SELECT at_ms, who, what, detail FROM audit WHERE detail LIKE ? ORDER BY id LIMIT 1000"
     rows = db.execute(query, (f"%call {call_id}%",)).fetchall()
-    return [tuple(row) for row in rows if call_id in str(row[3]).replace(",", " ").split()]
+    lines = [tuple(row) for row in rows if call_id in str(row[3]).replace(",", " ").split()]
+    query = (
+        "SELECT e.at_ms, coalesce(nullif(e.who, ''), e.phone), 'phone.message', e.box FROM message m"
+        " JOIN message_event e ON e.id = m.id WHERE m.call = ? AND e.event = 'heard' AND e.phone <> ''"
+        " ORDER BY e.at_ms LIMIT 1000"
+    )
+    return sorted([*lines, *db.execute(query, (call_key(call_id),))])
 
 
 def audit_about(db: sqlite3.Connection, who: Identity) -> list[tuple[int, str, str, str]]:

@@ -1,8 +1,9 @@
 """What supervisors did, and everything that is kept about who did what: the audit.
 
-Two sources, one list: ``audit`` holds what the page and the daemon were asked for (acknowledged writes; it cannot be
-rebuilt), ``supervision`` what the dialplan wrote into the journal (rebuilt with the history). An act of the page stands
-in both: asked for, and done. Readers only; any thread with its own connection.
+Three sources, one list: ``audit`` holds what the page and the daemon were asked for (acknowledged writes; it cannot be
+rebuilt), ``supervision`` what the dialplan wrote into the journal (rebuilt with the history), as ``message_event`` has
+who heard a message at a phone. An act of the page stands in both: asked for, and done. Readers only; any thread with
+its own connection.
 """
 
 import sqlite3
@@ -16,7 +17,9 @@ LISTENING = ("listen", "whisper", "barge")
 CHANNELS_MAX = 200
 LONGEST_MS = 12 * 3_600_000
 """A listening that began longer ago than this before a call's end is not looked for."""
-ASKED, DONE = 1, 0
+HEARD, ASKED, DONE = 2, 1, 0
+EVENTS_MAX = 512
+"""More events of messages than this one call cannot tell apart here."""
 
 
 class Listening(NamedTuple):
@@ -41,7 +44,7 @@ class Place(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One line of the audit. ``who`` is a page user, an agent's code or ``page:user``; ``what`` a code
-    (``recording.played``, ``phone.listen``); ``call`` the call it was done in, "" when none."""
+    (``recording.played``, ``phone.listen``, ``phone.message``); ``call`` the call it was done in, "" when none."""
 
     at_ms: int
     who: str
@@ -78,7 +81,8 @@ def listeners(
 
 def audit(db: sqlite3.Connection, limit: int, before: Place | None = None) -> AuditPage:
     """One page of everything that was done, newest first."""
-    rows = sorted((*_asked(db, limit + 1, before), *_done(db, limit + 1, before)), key=_place, reverse=True)
+    every = (*_asked(db, limit + 1, before), *_done(db, limit + 1, before), *_heard(db, limit + 1, before))
+    rows = sorted(every, key=_place, reverse=True)
     older = rows[limit - 1].place if len(rows) > limit else None
     return AuditPage(tuple(rows[:limit]), older)
 
@@ -115,4 +119,19 @@ def _done(db: sqlite3.Connection, limit: int, before: Place | None) -> list[Entr
     return [
         Entry(at_ms, by, f"phone.{act}", agent, call, Place(at_ms, DONE, id))
         for at_ms, id, by, act, agent, call in rows
+    ]
+
+
+def _heard(db: sqlite3.Connection, limit: int, before: Place | None) -> list[Entry]:
+    """Messages played at a phone; ``who`` is the phone where nobody was signed in, ``detail`` the box."""
+    number = f"e.call * {EVENTS_MAX} + e.n"
+    rows = db.execute(
+        f"SELECT e.at_ms, {number}, coalesce(nullif(e.who, ''), e.phone), e.box, c.id"
+        " FROM message_event e JOIN call c ON c.key = e.call"
+        f" WHERE e.event = 'heard' AND e.phone <> '' AND e.at_ms <= ? AND (e.at_ms, {number}) < (?, ?)"
+        f" ORDER BY e.at_ms DESC, {number} DESC LIMIT ?",
+        (_from(before, HEARD)[0], *_from(before, HEARD), limit),
+    )
+    return [
+        Entry(at_ms, who, "phone.message", box, call, Place(at_ms, HEARD, id)) for at_ms, id, who, box, call in rows
     ]

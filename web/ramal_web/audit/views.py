@@ -13,7 +13,7 @@ from ramal_web.security import only
 
 blueprint = Blueprint("audit", __name__)
 ROWS = 50
-_PLACE = re.compile(r"([0-9]{1,15})-([01])-([0-9]{1,18})\Z", re.ASCII)
+_PLACE = re.compile(r"([0-9]{1,15})-([012])-([0-9]{1,18})\Z", re.ASCII)
 
 
 @blueprint.get("/audit")

@@ -52,6 +52,7 @@ def say(what: str) -> str:
         "recordings.hold": gettext("Put recordings under a legal hold"),
         "recordings.release": gettext("Ended a legal hold"),
         "phone.listen": gettext("Listened to a call"),
+        "phone.message": gettext("Heard a message at a phone"),
         "phone.whisper": gettext("Whispered to an agent"),
         "phone.barge": gettext("Joined a call"),
         "phone.pause": gettext("Sent an agent on a break"),
