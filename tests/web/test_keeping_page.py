@@ -74,6 +74,20 @@ def test_the_first_page_says_for_how_long_there_is_room(
     assert "18,230 recordings: 21.0 GB of 50.0 GB." in page
 
 
+def test_gaps_of_more_than_three_minutes_are_listed_with_their_calls(box: Box, client: FlaskClient) -> None:
+    enter(client)
+    assert "Long silences" not in client.get("/keeping").text
+    box.add_history([answered_call(10, now_ms() - 3_600_000)])
+    ((key, call),) = box.sql("SELECT key, id FROM call")
+    for n, (length_ms, days) in enumerate(((180_000, 1), (181_000, 1), (400_000, 31))):
+        values = (key * 16, n, length_ms, now_ms() - days * 86_400_000)
+        box.sql("INSERT INTO recording_gap VALUES (?, ?, 0, ?, ?, '201', '1', 'limit')", *values)
+    page = client.get("/keeping").text
+    (row,) = page.split('id="long-gaps"')[1].split("</section>")[0].split("<li")[1:]
+    assert f'href="/calls/{call}"' in row
+    assert "3:01" in row
+
+
 def test_the_page_says_how_long_everything_is_kept_and_which_law_asks_for_it(care: Box, client: FlaskClient) -> None:
     enter(client)
     page = client.get("/keeping").text

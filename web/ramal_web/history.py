@@ -34,6 +34,7 @@ from ramal.store.read import (
     Found,
     Hold,
     Identity,
+    LongGap,
     Look,
     MenuFigures,
     MessageRow,
@@ -227,6 +228,10 @@ class History:
     def look(self) -> Look | None:
         """What the last look at the recordings' disk found."""
         return read.look(self._db)
+
+    def long_gaps(self, since_ms: int) -> tuple[LongGap, ...]:
+        """Unusually long whiles of talks that were kept out of their recordings, the latest first."""
+        return read.long_gaps(self._db, since_ms)
 
     def holds(self) -> tuple[Hold, ...]:
         """Legal holds, those in force and the newest first."""

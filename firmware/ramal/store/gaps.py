@@ -17,9 +17,9 @@ TAKES = 16
 
 @dataclass(frozen=True, slots=True)
 class LongGap:
-    """A gap that is worth a look: in which recording, how long, whose, and how it ended."""
+    """A gap that is worth a look: in which call, how long, whose, and how it ended."""
 
-    recording: int
+    call: str
     began_ms: int
     length_ms: int
     agent: str
@@ -47,11 +47,12 @@ def channels(db: sqlite3.Connection, recording: int) -> int:
     return 2 if row is not None and row[0] == "stereo" else 1
 
 
-def long_ones(db: sqlite3.Connection, since_ms: int, limit: int = 100) -> tuple[LongGap, ...]:
+def long_gaps(db: sqlite3.Connection, since_ms: int, limit: int = 100) -> tuple[LongGap, ...]:
     """Gaps longer than three minutes that began since then, the latest first."""
     rows = db.execute(
-        "SELECT recording, began_ms, length_ms, agent, phone, why FROM recording_gap"
-        f" WHERE length_ms > {LONG_GAP_MS} AND began_ms >= ? ORDER BY began_ms DESC LIMIT ?",
+        "SELECT c.id, g.began_ms, g.length_ms, g.agent, g.phone, g.why FROM recording_gap g"
+        f" JOIN call c ON c.key = g.recording / {TAKES}"
+        f" WHERE g.length_ms > {LONG_GAP_MS} AND g.began_ms >= ? ORDER BY g.began_ms DESC LIMIT ?",
         (since_ms, limit),
     )
     return tuple(LongGap(*row) for row in rows)

@@ -42,6 +42,8 @@ from ramal.store.copies import copies as copies
 from ramal.store.db import DatabaseUnusable as DatabaseUnusable
 from ramal.store.db import open_reader as open_reader
 from ramal.store.decisions import of_call
+from ramal.store.gaps import LongGap as LongGap
+from ramal.store.gaps import long_gaps as long_gaps
 from ramal.store.holds import Hold as Hold
 from ramal.store.kpi import behind as behind
 from ramal.store.kpi import offers as offers

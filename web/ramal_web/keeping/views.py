@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, abort, render_template, request
 from werkzeug.wrappers import Response
 
-from ramal.core.retention import settings_of
+from ramal.core.retention import DAY_MS, settings_of
 from ramal_web.asking import NotDone, ask
+from ramal_web.calls.words import Speaker
 from ramal_web.history import history, office
 from ramal_web.i18n import gettext
 from ramal_web.keeping import words
@@ -39,6 +40,7 @@ def room() -> str:
 @only(*ROLES)
 def index() -> str:
     known = history().whole_office()
+    now_ms = time.time_ns() // 1_000_000
     return render_template(
         "keeping/index.html",
         look=history().look(),
@@ -46,7 +48,9 @@ def index() -> str:
         settings=settings_of(known),
         holds=history().holds(),
         known=known,
-        now_ms=time.time_ns() // 1_000_000,
+        now_ms=now_ms,
+        long_gaps=history().long_gaps(now_ms - 30 * DAY_MS),
+        say=Speaker(office()),
         call=request.args.get("call", "")[:64],
         number=request.args.get("number", "")[:32],
     )
