@@ -1,8 +1,8 @@
 """``make bench``: the benches, their tables on the terminal and their figures in build/bench/*.json.
 
 ``BENCH="--quick"`` takes a few minutes; ``--calls``, ``--ingest``, ``--steer``, ``--forecast``, ``--vault``,
-``--power-cuts`` and ``--half-hour`` run only those. The half hour is real (30 minutes); it and the power cuts run only
-when they are asked for.
+``--power-cuts``, ``--cut-calls`` and ``--half-hour`` run only those. The half hour is real (30 minutes); it, the power
+cuts and the cut calls run only when they are asked for.
 """
 
 import argparse
@@ -28,12 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--forecast", action="store_true", help="only the wait that is told, against Asterisk's")
     parser.add_argument("--vault", action="store_true", help="only keeping recordings, against opusenc and copying")
     parser.add_argument("--power-cuts", action="store_true", help="200 recordings kept while the keeper is killed")
+    parser.add_argument("--cut-calls", action="store_true", help="200 real calls, everything killed in every 20")
     parser.add_argument(
         "--half-hour", action="store_true", help="a real half hour of calls, the daemon killed five times"
     )
     given = parser.parse_args(arguments)
     only = (given.calls, given.ingest, given.steer, given.forecast, given.half_hour, given.vault, given.power_cuts)
-    everything = not any(only)
+    everything = not any((*only, given.cut_calls))
     OUT.mkdir(parents=True, exist_ok=True)
     code = 0
     if given.calls or everything:
@@ -62,6 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"\n# {'Recordings: ' + name.removeprefix('bench_').replace('_', ' ')}", flush=True)
             few = {"bench_vault": ["--minutes", "2"], "power_cuts": ["20"]}[name] if given.quick else []
             code = subprocess.run([sys.executable, "-m", f"tests.bench.{name}", *few], check=False).returncode or code
+    if given.cut_calls:
+        print("\n# Calls and power cuts", flush=True)
+        few = ["8", "--at-once", "4"] if given.quick else []
+        code = subprocess.run([sys.executable, "-m", "tests.bench.cut_calls", *few], check=False).returncode or code
     return code
 
 

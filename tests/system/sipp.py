@@ -37,6 +37,8 @@ class Caller:
     keys: tuple[tuple[int, str], ...] = ()
     tones: str = ""
     """Digits played as sound one second after the answer, by a caller who offers no telephone events."""
+    hz: int = 0
+    """The pitch that the caller sings from the answer until the end of the call; 0: says nothing."""
     answered: bool = True
     """Whether the box is expected to answer at all; False accepts any final refusal."""
 
@@ -56,6 +58,8 @@ def scenario(caller: Caller) -> str:
     parts += ['<recv response="200" rrs="true"/>', _send("ACK", caller, 1)]
     if caller.tones:
         parts.append(f'<nop><action><exec rtp_stream="tones-{caller.tones}.raw,1,8,PCMA/8000"/></action></nop>')
+    if caller.hz:
+        parts.append(f'<nop><action><exec rtp_stream="voice-{caller.hz}.raw,-1,8,PCMA/8000"/></action></nop>')
     cseq, before_ms = 2, 0
     for after_ms, key in caller.keys:
         parts.append(_bye_or_timeout(after_ms - before_ms, f"k{cseq}"))
@@ -88,6 +92,9 @@ def _start(
     if caller.tones:
         said = sound.silence(1000) + sound.digit_tones(caller.tones) + sound.silence(20_000)
         (folder / f"tones-{caller.tones}.raw").write_bytes(bytes(alaw(sample) for sample in said))
+    if caller.hz:  # whole waves in a second, so that it goes on without a click
+        voice = sound.tone([caller.hz], 1000)
+        (folder / f"voice-{caller.hz}.raw").write_bytes(bytes(alaw(sample) for sample in voice))
     arguments = [f"127.0.0.1:{sip_port}", "-sf", str(file), "-m", "1", "-i", "127.0.0.1", "-nostdin"]
     arguments += ["-p", str(free_udp_port()), "-mp", str(free_udp_port()), "-timeout", "240", "-trace_err"]
     arguments += ["-error_file", str(folder / f"{name}.err"), "-recv_timeout", "230000"]

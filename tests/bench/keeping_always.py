@@ -1,0 +1,18 @@
+"""The daemon, which keeps recordings at once, however many calls there are: ``python -m tests.bench.keeping_always
+HOME``. A box keeps them in its quiet hours; a power cut there would seldom meet the keeper and talks at once."""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+from ramal import app
+from ramal.app import Pace, run
+from ramal.box.home import Home
+from ramal.core import calm
+from ramal.ops import vault
+
+if __name__ == "__main__":
+    calm.CALLS_A_CPU = 1_000
+    eager = partial(vault.subject, settle_ms=500, load=lambda: 0.0)
+    app.SUBJECTS = tuple(eager if one is vault.subject else one for one in app.SUBJECTS)
+    sys.exit(run(Home(Path(sys.argv[1])), Pace(tick_s=0.3, look_s=0.3, slow_look_s=1.0, round_s=1.0)))
