@@ -53,6 +53,16 @@ def test_every_kept_recording_arrives_as_it_is_and_is_proved(
     assert proofs == ({"sha1"} if kind == "sftp" else {"read", "size"})
 
 
+def test_what_never_becomes_a_kept_file_is_not_said_to_be_prepared(kept: Kept) -> None:
+    """A message left by a caller stays a wav; a talk that the power cut in its first moment holds no sound."""
+    for change in ("kind = 'message'", "duration_ms = 0, state = 'short'", "state = 'short'"):
+        one = kept.shelf.put(b"RIFF")
+        kept.shelf.write(
+            lambda db, one=one, change=change: db.execute(f"UPDATE recording SET {change} WHERE id = ?", (one,))
+        )
+    assert kept.shelf.read(lambda db: rows.copies(db, "anywhere").unkept) == 1
+
+
 def test_a_server_that_is_not_there_loses_nothing_and_is_asked_again_later_and_later(kept: Kept, sftp: Server) -> None:
     kept.put(2)
     kept.to(sftp.copy())

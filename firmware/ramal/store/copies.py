@@ -265,8 +265,8 @@ def copies(db: sqlite3.Connection, place: str) -> CopyPicture:
         "SELECT count(*), coalesce(sum(bytes), 0) FROM far_copy WHERE place = ? AND state = 'copied'", (place,)
     ).fetchone()
     (unkept,) = db.execute(
-        "SELECT count(*) FROM recording r WHERE r.state IN ('ready', 'short')"
-        " AND NOT EXISTS (SELECT 1 FROM sound s WHERE s.recording = r.id)"
+        "SELECT count(*) FROM recording r WHERE r.kind IN ('talk', 'survey') AND r.state IN ('ready', 'short')"
+        " AND r.duration_ms > 0 AND NOT EXISTS (SELECT 1 FROM sound s WHERE s.recording = r.id)"
     ).fetchone()
     (forget,) = db.execute("SELECT count(*) FROM far_copy WHERE place = ? AND state = 'forget'", (place,)).fetchone()
     since = db.execute("SELECT since_ms FROM copy_place WHERE place = ?", (place,)).fetchone()
