@@ -106,7 +106,6 @@ class Run:
     box: TestBox
     folder: Path
     chance: random.Random
-    at_once: int
     placed: list[Placed] = field(default_factory=list)
     talks: list[Talk] = field(default_factory=list)
     cuts: int = 0
@@ -243,9 +242,10 @@ def main() -> int:
     print(f"{given.calls} calls, {given.at_once} at once, seed {given.seed}", flush=True)
     folder = given.keep or Path(tempfile.mkdtemp(prefix="rc-", dir="/tmp"))
     (folder / "callers").mkdir(parents=True)
-    running = box.make(folder, office(max(2, given.at_once * 3 // 4)), terse=True)  # the others wait in the queue
-    run = Run(running, folder, random.Random(given.seed), given.at_once)
+    running = None
     try:
+        running = box.make(folder, office(max(2, given.at_once * 3 // 4)), terse=True)  # the others wait in the queue
+        run = Run(running, folder, random.Random(given.seed))
         for first in range(0, given.calls, given.at_once):
             run.batch(min(given.at_once, given.calls - first))
             print(f"cut {run.cuts}: {len(run.placed)} calls, {len(run.talks)} talks, {dict(run.met)}", flush=True)
@@ -253,7 +253,8 @@ def main() -> int:
         run.start_daemon()
         faults = verdict.told(running, run.placed, run.talks, run.cuts, run.met)
     finally:
-        running.end()
+        if running is not None:
+            running.end()
         if given.keep is None:
             shutil.rmtree(folder, ignore_errors=True)
     for fault in faults[:40]:
