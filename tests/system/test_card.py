@@ -21,7 +21,7 @@ SETTINGS = f"""
 notice = false
 card_limit_s = {LIMIT_S}
 """
-NUMBER = "4929517308642"
+NUMBER, ANOTHER = "4929517308642", "6071859234417"
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +146,7 @@ def test_a_transfer_ends_it(office: Desks, how: str, user: str) -> None:
             hears(caller, "201")
             card(office, agent, "on")
             talked(agent, 1000)
+            caller.dtmf(NUMBER)
             if how == "blind":
                 agent.transfer("203")
             else:
@@ -153,10 +154,13 @@ def test_a_transfer_ends_it(office: Desks, how: str, user: str) -> None:
                 talks(second)
                 hears(second, "201")
                 assert lamp(office) == "on"
+                caller.dtmf(ANOTHER)
+                talked(second, 1500)
                 agent.connect()
             talks(second)
             hears(caller, "203")
             assert lamp(office) == "off"
+            hears(second, "caller")
             talked(second, 1500)
         office.over()
         call = office.call(user)
@@ -166,6 +170,8 @@ def test_a_transfer_ends_it(office: Desks, how: str, user: str) -> None:
         words = heard.track(wave.mono[end * 8 :], ("203", "caller"))
         assert words.count("203+caller") > 40, words
         assert gaps_of(office, call) == [("card_on", ""), ("card_off", "transfer")]
+        nothing_of(office, NUMBER)
+        nothing_of(office, ANOTHER)
 
 
 def test_a_hold_ends_it_when_the_customer_is_taken_back(office: Desks) -> None:
@@ -178,6 +184,8 @@ def test_a_hold_ends_it_when_the_customer_is_taken_back(office: Desks) -> None:
             talked(agent, 500)
             agent.hold()
             until(lambda: not hears_now(caller, "201", 0.3), 5, "on hold")
+            caller.dtmf(NUMBER)
+            talked(caller, 2000)
             assert lamp(office) == "on", "on hold still nothing is written"
             agent.resume()
             until(lambda: lamp(office) == "off", 4, "taken back, it is recorded again, before the limit")
@@ -191,6 +199,7 @@ def test_a_hold_ends_it_when_the_customer_is_taken_back(office: Desks) -> None:
         words = heard.track(wave.mono[end * 8 :], ("201", "caller"))
         assert words.count("201+caller") > 40, words
         assert gaps_of(office, call) == [("card_on", ""), ("card_off", "code")]
+        nothing_of(office, NUMBER)
 
 
 def test_there_is_nothing_to_stop_in_a_talk_that_is_not_recorded(office: Desks) -> None:
