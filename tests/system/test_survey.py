@@ -20,7 +20,7 @@ from ramal.store import answers, migrations
 from ramal.store.db import open_writer
 from ramal.store.ingest import Ingest
 from ramal.virtual.phone import Manual, Phone
-from tests.system import agents, box
+from tests.system import agents, box, ears
 from tests.system.desks import Desks, hears, talks
 from tests.system.provider import Provider
 from tests.system.sipp import Caller
@@ -324,9 +324,12 @@ def test_no_agent_avoids_it_by_handing_the_caller_on(office: Office, agent: Phon
 
 def test_a_sentence_is_recorded_in_the_caller_s_language_and_kept_by_a_hang_up(office: Office, agent: Phone) -> None:
     user, begin = "+5511911110013", len(office.said())
+    # The number is an English one: the question in another language is another pitch.
+    ears.retune(office.box, {"en/survey-nps": 2000.0, "pt_BR/survey-nps": 2600.0}, 3000)
     with talking(office, agent, user, SPOKEN) as caller:
         agent.hangup()
         office.waits_for(begin + 1, "SURVEY spoken|7|asked|nps-sentence")
+        hears(caller, "2000")
         caller.dtmf("6")
         office.waits_for(begin + 2, "SURVEY spoken|7|nps|6")
         file = until(lambda: list(office.box.home.recordings.rglob("*-survey.wav")), 10, "the sentence")[0]
