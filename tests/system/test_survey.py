@@ -322,6 +322,34 @@ def test_no_agent_avoids_it_by_handing_the_caller_on(office: Office, agent: Phon
     assert (answer.agent, answer.csat, call["agent"]) == ("8", 1, "8")
 
 
+def test_no_agent_avoids_it_by_parking_the_caller(office: Office, agent: Phone) -> None:
+    user, begin = "+5511911110015", len(office.said())
+    with office.phone("203") as other, talking(office, agent, user, SALES) as caller:
+        agent.transfer("700")
+        until(lambda: "InUse" in office.box.command("core show hint 701"), 10, "parked")
+        until(lambda: not agent.calls, 10, "the agent is free")
+        other.dial("701")
+        hears(caller, "203")
+        hears(other, "caller")
+        other.hangup()
+        office.waits_for(begin + 1, "SURVEY sales|7|asked|csat-nps-resolved")
+        caller.dtmf("2")
+        office.waits_for(begin + 2, "SURVEY sales|7|csat|2")
+    office.over()
+    call, answer = office.told(user)
+    assert answer is not None
+    assert (answer.csat, call["hangup_by"], call["category"]) == (2, "agent", "answered")
+    begin = len(office.said())
+    with office.phone("203") as other, talking(office, agent, user + "1", PLAIN) as caller:
+        agent.transfer("700")
+        until(lambda: "InUse" in office.box.command("core show hint 701"), 10, "parked")
+        other.dial("701")
+        hears(caller, "203")
+        other.hangup()
+        gone(caller)
+    assert office.said()[begin:] == []
+
+
 def test_a_sentence_is_recorded_in_the_caller_s_language_and_kept_by_a_hang_up(office: Office, agent: Phone) -> None:
     user, begin = "+5511911110013", len(office.said())
     # The number is an English one: the question in another language is another pitch.
