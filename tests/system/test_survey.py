@@ -322,10 +322,17 @@ def test_no_agent_avoids_it_by_handing_the_caller_on(office: Office, agent: Phon
     assert (answer.agent, answer.csat, call["agent"]) == ("8", 1, "8")
 
 
-def test_no_agent_avoids_it_by_parking_the_caller(office: Office, agent: Phone) -> None:
-    user, begin = "+5511911110015", len(office.said())
+@pytest.mark.parametrize(("asked", "user"), [(False, "+5511911110015"), (True, "+5511911110016")])
+def test_no_agent_avoids_it_by_parking_the_caller(office: Office, agent: Phone, asked: bool, user: str) -> None:
+    begin = len(office.said())
     with office.phone("203") as other, talking(office, agent, user, SALES) as caller:
-        agent.transfer("700")
+        if asked:  # for the number of the place
+            agent.dial("700")
+            until(lambda: len(agent.calls) == 2, 10, "two calls")
+            until(lambda: all(one.state == "answered" for one in agent.calls.values()), 10, "the place is said")
+            agent.connect()
+        else:
+            agent.transfer("700")
         until(lambda: "InUse" in office.box.command("core show hint 701"), 10, "parked")
         until(lambda: not agent.calls, 10, "the agent is free")
         other.dial("701")
@@ -339,8 +346,11 @@ def test_no_agent_avoids_it_by_parking_the_caller(office: Office, agent: Phone) 
     call, answer = office.told(user)
     assert answer is not None
     assert (answer.csat, call["hangup_by"], call["category"]) == (2, "agent", "answered")
-    begin = len(office.said())
-    with office.phone("203") as other, talking(office, agent, user + "1", PLAIN) as caller:
+
+
+def test_who_was_parked_in_a_queue_that_asks_nothing_is_asked_nothing(office: Office, agent: Phone) -> None:
+    user, begin = "+5511911110017", len(office.said())
+    with office.phone("203") as other, talking(office, agent, user, PLAIN) as caller:
         agent.transfer("700")
         until(lambda: "InUse" in office.box.command("core show hint 701"), 10, "parked")
         other.dial("701")
