@@ -9,7 +9,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Gap:
     """Nothing was written for ``length_ms`` after ``at_ms`` of what had been written (without the gaps before it).
-    ``why`` it ended: code, limit, transfer, hold, stopped, end. ``began_ms``: since 1970."""
+    ``why`` it ended: code (also pressed for the agent, who took the customer back from hold), limit, transfer, stopped,
+    end. ``began_ms``: since 1970."""
 
     at_ms: int
     length_ms: int

@@ -116,7 +116,7 @@ StepKind = Literal[
     "supervised",  # act: listen, whisper, barge, pause, resume, logout; by: a supervisor's code or page:user; agent
     "recording",  # act: told (heard the notice), objected, on, off; why: always, code, never; path
     "card_on",  # phone, agent, path
-    "card_off",  # why: code, transfer, hold, stopped, limit, end; seconds; long: 1; path
+    "card_off",  # why: code (also after a hold), transfer, stopped, limit, end; seconds; long: 1; path
     "survey_answer",  # queue, agent, question, value: csat 1 to 5, nps 0 to 10, resolved yes/no; "" of a sentence
     "abandoned",  # queue, position
     "hung_up",  # by: caller, agent, system; cause: Q.850
