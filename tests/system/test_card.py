@@ -9,8 +9,8 @@ import pytest
 
 from ramal.core import sound
 from ramal.virtual.phone import Account, Phone
-from tests.system import agents, desks, heard
-from tests.system.desks import Desks, hears, hears_now, talks
+from tests.system import agents, desks, ears, heard
+from tests.system.desks import Desks, hears, hears_now, states, talks
 from tests.until import until
 
 pytestmark = pytest.mark.system
@@ -200,6 +200,27 @@ def test_a_hold_ends_it_when_the_customer_is_taken_back(office: Desks) -> None:
         assert words.count("201+caller") > 40, words
         assert gaps_of(office, call) == [("card_on", ""), ("card_off", "code")]
         nothing_of(office, NUMBER)
+
+
+def test_the_key_with_its_lamp_says_that_it_is_only_a_lamp(office: Desks) -> None:
+    """Pressed during a talk it dials, and the customer waits: it says what to press instead, and hangs up."""
+    user, hz = "+5511900000309", 1620.0
+    ears.retune(office.box, {"pt_BR/card-lamp-only": hz}, length_ms=1500)
+    with office.phone("201", ANSWER, login=True) as agent:
+        with office.caller(user) as caller:
+            talks(agent)
+            hears(caller, "201")
+            agent.dial("card-7")
+            until(lambda: states(agent).count("answered") == 2, 10, "both of its calls stand")
+            hears(agent, str(hz))
+            until(lambda: len(agent.calls) == 1, 10, "it hung up")
+            assert lamp(office) == "off"
+            agent.resume()
+            hears(caller, "201")
+            card(office, agent, "on")
+            card(office, agent, "off")
+        office.over()
+    assert gaps_of(office, office.call(user)) == [("card_on", ""), ("card_off", "code")]
 
 
 def test_there_is_nothing_to_stop_in_a_talk_that_is_not_recorded(office: Desks) -> None:

@@ -279,6 +279,11 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "en": "This button belongs to another agent.",
         "es": "Este botón es de otro agente.",
     },
+    "card-lamp-only": {
+        "pt-BR": "Esta tecla só mostra a luz. Durante a conversa, tecle o código do cartão.",
+        "en": "This key only shows the lamp. During the call, press the card code.",
+        "es": "Esta tecla solo muestra la luz. Durante la llamada, marque el código de la tarjeta.",
+    },
     "night-closed": {
         "pt-BR": "Atendimento fechado até a próxima abertura.",
         "en": "Closed until the next opening.",
