@@ -16,7 +16,8 @@ from typing import Any
 
 from ramal.box.home import Home
 from ramal.control.client import Control, DaemonDown
-from ramal.core.chain import Flaw, Head, head_from
+from ramal.core.chain import Head, head_from
+from ramal.core.flaws import Flaw
 from ramal.errors import RamalError
 from ramal.ops.verifying import check_of
 from ramal.store import migrations, seals, sounds
@@ -88,7 +89,7 @@ def _verify(home: Home, given: tuple[Head, ...], with_files: bool, as_json: bool
             amiss += 1
             if len(found) < 1000:
                 found.append(flaw)
-            print(json.dumps(asdict(flaw)) if as_json else _shown(f"{flaw.where}: {flaw.what}"), flush=True)
+            print(json.dumps(flaw.plain()) if as_json else _shown(f"{flaw.where}: {flaw.what}"), flush=True)
     progress = verification.progress
     _say_progress(progress, end=True)
     ended_ms = time.time_ns() // 1_000_000

@@ -75,6 +75,41 @@ def test_a_changed_byte_of_a_file_is_found_and_located(shelf: Shelf, full: tuple
         assert begin <= at < end
 
 
+@pytest.mark.parametrize(
+    ("place", "code", "facts"),
+    [
+        (0, "file-mark", {"said"}),
+        (16, "file-key", {"said", "key"}),
+        (-1, "file-piece", {"said", "begin", "end"}),
+        (60, "file-spans", set()),
+    ],
+)
+def test_a_changed_file_is_told_by_its_code_too(
+    shelf: Shelf, full: tuple[Path, list[int]], place: int, code: str, facts: set[str]
+) -> None:
+    long = shelf.put(stereo_wav(spoken(40, 300.0), spoken(40, 900.0)))
+    assert keeper(shelf).round() == 1
+    file = file_of(shelf, long)
+    data = bytearray(file.read_bytes())
+    assert len(data) > 48 + 65552, "more than one piece, of which the last is looked at first"
+    data[place] ^= 0x10
+    file.write_bytes(data)
+    (flaw,) = shelf.read(lambda db: list(Verification(shelf.home, db).flaws()))
+    assert (flaw.kind, flaw.place, flaw.code) == ("file", "path", code)
+    assert set(flaw.args) == {"recording", "path", *facts}
+    assert flaw.args["recording"] == long
+    assert bool(flaw.spans) == (code == "file-spans")
+
+
+def test_a_file_that_cannot_be_read_says_why_by_the_system_s_code(shelf: Shelf, full: tuple[Path, list[int]]) -> None:
+    file = file_of(shelf, full[1][0])
+    file.unlink()
+    file.symlink_to("/dev/null")
+    (flaw,) = shelf.read(lambda db: list(Verification(shelf.home, db).flaws()))
+    assert (flaw.code, flaw.args["reason"]) == ("file-unread", "ELOOP")
+    assert flaw.what.startswith(f"the file of recording {full[1][0]} cannot be read: ")
+
+
 def test_a_shorter_a_missing_and_a_foreign_file_are_found(shelf: Shelf, full: tuple[Path, list[int]]) -> None:
     ids = full[1]
     one, two, three, four = (file_of(shelf, number) for number in ids[:4])

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ramal.core.flaws import Flaw, row_flaw
+
 SealKind = Literal["sound", "gone", "erased", "day"]
 GENESIS = bytes(32)
 """What the first seal follows."""
@@ -43,16 +45,6 @@ class Head:
         """As it is printed: the number, then the hash in groups of eight that a person can compare."""
         told = self.hash.hex()
         return f"{self.n}-" + "-".join(told[at : at + 8] for at in range(0, len(told), 8))
-
-
-@dataclass(frozen=True, slots=True)
-class Flaw:
-    """Something that is not as it was sealed. ``kind``: ``row`` (of the catalogue), ``sound`` (a row about a file),
-    ``file`` or ``head``; ``where`` names it; ``what`` is a sentence."""
-
-    kind: Literal["row", "sound", "file", "head"]
-    where: str
-    what: str
 
 
 def hash_of(seal: Seal) -> bytes:
@@ -101,27 +93,25 @@ def walk(seals: Iterable[Seal], anchors: Mapping[int, bytes]) -> Iterator[Flaw]:
         expected = 1 if before is None else before.n + 1
         prev = GENESIS if before is None else hash_of(before)
         if seal.n != expected:
-            yield Flaw("row", _span(expected, seal.n - 1), "removed from the catalogue")
+            yield row_flaw("row", "row-removed", expected, seal.n - 1)
             broken_at = seal.n
         elif seal.prev != prev:
-            where = f"row {seal.n}" if before is None else f"row {before.n} (or row {seal.n})"
-            yield Flaw("row", where, "changed, or another one was put in its place")
+            if before is None:
+                yield Flaw("row", "row", "row-changed", {"n": seal.n})
+            else:
+                yield Flaw("row", "either", "row-changed", {"n": before.n, "next": seal.n})
             broken_at = seal.n
         elif seal.kind == "day" and seal.digest != digest_of("day", (seal.at_ms,)):
-            yield Flaw("row", f"row {seal.n}", "changed: it does not seal its own day")
+            yield Flaw("row", "row", "day-changed", {"n": seal.n})
         anchor = anchors.get(seal.n)
         if anchor is not None and anchor != hash_of(seal):
             since = max((n for n in anchors if n < seal.n and n >= broken_at), default=broken_at)
-            yield Flaw("head", _span(since + 1, seal.n), "written anew: the head kept for it is another one")
+            yield row_flaw("head", "head-other", since + 1, seal.n)
             broken_at = seal.n
         before = seal
     last = 0 if before is None else before.n
     if beyond := max((n for n in anchors if n > last), default=0):
-        yield Flaw("row", _span(last + 1, beyond), "removed from the end of the catalogue")
-
-
-def _span(first: int, last: int) -> str:
-    return f"row {first}" if first >= last else f"rows {first} to {last}"
+        yield row_flaw("row", "end-removed", last + 1, beyond)
 
 
 def _sized(data: bytes) -> bytes:

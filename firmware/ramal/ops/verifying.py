@@ -10,14 +10,13 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import asdict
 from typing import Any
 
 from ramal.control.protocol import Request
 from ramal.control.server import Answer
 from ramal.core import warnings
-from ramal.core.chain import Flaw
 from ramal.core.events import ConditionSeen
+from ramal.core.flaws import Flaw
 from ramal.errors import RamalError
 from ramal.ops.means import Means
 from ramal.store import seals
@@ -130,7 +129,7 @@ def check_of(progress: Progress, began_ms: int, ended_ms: int, amiss: int, found
         progress.done,
         progress.bytes,
         amiss,
-        json.dumps([asdict(flaw) for flaw in found[:FOUND_MAX]], ensure_ascii=False),
+        json.dumps([flaw.plain() for flaw in found[:FOUND_MAX]], ensure_ascii=False),
         progress.head.text if progress.head else "",
     )
 

@@ -11,7 +11,7 @@ import io
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Literal, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
@@ -29,8 +29,17 @@ TAG = 16
 _WHOLE = PIECE + TAG
 
 
+Broken = Literal["other", "mark", "key", "cut", "piece"]
+
+
 class SealBroken(RamalError):
-    """An encrypted file is not as it was written, or cannot be read with this box's keys."""
+    """An encrypted file is not as it was written, or cannot be read with this box's keys. ``reason``: its first bytes
+    are others, its key (``facts``: ``key``) is missing, it was cut off, or a piece (``begin``, ``end``) was changed."""
+
+    def __init__(self, said: str, reason: Broken = "other", **facts: int | str) -> None:
+        super().__init__(said)
+        self.reason: Broken = reason
+        self.facts = facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,21 +108,23 @@ class Unsealer(io.RawIOBase):
         file.seek(0)
         self._header = file.read(HEADER_BYTES)
         if len(self._header) < HEADER_BYTES or self._header[: len(MARK)] != MARK:
-            raise SealBroken("This is no encrypted recording: its first bytes are not what Ramal writes.")
+            raise SealBroken("This is no encrypted recording: its first bytes are not what Ramal writes.", "mark")
         self.key_id = self._header[len(MARK) : len(MARK) + KEY_ID_BYTES].hex()
         self.file_id = self._header[-FILE_ID_BYTES:]
         key = key_of(self.key_id)
         if key is None:
             raise SealBroken(
                 f"The key {self.key_id[:8]} of this recording is not on this box. The file is kept. Bring the key back "
-                "with: ramal recordings key import FILE"
+                "with: ramal recordings key import FILE",
+                "key",
+                key=self.key_id[:8],
             )
         self._cipher = _cipher(key, self.file_id)
         sealed = size - HEADER_BYTES
         self._pieces = max(1, -(-sealed // _WHOLE))
         self.size = sealed - self._pieces * TAG
         if self.size < 0:
-            raise SealBroken("This recording's file was cut off.")
+            raise SealBroken("This recording's file was cut off.", "cut")
         self._load(self._pieces - 1)  # proves the length
 
     def readable(self) -> bool:
@@ -179,9 +190,13 @@ class Unsealer(io.RawIOBase):
             piece = self._cipher.decrypt(_nonce(number, number == self._pieces - 1), sealed, self._header)
         except InvalidTag:
             begin = HEADER_BYTES + number * _WHOLE
+            end = begin + len(sealed)
             raise SealBroken(
-                f"This recording's file is not as it was written (between byte {begin} and {begin + len(sealed)}): "
-                "changed, cut off, or damaged by the disk."
+                f"This recording's file is not as it was written (between byte {begin} and {end}): "
+                "changed, cut off, or damaged by the disk.",
+                "piece",
+                begin=begin,
+                end=end,
             ) from None
         self._have, self._piece = number, piece
 

@@ -6,23 +6,32 @@ that looks for hours would let the database's log grow. So what looks amiss is l
 then. A flaw is told with the place it is at.
 """
 
+import errno
 import hashlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from ramal.box.home import Home
-from ramal.core.chain import Flaw, Head, Seal, digest_of, walk
+from ramal.core.chain import Head, Seal, digest_of, walk
+from ramal.core.flaws import Code, Flaw
 from ramal.store import seals, sounds
 from ramal.store.sounds import Sound
 from ramal.vault import heads, keys
-from ramal.vault.cipher import SealBroken, Unsealer
+from ramal.vault.cipher import Broken, SealBroken, Unsealer
 from ramal.vault.keep import SUFFIX, inside, open_regular
 
 BLOCK = 1 << 20
 PORTION = 200
+_CODES: Mapping[Broken, Code] = {
+    "other": "file-broken",
+    "mark": "file-mark",
+    "key": "file-key",
+    "cut": "file-cut",
+    "piece": "file-piece",
+}
 
 
 @dataclass(slots=True)
@@ -67,7 +76,7 @@ class Verification:
             yield from walk(self._counted(seals.rows(self.db)), anchors)
             for head in self.given:
                 if seals.hash_at(self.db, head.n) != head.hash:
-                    yield Flaw("head", f"rows 1 to {head.n}", "not what the head that was given stands for")
+                    yield Flaw("head", "rows", "given-other", {"first": 1, "last": head.n})
             yield from self._lost_rows()
         finally:
             self.db.execute("ROLLBACK")
@@ -100,7 +109,7 @@ class Verification:
 
     def _sound(self, sound: Sound) -> list[Flaw]:
         wrong = self._row(sound)
-        flaws = [Flaw("sound", _named(sound), wrong)] if wrong else []
+        flaws = [Flaw("sound", "sound", wrong, _named(sound))] if wrong else []
         if sound.gone_ms is None and (flaw := self._file(sound)):
             flaws.append(flaw)
         return flaws
@@ -116,23 +125,23 @@ class Verification:
                 continue
             if kind == "gone" and digest == sounds.undone_digest(recording):
                 continue
-            yield Flaw("sound", f"recording {recording}", "its row was removed from the database")
+            yield Flaw("sound", "recording", "sound-removed", {"recording": recording})
 
-    def _row(self, sound: Sound) -> str:
-        """What is wrong with a row about a file; "" when it is as it was sealed."""
+    def _row(self, sound: Sound) -> Code | None:
+        """What is wrong with a row about a file; None when it is as it was sealed."""
         last = self._last(sound.recording, "sound")
         gone = self._last(sound.recording, "gone")
         if sound.gone_ms is not None:
             if gone is None or gone.digest != sound.gone_digest():
-                return "its row was changed: it does not say when and why the file went"
+                return "sound-gone-changed"
             if last is not None and last.digest != sound.digest():
-                return "its row was changed"
-            return ""
+                return "sound-changed"
+            return None
         if last is None:
-            return "its row was put in: it was never sealed"
+            return "sound-unsealed"
         if gone is not None and gone.n > last.n:
-            return "its row was changed: the file was removed, says the catalogue"
-        return "" if last.digest == sound.digest() else "its row was changed"
+            return "sound-gone-hidden"
+        return None if last.digest == sound.digest() else "sound-changed"
 
     def _last(self, recording: int, kind: str) -> Seal | None:
         row = self.db.execute(
@@ -146,7 +155,7 @@ class Verification:
         path = inside(self.home, sound.path)
         try:
             if path is None:
-                return Flaw("file", _named(sound), "its path does not lie below the recordings")
+                return Flaw("file", "sound", "file-outside", _named(sound))
             with open_regular(path) as file:
                 size = os.fstat(file.fileno()).st_size
                 if not self.with_files:
@@ -159,28 +168,32 @@ class Verification:
                         self.seen(self.progress)
                     wrong = digest.digest() != sound.sha256
             if wrong:
-                return Flaw("file", sound.path, f"the file of recording {sound.recording} {self._where(sound, size)}")
+                return self._changed(sound, size)
         except FileNotFoundError:
-            return Flaw("file", sound.path, f"the file of recording {sound.recording} is not there")
+            return _of_file("file-missing", sound)
         except OSError as error:
-            return Flaw("file", sound.path, f"the file of recording {sound.recording} cannot be read: {error.strerror}")
+            reason = errno.errorcode.get(error.errno or 0, "")
+            return _of_file("file-unread", sound, said=str(error.strerror), reason=reason)
         return None
 
-    def _where(self, sound: Sound, size: int) -> str:
+    def _changed(self, sound: Sound, size: int) -> Flaw:
         """Which bytes were changed, as near as the cipher tells."""
-        told = f"was changed ({size} bytes, it had {sound.bytes})" if size != sound.bytes else "was changed"
+        if size != sound.bytes:
+            return _of_file("file-size", sound, size=size, bytes=sound.bytes)
         path = inside(self.home, sound.path)
-        if not sound.cipher or path is None or size != sound.bytes:
-            return told
+        if not sound.cipher or path is None:
+            return _of_file("file-changed", sound)
         try:
             with Unsealer(open_regular(path), size, keys.load(self.home).get) as file:
                 if file.file_id != sound.file_id:
-                    return "is the file of another recording"
+                    return _of_file("file-foreign", sound)
                 spans = file.broken_pieces()
-        except (SealBroken, keys.KeysUnusable) as error:
-            return f"{told}: {error}"
-        places = ", ".join(f"byte {begin} to {min(end, size)}" for begin, end in spans[:8])
-        return f"{told} between {places}" if places else told
+        except SealBroken as error:
+            return _of_file(_CODES[error.reason], sound, said=str(error), **error.facts)
+        except keys.KeysUnusable as error:
+            return _of_file("file-keys", sound, said=str(error))
+        flaw = _of_file("file-spans" if spans else "file-changed", sound)
+        return replace(flaw, spans=tuple((begin, min(end, size)) for begin, end in spans[:8]))
 
     def _unknown_files(self) -> Iterator[Flaw]:
         """Encrypted files that no row knows of: put there, or their rows were removed."""
@@ -196,7 +209,7 @@ class Verification:
                     continue
                 # With its wav beside it it is one that is being made right now, or was when the power went.
                 if (relative,) not in rows and not (self.home.root / source).exists():
-                    yield Flaw("file", relative, "no row of the catalogue knows this file")
+                    yield Flaw("file", "path", "file-unknown", {"path": relative})
 
     def _settled(self, path: str) -> bool:
         """Whether a file was there before this verification began: a younger one may have its row by now."""
@@ -206,5 +219,9 @@ class Verification:
             return False
 
 
-def _named(sound: Sound) -> str:
-    return f"recording {sound.recording} ({sound.path})"
+def _named(sound: Sound) -> dict[str, int | str]:
+    return {"recording": sound.recording, "path": sound.path}
+
+
+def _of_file(code: Code, sound: Sound, **args: int | str) -> Flaw:
+    return Flaw("file", "path", code, {**_named(sound), **args})

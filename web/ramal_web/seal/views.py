@@ -1,21 +1,19 @@
 """``/seal``: the head of the recordings' catalogue, for paper, and the last verification; asking for another one."""
 
-import json
 from typing import Any
 
 from flask import Blueprint, render_template
 from werkzeug.wrappers import Response
 
-from ramal.store.read import Check
 from ramal_web.asking import NotDone, ask
 from ramal_web.history import history, office
 from ramal_web.i18n import gettext
+from ramal_web.seal import words
 from ramal_web.security import only, passive
 from ramal_web.told import not_done, told
 
 blueprint = Blueprint("seal", __name__)
 ROLES = ("owner", "supervisor")
-FOUND_MAX = 50
 
 
 @blueprint.get("/seal")
@@ -27,7 +25,7 @@ def index() -> str:
         head=head,
         day=day,
         check=check,
-        found=_found(check),
+        found=words.told(check.found) if check else (),
         running=_running(),
         command=f"ramal recordings verify --head {head.text}" if head else "",
         office_name=office().name,
@@ -58,12 +56,3 @@ def _running() -> dict[str, Any] | None:
     except NotDone:
         return None
     return told_of if told_of.get("running") else None
-
-
-def _found(check: Check | None) -> list[dict[str, str]]:
-    """What the last verification found, at most ``FOUND_MAX``; the words are the verification's own."""
-    try:
-        rows = json.loads(check.found) if check is not None else []
-    except ValueError:
-        rows = []
-    return [{key: str(row.get(key, "")) for key in ("kind", "where", "what")} for row in rows[:FOUND_MAX]]
