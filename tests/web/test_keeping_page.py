@@ -10,8 +10,12 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 
 from ramal.core.office_file import read, write
+from ramal.core.retention_rules import RULES
 from ramal.store import settings
 from ramal.store.db import open_writer
+from ramal_web.app import create_app
+from ramal_web.keeping import words
+from ramal_web.settings import of_home
 from tests.web.box import Box, answered_call, demo_office, now_ms
 from tests.web.conftest import Served, sign_in
 from tests.web.test_browser import fits
@@ -93,6 +97,22 @@ def test_the_page_says_how_long_everything_is_kept_and_which_law_asks_for_it(car
     page = client.get("/keeping").text
     for said in ("365 days", "180 days", "90 days", "Decreto 11.034/2022", "never less than 30 days", "keep_free_mb"):
         assert said in page
+
+
+def test_every_law_is_told_in_the_reader_s_language(care: Box) -> None:
+    app = create_app(of_home(care.home))
+    told = []
+    for tag in ("en", "pt-BR", "es"):
+        with app.test_request_context(headers={"Accept-Language": tag}):
+            told.append([words.law(rule) for rule in RULES])
+        client = app.test_client()
+        client.environ_base["HTTP_ACCEPT_LANGUAGE"] = tag
+        enter(client)
+        assert told[-1][0] in client.get("/keeping").text
+    assert told[0] == [rule.law for rule in RULES]
+    for rule, *three in zip(RULES, *told, strict=True):
+        assert len(set(three)) == 3, three
+        assert all(str(rule.minimum_days) in one for one in three), three
 
 
 def test_a_removed_recording_says_when_and_why_on_its_call(box: Box, client: FlaskClient) -> None:

@@ -7,7 +7,7 @@ from flask_babel import format_decimal  # type: ignore[import-untyped]
 
 from ramal.core.office import Office
 from ramal.core.retention import HORIZON_DAYS, settings_of
-from ramal.core.retention_rules import RULES, minimum_days
+from ramal.core.retention_rules import RULES, Rule, minimum_days
 from ramal.store.read import Hold, Look
 from ramal_web.formats import label, number
 from ramal_web.i18n import gettext, ngettext
@@ -62,6 +62,16 @@ def days(count: int) -> str:
     return ngettext("%(num)s day", "%(num)s days", count)
 
 
+def law(rule: Rule) -> str:
+    """What a law asks for; the rule's own English for one that has no words here."""
+    return {
+        "br-sac-2022": gettext(
+            "Decreto 11.034/2022: a recording of a call to the SAC is kept for at least %(num)s days",
+            num=rule.minimum_days,
+        ),
+    }.get(rule.id, rule.law)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One kind of recordings: how long it is kept, its minimum in days, and the law that asks for that ("" = none)."""
@@ -81,9 +91,9 @@ def rows(office: Office) -> Iterator[Row]:
         if queue.sac or queue.keep_days is not None:
             keep = settings.keep_days if queue.keep_days is None else queue.keep_days
             law_days = minimum_days(office.country, "sac") if queue.sac else 0
-            law = next((r.law for r in RULES if (r.country, r.purpose) == (office.country, "sac")), "")
+            said = next((law(r) for r in RULES if (r.country, r.purpose) == (office.country, "sac")), "")
             title = gettext("Queue “%(queue)s”", queue=label(queue.title or queue.name))
-            yield Row(title, keep, max(least, law_days), law if law_days else "")
+            yield Row(title, keep, max(least, law_days), said if law_days else "")
     yield Row(gettext("Messages"), settings.message_days, least)
     yield Row(gettext("Surveys"), settings.survey_days, least)
     yield Row(gettext("Campaigns"), settings.campaign_days, least)
