@@ -99,6 +99,22 @@ def test_the_page_says_how_long_everything_is_kept_and_which_law_asks_for_it(car
         assert said in page
 
 
+def test_campaigns_are_not_told_of_while_there_are_none_and_their_setting_is_kept(
+    box: Box, client: FlaskClient
+) -> None:
+    text = write(demo_office())
+    assert "campaign_days" not in text
+    text += "\n[recordings]\ncampaign_days = 77\n"
+    db = open_writer(box.home.db)
+    settings.save(db, read(text))
+    db.close()
+    enter(client)
+    page = client.get("/keeping").text
+    assert "Surveys" in page
+    assert "ampaign" not in page
+    assert "campaign_days = 77" in write(read(text))
+
+
 def test_every_law_is_told_in_the_reader_s_language(care: Box) -> None:
     app = create_app(of_home(care.home))
     told = []

@@ -83,7 +83,8 @@ class Row:
 
 
 def rows(office: Office) -> Iterator[Row]:
-    """How long everything is kept, as the office says it."""
+    """How long everything is kept, as the office says it. No row for campaigns, though their setting can be written
+    already: there are none yet."""
     settings = settings_of(office)
     least = settings.minimum_days
     yield Row(gettext("Calls"), settings.keep_days, least)
@@ -96,7 +97,6 @@ def rows(office: Office) -> Iterator[Row]:
             yield Row(title, keep, max(least, law_days), said if law_days else "")
     yield Row(gettext("Messages"), settings.message_days, least)
     yield Row(gettext("Surveys"), settings.survey_days, least)
-    yield Row(gettext("Campaigns"), settings.campaign_days, least)
 
 
 def held(hold: Hold, office: Office) -> str:
