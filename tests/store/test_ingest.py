@@ -278,6 +278,21 @@ def test_a_restart_ends_the_calls_before_it_and_none_after_it(life: Life) -> Non
     assert dict(read.counts(life.db, 0, 1 << 53)) == {"system": 1}
 
 
+def test_a_restart_in_the_second_of_a_calls_last_sign_ends_it_and_no_call_of_its_own_second(life: Life) -> None:
+    """Asterisk crashed and was back within the second, as the cut calls showed; its restart is known to the second."""
+    cut = Script(1, START_S * 1000).arrive().wait(5400).join()
+    later = Script(2, (START_S + 5) * 1000 + 900).arrive().join()
+    cel, queue = merge([cut, later])
+    life.write(CEL_NAME, cel)
+    life.write(QUEUE_NAME, f"{START_S + 5}|NONE|NONE|NONE|QUEUESTART|\n".encode() + queue)
+    life.read_all()
+    found = life.db.execute("SELECT id, category, ended_ms > ? FROM call ORDER BY key", (START_S * 1000 + 5000,))
+    assert found.fetchall() == [(cut.id, "system", 1), (later.id, None, None)]
+    detail = read.call(life.db, cut.id)
+    assert detail is not None
+    assert detail.steps[-1].kind == "restarted"
+
+
 @pytest.mark.parametrize("set_back_before_reading", [True, False])
 def test_asterisk_started_by_a_clock_far_ahead_cuts_no_call_once_the_clock_is_right(
     life: Life, set_back_before_reading: bool

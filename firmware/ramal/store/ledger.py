@@ -245,12 +245,21 @@ def last_sign(journal: Journal) -> int:
     return max([event.at_ms for event in journal.cel] + [line.at_s * 1000 for line in journal.queue], default=0)
 
 
+def restarts_from(journal: Journal) -> int:
+    """A restart of Asterisk after this time is one that the call did not live to see. Restarts are known to the second,
+    rounded down: one in the second of the call's last sign came after it, unless the call began later."""
+    began_ms = min((event.at_ms for event in journal.cel), default=last_sign(journal))
+    return max(began_ms, last_sign(journal) - 1000)
+
+
 def _folded(entry: Entry, restart_after: Callable[[int], int | None]) -> Call | None:
     """The call; None when it cannot be folded but was before: then its rows stay as they are."""
     try:
         journal = journal_of(entry.id, entry.lines)
-        restarted_ms = restart_after(last_sign(journal))
-        return fold(journal if restarted_ms is None else replace(journal, restarted_ms=restarted_ms))
+        restarted_ms = restart_after(restarts_from(journal))
+        if restarted_ms is not None:
+            journal = replace(journal, restarted_ms=max(restarted_ms, last_sign(journal)))
+        return fold(journal)
     except Exception:
         # A mistake of ours must not stop history. The lines are kept, so a corrected version can fold them again.
         log.exception("call %s could not be folded; its lines are kept", entry.id)

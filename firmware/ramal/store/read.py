@@ -47,7 +47,7 @@ from ramal.store.gaps import long_gaps as long_gaps
 from ramal.store.holds import Hold as Hold
 from ramal.store.kpi import behind as behind
 from ramal.store.kpi import offers as offers
-from ramal.store.ledger import HOUR_MS, TAKES, journal_of, last_sign
+from ramal.store.ledger import HOUR_MS, TAKES, journal_of, last_sign, restarts_from
 from ramal.store.listing import CALL as CALL
 from ramal.store.listing import CallRow as CallRow
 from ramal.store.listing import Page as Page
@@ -153,8 +153,8 @@ def call(db: sqlite3.Connection, call_id: str) -> CallDetail | None:
         return None
     (blob,) = db.execute("SELECT lines FROM call_journal WHERE call = ?", (key,)).fetchone()
     journal = journal_of(call_id, unpack(blob))
-    last_ms = last_sign(journal)
-    (restarted_ms,) = db.execute("SELECT min(at_ms) FROM restart WHERE at_ms > ?", (last_ms,)).fetchone()
+    query = "SELECT max(min(at_ms), ?) FROM restart WHERE at_ms > ?"
+    (restarted_ms,) = db.execute(query, (last_sign(journal), restarts_from(journal))).fetchone()
     steps = _with_decisions(db, row[0], timeline(replace(journal, restarted_ms=restarted_ms)))
     rows = db.execute(
         f"SELECT {_RECORDING} WHERE r.id BETWEEN ? AND ? ORDER BY r.started_ms, r.id",
