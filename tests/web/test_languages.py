@@ -10,6 +10,7 @@ from markupsafe import Markup
 from ramal.core import warnings
 from ramal.core.drill import Code
 from ramal.core.history import CATEGORIES, Step, StepKind
+from ramal.core.privacy import Why
 from ramal_web import catalogs
 from ramal_web.app import create_app
 from ramal_web.audit import words as audit_words
@@ -19,6 +20,7 @@ from ramal_web.history import OfficeWords
 from ramal_web.i18n import gettext
 from ramal_web.live import words
 from ramal_web.live.picture import LOST, OTHER, STATE_ORDER, Warning
+from ramal_web.privacy import words as privacy_words
 from ramal_web.settings import of_home
 from tests.web.box import Box
 from tests.web.conftest import english
@@ -78,6 +80,8 @@ def test_every_code_of_the_product_has_words_and_a_shape(box: Box, tag: str) -> 
             assert code not in words.warning(Warning(code, 0, (("count", 2), ("free_mb", 3)))), code
         for code in Code.__args__:
             assert drill_words.say(code) != code.replace("-", " "), code
+        for reason in Why.__args__:
+            assert privacy_words.why(reason) != reason, reason
         speaker = Speaker(OfficeWords(agents={"1": "Ana"}))
         for kind in StepKind.__args__:
             said = speaker.say(

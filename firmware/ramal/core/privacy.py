@@ -40,8 +40,8 @@ AGAIN: Step = "asterisk"
 """Where it goes on from when the proof finds something: a line that Asterisk wrote late."""
 ROUNDS_MAX = 3
 
-Why = Literal["held", "minimum", "running", "ours"]
-"""Why something stays: legal hold; a minimum by law or by the office; a call that goes on; a number of the office."""
+Why = Literal["held", "minimum"]
+"""Why a recording stays: a legal hold; a minimum by law."""
 
 
 class NoSubject(RamalError):

@@ -1,7 +1,7 @@
 """What the law says of how long recordings must be kept, as dated data. Pure.
 
 A rule only ever makes keeping longer; a later rule may not make it shorter. ``checked`` is when somebody last looked
-at the source; look again after ``STALE_DAYS``.
+at the source.
 """
 
 from dataclasses import dataclass
@@ -10,8 +10,6 @@ from typing import Literal
 
 Purpose = Literal["talk", "sac", "campaign", "message", "survey"]
 """What a recording is for. sac: a talk in a queue that is customer service by law (Brazil's SAC)."""
-
-STALE_DAYS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +43,3 @@ RULES = (
 def minimum_days(country: str, purpose: Purpose) -> int:
     """The longest that any rule asks for; 0 = none does."""
     return max((rule.minimum_days for rule in RULES if (rule.country, rule.purpose) == (country, purpose)), default=0)
-
-
-def stale(today: date) -> tuple[Rule, ...]:
-    """Rules whose source nobody looked at for long."""
-    return tuple(rule for rule in RULES if (today - rule.checked).days > STALE_DAYS)

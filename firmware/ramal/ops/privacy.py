@@ -24,7 +24,7 @@ from ramal.control.server import Answer
 from ramal.core import privacy, retention
 from ramal.core.commands import PutSwitch
 from ramal.core.office import Office
-from ramal.core.privacy import Identity, Mask, NoSubject, Step
+from ramal.core.privacy import Identity, Mask, NoSubject, Step, Why
 from ramal.errors import RamalError
 from ramal.ops import asterisk, erasing, looking
 from ramal.ops.means import Means, Subject
@@ -522,7 +522,7 @@ def staying(db: sqlite3.Connection, means: Means, keys: Collection[int], now_ms:
     is a hold and the law; the office's own minimum is its wish, and gives way to a person's right."""
     terms, wanted = retention.terms(means.office(), stock.remembered(db)), frozenset(keys)
     terms = replace(terms, settings=replace(terms.settings, minimum_days=0))
-    found: dict[int, tuple[str, int | None]] = {}
+    found: dict[int, tuple[Why, int | None]] = {}
     for kept in stock.kept(db, now_ms):
         if kept.id // TAKES not in wanted:
             continue

@@ -14,7 +14,7 @@ from ramal.core import privacy
 from ramal.core.history import call_key
 from ramal.core.numbering import office_area
 from ramal.core.office import Office
-from ramal.core.privacy import Identity, Kind, NoSubject, State
+from ramal.core.privacy import Identity, Kind, NoSubject, State, Why
 from ramal.store import contacts, settings
 from ramal.store.ledger import TAKES, journal_of
 from ramal.store.packing import Lines, unpack
@@ -73,7 +73,7 @@ class Found:
 class Away:
     """What stays, and why: recordings' ids to a code and a time in ms (None: nobody can say until when)."""
 
-    recordings: dict[int, tuple[str, int | None]] = field(default_factory=dict)
+    recordings: dict[int, tuple[Why, int | None]] = field(default_factory=dict)
 
     def calls(self) -> frozenset[int]:
         """Keys of the calls these belong to."""
