@@ -1,5 +1,7 @@
 """``verify`` finds whatever was done to a file, a row or the catalogue, and says where."""
 
+import json
+import os
 import re
 import shutil
 import sqlite3
@@ -251,3 +253,13 @@ def test_a_clock_that_was_set_back_breaks_nothing(shelf: Shelf) -> None:
     shelf.now_ms += 500 * DAY_MS
     keeper(shelf).round()
     assert flaws(shelf) == []
+
+
+def test_a_file_whose_name_is_no_text_is_found_as_any_other(shelf: Shelf) -> None:
+    put = os.fsencode(shelf.home.recordings) + b"/2026/\xff\xfe.ogg.sealed"
+    with open(put, "wb") as file:
+        file.write(b"x")
+    (flaw,) = shelf.read(lambda db: list(Verification(shelf.home, db).flaws()))
+    assert flaw.code == "file-unknown"
+    assert flaw.args["path"].isprintable()  # type: ignore[union-attr]
+    json.dumps(flaw.plain(), ensure_ascii=False).encode()

@@ -204,12 +204,12 @@ class Verification:
                     continue
                 relative = os.path.relpath(os.path.join(folder, name), self.home.root)
                 source = relative.removesuffix(SUFFIX) + ".wav"
-                rows = self.db.execute("SELECT path FROM sound WHERE source = ?", (source,)).fetchall()
+                rows = self.db.execute("SELECT path FROM sound WHERE source = ?", (_text(source),)).fetchall()
                 if not self._settled(os.path.join(folder, name)):
                     continue
                 # With its wav beside it it is one that is being made right now, or was when the power went.
-                if (relative,) not in rows and not (self.home.root / source).exists():
-                    yield Flaw("file", "path", "file-unknown", {"path": relative})
+                if (_text(relative),) not in rows and not (self.home.root / source).exists():
+                    yield Flaw("file", "path", "file-unknown", {"path": _text(relative)})
 
     def _settled(self, path: str) -> bool:
         """Whether a file was there before this verification began: a younger one may have its row by now."""
@@ -221,6 +221,11 @@ class Verification:
 
 def _named(sound: Sound) -> dict[str, int | str]:
     return {"recording": sound.recording, "path": sound.path}
+
+
+def _text(path: str) -> str:
+    """A path as text: a file's name may be any bytes, and neither the database nor JSON takes those."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def _of_file(code: Code, sound: Sound, **args: int | str) -> Flaw:
