@@ -6,6 +6,7 @@ answered, so that a test can hear that the sound goes through.
 
 import contextlib
 import math
+import random
 import re
 import socket
 import struct
@@ -44,7 +45,8 @@ class Provider:
     (``503``, ``486``, ``404``).
 
     ``ring_s``: how long it rings before it answers. ``talk_s``: after how long the person out there hangs up.
-    ``hz``: the tone it plays. ``port``: 0 for a free one.
+    ``hz``: the tone it plays; ``noise``: and how loud a noise with it, the same every second. ``port``: 0 for a free
+    one.
     """
 
     host: str
@@ -52,6 +54,7 @@ class Provider:
     ring_s: float = 0.2
     talk_s: float = math.inf
     hz: float = 620.0
+    noise: int = 0
     asked: list[Asked] = field(default_factory=list)
     byes: int = 0
     cancelled: int = 0
@@ -79,6 +82,11 @@ class Provider:
             talk.done.set()
         self._thread.join(10)
         self._socket.close()
+
+    @property
+    def talking(self) -> tuple[float, ...]:
+        """Since when (monotonic) each call that stands is answered."""
+        return tuple(talk.began_s for talk in list(self._talks.values()))
 
     def hang_up(self) -> None:
         """The person out there hangs up all calls."""
@@ -170,7 +178,7 @@ class Provider:
         host, port = re.search(r"c=IN IP4 (\S+)", text), re.search(r"m=audio (\d+)", text)
         if host and port:
             goal = (host[1], int(port[1]))
-            threading.Thread(target=_play, args=(rtp, goal, self.hz, talk.done), name="tone").start()
+            threading.Thread(target=_play, args=(rtp, goal, self.hz, self.noise, talk.done), name="tone").start()
 
     def _sdp(self, direction: str, port: int = 40_000) -> str:
         return (
@@ -210,9 +218,9 @@ def _direction(text: str) -> str:
     return "inactive" if "a=inactive" in text else "sendrecv"
 
 
-def _play(rtp: socket.socket, goal: tuple[str, int], hz: float, done: threading.Event) -> None:
-    samples = sound.tone([hz], 1000)
-    coded = bytes(alaw(sample) for sample in samples)
+def _play(rtp: socket.socket, goal: tuple[str, int], hz: float, noise: int, done: threading.Event) -> None:
+    chance = random.Random(hz)
+    coded = bytes(alaw(sample + chance.randint(-noise, noise)) for sample in sound.tone([hz], 1000))
     sequence = 0
     began = time.monotonic()
     with rtp:

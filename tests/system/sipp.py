@@ -84,6 +84,11 @@ def start_logged(caller: Caller, peers: Peers, folder: Path, sip_port: int) -> t
     return _start(caller, peers, folder, sip_port, name, "-trace_msg", "-message_file", str(log)), log
 
 
+def start_echoing(caller: Caller, peers: Peers, folder: Path, sip_port: int) -> "subprocess.Popen[bytes]":
+    """``start``, for a caller who says at once whatever is heard."""
+    return _start(caller, peers, folder, sip_port, f"call-{next(_counter):04}", "-rtp_echo")
+
+
 def _start(
     caller: Caller, peers: Peers, folder: Path, sip_port: int, name: str, *more: str
 ) -> "subprocess.Popen[bytes]":
