@@ -11,8 +11,7 @@ def check(rows: Rows, ledger: Ledger) -> None:
         _limit(row, ledger)
         _mail(row, rows, ledger)
     for row in rows["recordings"]:
-        if row.values.get("seal_mail") and not rows["mail"]:
-            ledger.add((*row.path, "seal_mail"), "no-mail", name="recordings")
+        _server_for(row, rows, ledger, "seal_mail", "recordings")
     for row in rows["mail"]:
         _server(row, ledger)
     for row in rows["copy"]:
@@ -32,11 +31,16 @@ def _limit(row: Row, ledger: Ledger) -> None:
 
 
 def _mail(row: Row, rows: Rows, ledger: Ledger) -> None:
-    if row.values.get("mail") and not rows["mail"]:
-        ledger.add((*row.path, "mail"), "no-mail", name=row.identity or "this alarm")
+    _server_for(row, rows, ledger, "mail", row.identity or "this alarm")
     if row.values.get("webhook_secret") and not row.refused("webhook") and not row.values.get("webhook"):
         example = ALARM.setting("webhook").example
         ledger.add((*row.path, "webhook_secret"), "queue-needs", example, key="webhook_secret", needs="webhook")
+
+
+def _server_for(row: Row, rows: Rows, ledger: Ledger, key: str, name: str) -> None:
+    """Who names people to tell by mail (``key``) needs the server that takes it."""
+    if row.values.get(key) and not rows["mail"]:
+        ledger.add((*row.path, key), "no-mail", name=name)
 
 
 def _server(row: Row, ledger: Ledger) -> None:
