@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ramal.core.office import Copy
-from tests.copies.servers import free_port
+from tests.system.ports import free_port
 from tests.until import until
 
 SMBD = shutil.which("smbd", path="/usr/sbin:/usr/bin")

@@ -18,16 +18,11 @@ from cryptography.x509.oid import NameOID
 from ramal.core import copies
 from ramal.core.office import Copy
 from ramal.ops import host_keys
+from tests.system.ports import free_port
 from tests.until import until
 
 USER, SECRET = "ramal", 'p" w=$X,:-`'
 RCLONE = shutil.which("rclone") or "/usr/bin/rclone"
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @dataclass

@@ -13,7 +13,8 @@ from ramal.core.state import State
 from ramal.store import copies as rows
 from ramal.store import sounds
 from tests.copies.kept import Kept, work
-from tests.copies.servers import Server, free_port
+from tests.copies.servers import Server
+from tests.system.ports import free_port
 from tests.until import until
 
 MANY = int(os.environ.get("RAMAL_COPIES", "210"))
