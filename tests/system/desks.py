@@ -149,6 +149,13 @@ def hears_now(phone: Phone, name: str, share: float = 0.5) -> bool:
     return wave.duration_s > 1 and sound.tone_share(wave.mono[-4000:], wave.rate_hz, hz) > share
 
 
+def talked(phone: Phone, ms: int) -> None:
+    """Until the phone has heard so much more (ms)."""
+    file = list(phone.calls.values())[-1].heard
+    size = file.stat().st_size
+    until(lambda: file.stat().st_size >= size + 16 * ms, 15, f"{ms} ms more")
+
+
 @contextlib.contextmanager
 def running(
     folder: Path,

@@ -10,7 +10,7 @@ import pytest
 from ramal.core import sound
 from ramal.virtual.phone import Account, Phone
 from tests.system import agents, desks, ears, heard
-from tests.system.desks import Desks, hears, hears_now, states, talks
+from tests.system.desks import Desks, hears, hears_now, states, talked, talks
 from tests.until import until
 
 pytestmark = pytest.mark.system
@@ -43,13 +43,6 @@ def lamp(office: Desks) -> str:
 def card(office: Desks, phone: Phone, expected: str) -> None:
     phone.dtmf("*7")
     until(lambda: lamp(office) == expected, 5, f"the lamp is {expected}")
-
-
-def talked(phone: Phone, ms: int) -> None:
-    """Until the phone has heard so much more."""
-    file = list(phone.calls.values())[-1].heard
-    size = file.stat().st_size
-    until(lambda: file.stat().st_size >= size + 16 * ms, 15, f"{ms} ms more")
 
 
 def nothing_of(office: Desks, digits: str) -> None:

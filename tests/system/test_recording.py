@@ -11,7 +11,7 @@ import pytest
 from ramal.core import recording, sound
 from ramal.core.sound import Wave
 from tests.system import agents, desks, heard
-from tests.system.desks import HZ, Desks, hears, states, talks
+from tests.system.desks import HZ, Desks, hears, states, talked, talks
 from tests.until import until
 
 pytestmark = pytest.mark.system
@@ -109,12 +109,6 @@ def the_talk(office: Desks, user: str) -> tuple[sqlite3.Row, Wave]:
 
 def said(office: Desks, call: sqlite3.Row) -> list[str]:
     return [str(step.detail["act"]) for step in office.box.detail(call["id"]).steps if step.kind == "recording"]
-
-
-def talked(phone: desks.Phone, ms: int) -> None:
-    file = list(phone.calls.values())[-1].heard
-    size = file.stat().st_size
-    until(lambda: file.stat().st_size >= size + 16 * ms, 15, f"{ms} ms more")
 
 
 def only(samples: object, name: str) -> float:

@@ -12,7 +12,7 @@ import pytest
 
 from ramal.virtual.phone import Policy
 from tests.system import agents, desks
-from tests.system.desks import Desks, hears, states, talks
+from tests.system.desks import Desks, hears, hears_now, states, talks
 from tests.until import until
 
 pytestmark = pytest.mark.system
@@ -236,7 +236,7 @@ def test_the_customer_hears_music_on_hold_and_the_talk_goes_on(office: Desks) ->
             talks(first)
             hears(caller, "201")
             first.hold()
-            until(lambda: not _hears_now(caller, "201") and _loud(caller), 15, "music instead of the agent")
+            until(lambda: not hears_now(caller, "201", 0.3) and _loud(caller), 15, "music instead of the agent")
             first.resume()
             hears(caller, "201")
             hears(first, "caller")
@@ -251,13 +251,6 @@ def _wave(phone: object) -> object:
 
     files = [call.heard for call in phone.calls.values()]  # type: ignore[attr-defined]
     return sound.read_wave(files[-1].read_bytes())
-
-
-def _hears_now(phone: object, name: str) -> bool:
-    from ramal.core import sound
-
-    wave = _wave(phone)
-    return sound.tone_share(wave.mono[-4000:], wave.rate_hz, desks.HZ[name]) > 0.3  # type: ignore[attr-defined]
 
 
 def _loud(phone: object) -> bool:
@@ -312,7 +305,7 @@ def test_a_parked_call_is_taken_back_on_another_phone(office: Desks) -> None:
             hears(caller, "201")
             first.transfer("700")
             until(lambda: "InUse" in _hint(office, "701"), 10, "the lamp of the place is on")
-            until(lambda: not _hears_now(caller, "201") and _loud(caller), 15, "music while parked")
+            until(lambda: not hears_now(caller, "201", 0.3) and _loud(caller), 15, "music while parked")
             second.dial("701")
             hears(caller, "203")
             hears(second, "caller")

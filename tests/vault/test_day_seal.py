@@ -5,12 +5,12 @@ import pytest
 from ramal.core.chain import head_from
 from ramal.core.office import Language, Mail, Office, Recordings
 from ramal.ops.outbox import Outbox
-from ramal.ops.vault import Keeper
 from ramal.store import notices, seals
 from ramal.vault.verify import Verification
 from tests.fakes.mail_peer import MailPeer
 from tests.until import until
 from tests.vault.shelf import Shelf, spoken, stereo_wav
+from tests.vault.test_keep import keeper
 
 DAY_MS = 86_400_000
 TALK = stereo_wav(spoken(2), spoken(2, 1000.0))
@@ -29,13 +29,13 @@ def test_a_days_seal_goes_by_mail_once_and_a_later_box_is_held_against_it(
         shelf.office = Office(
             name="Padaria", language=language, mail=(server,), recordings=(Recordings(seal_mail=told),)
         )
-        keeper = Keeper(shelf.means(), load=lambda: 0.0)
+        one = keeper(shelf)
         shelf.put(TALK)
-        assert keeper.round() == 1
+        assert one.round() == 1
         assert shelf.read(notices.waiting) == 0, "the day is not over"
         shelf.now_ms += DAY_MS
-        keeper.round()
-        keeper.round()
+        one.round()
+        one.round()
         assert shelf.read(notices.waiting) == 2
         outbox = Outbox(shelf.means())
         outbox.start()
@@ -51,10 +51,10 @@ def test_a_days_seal_goes_by_mail_once_and_a_later_box_is_held_against_it(
 
 
 def test_without_a_reader_nothing_is_sent_and_the_day_is_sealed_all_the_same(shelf: Shelf) -> None:
-    keeper = Keeper(shelf.means(), load=lambda: 0.0)
+    one = keeper(shelf)
     shelf.put(TALK)
-    keeper.round()
+    one.round()
     shelf.now_ms += DAY_MS
-    keeper.round()
+    one.round()
     assert shelf.read(notices.waiting) == 0
     assert shelf.read(seals.day_head) is not None
