@@ -84,16 +84,19 @@ def start_logged(caller: Caller, peers: Peers, folder: Path, sip_port: int) -> t
     return _start(caller, peers, folder, sip_port, name, "-trace_msg", "-message_file", str(log)), log
 
 
-def start_echoing(caller: Caller, peers: Peers, folder: Path, sip_port: int) -> "subprocess.Popen[bytes]":
-    """``start``, for a caller who says at once whatever is heard."""
-    return _start(caller, peers, folder, sip_port, f"call-{next(_counter):04}", "-rtp_echo")
+def start_with_voice(
+    caller: Caller, peers: Peers, folder: Path, sip_port: int, voice_port: int
+) -> "subprocess.Popen[bytes]":
+    """``start``, for a caller whose ears and voice are somewhere else (see ``tests.system.echo``)."""
+    return _start(caller, peers, folder, sip_port, f"call-{next(_counter):04}", voice_port=voice_port)
 
 
 def _start(
-    caller: Caller, peers: Peers, folder: Path, sip_port: int, name: str, *more: str
+    caller: Caller, peers: Peers, folder: Path, sip_port: int, name: str, *more: str, voice_port: int = 0
 ) -> "subprocess.Popen[bytes]":
     file = folder / f"{name}.xml"
-    file.write_text(scenario(caller), encoding="utf-8")
+    text = scenario(caller)
+    file.write_text(text.replace("[media_port]", str(voice_port)) if voice_port else text, encoding="utf-8")
     if caller.tones:
         said = sound.silence(1000) + sound.digit_tones(caller.tones) + sound.silence(20_000)
         (folder / f"tones-{caller.tones}.raw").write_bytes(bytes(alaw(sample) for sample in said))

@@ -349,7 +349,7 @@ def test_a_message_is_mailed_with_its_sound_once_though_the_server_was_away_and_
 
 def test_what_a_crash_took_out_of_a_box_comes_back(office: TestBox, tmp_path: Path) -> None:
     id = leave(office, tmp_path, "+5511987650004", SALES).split("|")[2]
-    until(lambda: state(office, id) == "new", 10, "read")
+    until(lambda: over(office, id) and state(office, id) == "new", 10, "its call is read to the end")
     record = index(office, "sales")[f"new/{id}"]
     with open_writer(office.home.db) as db:
         db.execute("UPDATE message SET at_ms = at_ms - 120000 WHERE id = ?", (id,))
@@ -378,6 +378,12 @@ def letters(office: TestBox, id: str, where: str = "1") -> list[dict[str, object
 
 def stored(office: TestBox) -> list[dict[str, object]]:
     return [dict(row) for row in office.rows("SELECT * FROM message ORDER BY at_ms")]
+
+
+def over(office: TestBox, id: str) -> bool:
+    """Whether nothing more will be written about a message's call: until then each reading writes its row anew."""
+    query = "SELECT c.ended_ms FROM call c JOIN message m ON m.call = c.key WHERE m.id = ?"
+    return [row[0] is None for row in office.rows(query, id)] == [False]
 
 
 def state(office: TestBox, id: str) -> str:
