@@ -43,6 +43,7 @@ ENDS_MS = 100
 """How much may be missing at the start or the end. Seen: 20 to 60 at the start, nothing at the end."""
 LAG_MS = 40
 """How far apart both sides may be, the echo's own way (up to 20) included. Seen: 0 to 20; attended 20 to 40."""
+NOWHERE_MS = 200.0
 NOISE = 1600
 VOICE_MS = 150_000
 """Longer than any of these calls."""
@@ -140,20 +141,23 @@ def hand_on(how: str, first: Phone, second: Phone) -> None:
 
 
 def lags_ms(wave: Wave, hz: Sequence[float]) -> list[float]:
-    """How much later than the right the left side is, the most of five pieces of each voice on the right; its echo."""
+    """How much later than the right the left side is, the most of five pieces of each voice on the right; its echo.
+    One that fits nowhere is let go: it is where the distance changes."""
     found = []
     for each in hz:
         rows = sound.tones_present(wave.samples[1], 8000, [each], heard.WINDOW_MS, 0.3)
         there = [_STEP * at for at, (sounds,) in enumerate(rows) if sounds and at > 15]
         whole = [at for at in there if at + _PIECE < len(wave.samples[1])]
         pieces = [whole[len(whole) * part // 6] for part in range(1, 6)] if len(whole) > 6 else []
-        lags = [_lag_ms(wave, at, each) for at in pieces]
-        found.append(max(lags, key=abs) if lags else math.nan)
+        lags = sorted((_lag_ms(wave, at, each) for at in pieces), key=abs)
+        if len(lags) > 1 and lags[-1] == NOWHERE_MS:
+            lags.pop()
+        found.append(lags[-1] if lags else math.nan)
     return found
 
 
 def _lag_ms(wave: Wave, begin: int, hz: float) -> float:
-    """Of the left piece that begins there; 200 when there is no such piece on the right within 200 ms."""
+    """Of the left piece that begins there; NOWHERE_MS when there is no such piece on the right within 200 ms."""
     piece = bare(wave.samples[0][begin : begin + _PIECE], [hz])[_STEP // 2 :]
     around = bare(wave.samples[1][begin - 1600 : begin + 1600 + _PIECE], [hz])[_STEP // 2 :]
     places = range(len(around) - len(piece))
@@ -161,7 +165,7 @@ def _lag_ms(wave: Wave, begin: int, hz: float) -> float:
     where = max(places, key=scores.__getitem__)
     there = around[where : where + len(piece)]
     most = math.sqrt(sum(map(mul, piece, piece)) * sum(map(mul, there, there)))
-    return (1600 - where) / 8 if scores[where] > 0.6 * most else 200.0
+    return (1600 - where) / 8 if scores[where] > 0.6 * most else NOWHERE_MS
 
 
 def aligned(office: Desks, how: str, user: str) -> tuple[bool, str]:
