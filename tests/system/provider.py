@@ -36,6 +36,7 @@ class _Talk:
     address: tuple[str, int]
     contact: str
     began_s: float
+    rtp_port: int
     done: threading.Event = field(default_factory=threading.Event)
 
 
@@ -126,7 +127,7 @@ class Provider:
             if method == "INVITE" and call_id not in self._invites and call_id not in self._talks:
                 self._invite(call_id, text, address, due)
             elif method == "INVITE" and call_id in self._talks:  # a new offer within the call: hold and the like
-                self._reply(text, "200 OK", address, self._sdp(_direction(text)))
+                self._reply(text, "200 OK", address, self._sdp(_direction(text), self._talks[call_id].rtp_port))
             elif method == "OPTIONS" and self.manner != "dead":
                 self._reply(text, "200 OK", address)
             elif method == "CANCEL":
@@ -170,17 +171,17 @@ class Provider:
     def _answer(self, call_id: str, text: str, address: tuple[str, int]) -> None:
         self._invites.pop(call_id)
         contact = re.search(r"<([^>]+)>", _headers(text).get("contact", ""))
-        talk = _Talk(text, address, contact[1] if contact else "", time.monotonic())
-        self._talks[call_id] = talk
         rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         rtp.bind((self.host, 0))
-        self._reply(text, "200 OK", address, self._sdp("sendrecv", rtp.getsockname()[1]))
+        talk = _Talk(text, address, contact[1] if contact else "", time.monotonic(), rtp.getsockname()[1])
+        self._talks[call_id] = talk
+        self._reply(text, "200 OK", address, self._sdp("sendrecv", talk.rtp_port))
         host, port = re.search(r"c=IN IP4 (\S+)", text), re.search(r"m=audio (\d+)", text)
         if host and port:
             goal = (host[1], int(port[1]))
             threading.Thread(target=_play, args=(rtp, goal, self.hz, self.noise, talk.done), name="tone").start()
 
-    def _sdp(self, direction: str, port: int = 40_000) -> str:
+    def _sdp(self, direction: str, port: int) -> str:
         return (
             f"v=0\r\no=p 1 1 IN IP4 {self.host}\r\ns=-\r\nc=IN IP4 {self.host}\r\nt=0 0\r\nm=audio {port} RTP/AVP 8\r\n"
             f"a=rtpmap:8 PCMA/8000\r\na={direction}\r\n"
