@@ -16,6 +16,7 @@ from ramal.core.office import (
     Agent,
     Alarm,
     Callback,
+    Campaign,
     DayPlan,
     Disposition,
     Holiday,
@@ -114,6 +115,8 @@ def offices(draw: st.DrawFn) -> Office:
     skill_names = draw(st.lists(names, unique_by=bare, max_size=3))
     music_names = draw(st.lists(names, unique_by=bare, max_size=2))
     survey_names = draw(st.lists(names, unique_by=bare, max_size=2))
+    campaign_names = draw(st.lists(names, unique_by=bare, max_size=3))
+    campaign_codes = draw(st.lists(st.integers(1, 99), unique=True, min_size=3, max_size=3))
     some_lines = tuple(
         draw(lines(place, name)) for place, name in enumerate(draw(st.lists(names, unique_by=bare, max_size=3)))
     )
@@ -193,6 +196,9 @@ def offices(draw: st.DrawFn) -> Office:
         agents=agents,
         music=tuple(Music(name, draw(texts), draw(st.sampled_from(get_args(MusicOrder)))) for name in music_names),
         surveys=tuple(draw(surveys(name, sayings)) for name in survey_names),
+        campaigns=tuple(
+            draw(campaigns(name, str(code))) for name, code in zip(campaign_names, campaign_codes, strict=False)
+        ),
         agents_see_surveys=draw(st.booleans()),
         mail=mail,
         recordings=draw(st.just(()) | st.tuples(room_settings)),
@@ -249,6 +255,12 @@ def surveys(draw: st.DrawFn, name: str, sayings: Callable[[], tuple[Saying, ...]
         draw(st.integers(0, 365)),
         draw(st.integers(20, 300)),
         **said,
+    )
+
+
+def campaigns(name: str, code: str) -> st.SearchStrategy[Campaign]:
+    return st.builds(
+        Campaign, st.just(name), st.just(code), texts, policies, sides, st.none() | kept_days, st.booleans()
     )
 
 

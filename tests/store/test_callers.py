@@ -32,7 +32,8 @@ def call(db: sqlite3.Connection, n: int, other: str, direction: str = "in") -> N
     caller, number = (other, "+551133330000") if direction == "in" else ("201", other)
     category = "answered" if direction == "in" else "connected"
     db.execute(
-        "INSERT INTO call VALUES (?, ?, ?, ?, ?, ?, '', ?, ?, '', '', 'vendas', '7', '201', 1, 1, 1, '', '', 0, '')",
+        "INSERT INTO call VALUES"
+        " (?, ?, ?, ?, ?, ?, '', ?, ?, '', '', 'vendas', '7', '201', 1, 1, 1, '', '', 0, '', '')",
         (call_key(f"{at_s}.{n}"), f"{at_s}.{n}", direction, category, at_s * 1000, at_s * 1000 + 9, number, caller),
     )
 

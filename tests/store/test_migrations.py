@@ -107,7 +107,7 @@ def test_the_schema_refuses_what_history_must_never_hold(tmp_path: Path) -> None
     db = open_writer(tmp_path / "ramal.db")
     migrate(db)
     texts = ", ".join(["''"] * 8)
-    put = f"INSERT INTO call VALUES (1, '1.1', ?, ?, 1, ?, {texts}, NULL, NULL, NULL, '', '', 0, '')"
+    put = f"INSERT INTO call VALUES (1, '1.1', ?, ?, 1, ?, {texts}, NULL, NULL, NULL, '', '', 0, '', '')"
     for values in (("sideways", None, None), ("in", "lost", 5), ("in", None, 5), ("in", "answered", None)):
         with pytest.raises(sqlite3.IntegrityError):
             db.execute(put, values)

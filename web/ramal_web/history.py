@@ -80,6 +80,7 @@ class OfficeWords:
     phones: Mapping[str, str] = field(default_factory=dict)
     numbers: Mapping[str, str] = field(default_factory=dict)
     pauses: Mapping[str, str] = field(default_factory=dict)
+    campaigns: Mapping[str, str] = field(default_factory=dict)
     menus: Mapping[str, Mapping[str, Destination]] = field(default_factory=dict)
     """Menu → key → where it leads."""
     dispositions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -107,6 +108,7 @@ def words_of(office: Office) -> OfficeWords:
         phones={phone.extension: phone.name for phone in office.phones},
         numbers={number.number: number.label for number in office.numbers},
         pauses={pause.code: pause.title for pause in office.pauses},
+        campaigns={campaign.name: campaign.title or campaign.name for campaign in office.campaigns},
         menus={menu.name: {option.key: option.to for option in menu.options} for menu in office.menus},
         dispositions={queue.name: {one.code: one.text for one in queue.dispositions} for queue in office.queues},
         boxes={box.name: _box_words(box, office) for box in messages.boxes(office)},

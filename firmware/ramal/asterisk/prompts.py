@@ -314,6 +314,11 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "en": "There is no such number.",
         "es": "Este número no existe.",
     },
+    "unknown-campaign": {
+        "pt-BR": "Nenhuma campanha tem este código.",
+        "en": "No campaign has this code.",
+        "es": "Ninguna campaña tiene este código.",
+    },
     "outside-not-allowed": {
         "pt-BR": "Este telefone não faz ligações externas.",
         "en": "This phone may not call outside.",

@@ -12,6 +12,7 @@ from ramal.asterisk.render_agents import agents
 from ramal.asterisk.render_alarms import alarms
 from ramal.asterisk.render_arrival import caller_globals, callers, line
 from ramal.asterisk.render_callback import callbacks
+from ramal.asterisk.render_campaigns import campaigns
 from ramal.asterisk.render_desks import phones
 from ramal.asterisk.render_hours import hours
 from ramal.asterisk.render_menus import menu, menus
@@ -64,6 +65,7 @@ RAMAL_LANGUAGE = {FOLDER[office.language]}
         menus(office.menus),
         phones(office),
         outside(office),
+        campaigns(office),
         records(office),
         messages(office),
         callbacks(office),

@@ -6,7 +6,7 @@ on the channel at the other end, the customer's.
 """
 
 from ramal.asterisk.tokens import token
-from ramal.core.office import Agent, Line, Office, Queue
+from ramal.core.office import Agent, Campaign, Line, Office, Queue
 from ramal.core.recording import rank, sides
 from ramal.core.retention import settings_of
 
@@ -23,7 +23,7 @@ def form(office: Office) -> str:
 
 def by_app_queue(queue: Queue, office: Office) -> bool:
     """May talks of this queue be recorded from their first word on?"""
-    others = [*(line.record for line in office.lines), *(agent.record for agent in office.agents)]
+    others = [each.record for _, each in _named(office)]
     return queue.record == "always" or (queue.record == "on-demand" and "always" in others)
 
 
@@ -73,10 +73,13 @@ ramal-card => {settings.card_code},peer,Gosub(ramal-card-key,s,1)
 """
 
 
-def _named(office: Office) -> list[tuple[str, Line | Agent]]:
-    lines = [(f"line-{token(line.name)}", line) for line in office.lines]
-    return [*lines, *((f"agent-{token(agent.code)}", agent) for agent in office.agents)]
+def _named(office: Office) -> list[tuple[str, Line | Agent | Campaign]]:
+    return [
+        *((f"line-{token(line.name)}", line) for line in office.lines),
+        *((f"agent-{token(agent.code)}", agent) for agent in office.agents),
+        *((f"campaign-{token(campaign.name)}", campaign) for campaign in office.campaigns),
+    ]
 
 
-def _those(office: Office) -> tuple[Queue | Line | Agent, ...]:
-    return (*office.queues, *office.lines, *office.agents)
+def _those(office: Office) -> tuple[Queue | Line | Agent | Campaign, ...]:
+    return (*office.queues, *office.lines, *office.agents, *office.campaigns)

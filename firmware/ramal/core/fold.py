@@ -79,6 +79,7 @@ def fold(journal: Journal) -> Call:
         messages=tuple(messages.notes(story)),
         survey=survey_history.surveyed(story.said, _last_agent(spoken, answered_stay) or facts.agent),
         disposition=_disposition(story, journal.call_id),
+        campaign=clean(facts.campaign),
     )
     if ended_ms is None:
         return call
@@ -97,6 +98,7 @@ class _Facts:
     closed_queue: str = ""
     phone: str = ""
     agent: str = ""
+    campaign: str = ""
     has_message: bool = False
 
 
@@ -128,6 +130,8 @@ def _facts(story: Story, journal: Journal) -> _Facts:
                 facts.number, facts.phone = fields[0], story.main.endpoint
                 facts.line = fields[1] if len(fields) > 1 else facts.line
                 facts.agent = fields[2] if len(fields) > 2 and fields[2] else facts.agent
+            case "CAMPAIGN" if not arrived and story.main is not None and event.unique_id == story.main.unique_id:
+                facts.campaign = fields[0]
             case "WHY" if not arrived and fields[0] == "outside-refused" and len(fields) > 1:
                 facts.number = fields[1]
             case "MENU":

@@ -94,6 +94,7 @@ StepKind = Literal[
     "messages_opened",  # box, agent, phone: somebody dials a box
     "message_act",  # act (core.messages.ACTS), box, id, agent (or page:user), phone
     "dialled",  # number: a call from the inside
+    "campaign",  # campaign: the call is made for it
     "login",
     "logout",
     "pause",
@@ -310,6 +311,8 @@ class Call:
     messages: tuple[MessageNote, ...] = ()
     disposition: str = ""
     """A code of the queue's dispositions, as the agent said last; "" while nobody said."""
+    campaign: str = ""
+    """The campaign a call to the outside was made for; "" = none."""
 
 
 _LINKED_ID = re.compile(r"(?:[A-Za-z0-9_-]+-)?([0-9]{1,11})\.([0-9]{1,12})\Z")

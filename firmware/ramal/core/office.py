@@ -280,6 +280,24 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
+class Campaign:
+    """What calls to the outside are made for. An agent dials ``*3``, ``code``, ``*`` and the number: the talk is then
+    recorded, and its recording kept, as the campaign says. ``title`` is for eyes."""
+
+    name: str
+    code: str
+    title: str = ""
+    record: RecordPolicy = ""
+    """Of its talks; empty = as line and agent say (core.recording)."""
+    record_sides: RecordSides = ""
+    keep_days: int | None = None
+    """How long its recordings are kept; None = as the office says (``campaign_days``), 0 = for as long as there is
+    room."""
+    sac: bool = False
+    """Customer service by law, as of a queue."""
+
+
+@dataclass(frozen=True, slots=True)
 class Survey:
     """What a caller is asked by keys after the talk, in this order: ``csat`` 1 to 5, ``nps`` 0 to 10, ``resolved`` yes
     or no, ``sentence``: a recorded one; at most three.
@@ -501,6 +519,7 @@ class Office:
     pauses: tuple[PauseReason, ...] = ()
     music: tuple[Music, ...] = ()
     surveys: tuple[Survey, ...] = ()
+    campaigns: tuple[Campaign, ...] = ()
     alarms: tuple[Alarm, ...] = ()
     mail: tuple[Mail, ...] = ()
     """One at most."""

@@ -11,7 +11,7 @@ from ramal.core.destination import Destination
 from ramal.core.office import SURVEY_PARTS, Office, Recordings
 from ramal.core.office_problems import Ledger
 from ramal.core.office_rows import ANY, Row, Rows
-from ramal.core.office_tables import OFFICE, PAUSE, QUEUE, defaults
+from ramal.core.office_tables import CAMPAIGN, OFFICE, PAUSE, QUEUE, Table, defaults
 from ramal.core.office_takes import BAD, is_emergency, like
 from ramal.core.office_where import Path
 
@@ -27,7 +27,8 @@ def lacks(rows: Rows, targets: Iterable[Target], ledger: Ledger) -> None:
         _callback_or_line(rows, target, ledger)
     for row in rows["queue"]:
         _queue(row, ledger)
-    _pause_keys(rows["pause"], ledger)
+    _apart(rows["pause"], PAUSE, "key", ledger)
+    _apart(rows["campaign"], CAMPAIGN, "code", ledger)
     _extensions(rows, ledger)
     _parking(rows, ledger)
     _in_call_codes(rows, ledger)
@@ -114,14 +115,15 @@ def _in_call_codes(rows: Rows, ledger: Ledger) -> None:
             ledger.add((*row.path, key), "same-code", key=key, other=other)
 
 
-def _pause_keys(rows: list[Row], ledger: Ledger) -> None:
+def _apart(rows: list[Row], table: Table, key: str, ledger: Ledger) -> None:
+    """What is dialed for one of a table is dialed for no other."""
     seen: dict[str, Row] = {}
     for row in rows:
-        key = row.values.get("key")
-        first = seen.setdefault(key, row) if key else row
+        dialed = row.values.get(key)
+        first = seen.setdefault(dialed, row) if dialed else row
         if first is not row:
-            words = {"value": key, "other": first.identity, "line": ledger.where.line((*first.path, "key"))}
-            ledger.add((*row.path, "key"), "key-twice", PAUSE.setting("key").example, **words)
+            words = {"value": dialed, "other": first.identity, "line": ledger.where.line((*first.path, key))}
+            ledger.add((*row.path, key), f"{key}-twice", table.setting(key).example, **words)
 
 
 def _extensions(rows: Rows, ledger: Ledger) -> None:

@@ -12,6 +12,7 @@ from ramal.core.office import (
     Agent,
     Alarm,
     Callback,
+    Campaign,
     Copy,
     CopyKind,
     DialOut,
@@ -330,6 +331,24 @@ QUEUE = Table(
     ),
 )
 
+CAMPAIGN = Table(
+    "campaign",
+    "campaigns",
+    Campaign,
+    "name",
+    "the campaign",
+    99,
+    (
+        Setting("name", take.name, 'name = "spring"', required=True),
+        Setting("code", take.campaign_code, 'code = "1"', required=True),
+        Setting("title", take.text(60), 'title = "Ofertas de primavera"'),
+        Setting("record", part.maybe_record, 'record = "always"'),
+        Setting("record_sides", take.choice("", "mono", "stereo"), 'record_sides = "stereo"'),
+        Setting("keep_days", take.integer(0, 36_500), "keep_days = 365"),
+        Setting("sac", take.boolean, "sac = true"),
+    ),
+)
+
 MENU = Table(
     "menu",
     "menus",
@@ -474,6 +493,7 @@ LISTS = (
     MUSIC,
     SURVEY,
     QUEUE,
+    CAMPAIGN,
     MENU,
     ALARM,
     MAIL,

@@ -35,8 +35,8 @@ def rank(policy: Policy) -> int:
 
 def sides(*said: Sides) -> Literal["mono", "stereo"]:
     """Of those who say something the first, in the order they are given; mono when nobody does. Stereo: the customer is
-    left, the office right. A queue's call asks its queue and then the office; any other the agent, the line, the
-    office."""
+    left, the office right. A queue's call asks its queue and then the office; any other the campaign, the agent, the
+    line, the office."""
     return next((each for each in said if each), "mono")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ramal.core.office import Office, Recordings
+from ramal.core.office import Campaign, Office, Queue, Recordings
 from ramal.core.retention_rules import Purpose, minimum_days
 
 DAY_MS = 86_400_000
@@ -38,7 +38,7 @@ Why = Literal["age", "quota", "room"]
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A recording whose file is there. ``queues``: every one its call waited in."""
+    """A recording whose file is there. ``queues``: every one its call waited in; ``campaign``: what it was made for."""
 
     id: int
     purpose: Purpose
@@ -46,6 +46,21 @@ class Kept:
     bytes: int
     queues: tuple[str, ...] = ()
     held: bool = False
+    campaign: str = ""
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Whatever may have terms of its own: its queues, and ``place_of`` its campaign."""
+        return (*self.queues, place_of(self.campaign)) if self.campaign else self.queues
+
+
+def place_of(campaign: str) -> str:
+    """What a campaign is called where queues are called by their names; no queue's name has a slash."""
+    return f"campaign/{campaign}"
+
+
+def _is_campaign(place: str) -> bool:
+    return place.startswith(place_of(""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +77,8 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """The minimum a queue once had: it holds for what was recorded until ``until_ms``, also when the queue is renamed
-    or no longer customer service by law."""
+    """The minimum a queue or campaign once had: it holds for what was recorded until ``until_ms``, also when that is
+    renamed or no longer customer service by law."""
 
     minimum_days: int
     until_ms: int
@@ -71,38 +86,42 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The office's settings as they apply to one recording after another."""
+    """The office's settings as they apply to one recording after another. ``own_keep``, ``sac`` and ``remembered`` are
+    about ``Kept.places``."""
 
     country: str
     settings: Recordings
-    keep_by_queue: Mapping[str, int]
+    own_keep: Mapping[str, int]
     sac: frozenset[str]
     remembered: Mapping[str, Remembered] = field(default_factory=dict)
     _known: dict[tuple[Purpose, tuple[str, ...]], Term] = field(default_factory=dict, compare=False, repr=False)
 
     def of(self, kept: Kept) -> Term:
-        """A call that waited in several queues is kept as the one that keeps longest says."""
-        term = self._usual(kept.purpose, kept.queues)
-        once = (self.remembered.get(queue) for queue in kept.queues) if self.remembered else ()
+        """A call of several queues, or of a campaign and a queue, is kept as the one that keeps longest says."""
+        places = kept.places
+        term = self._usual(kept.purpose, places)
+        once = (self.remembered.get(place) for place in places) if self.remembered else ()
         least = max((one.minimum_days for one in once if one and kept.begun_ms <= one.until_ms), default=0)
         return term if least <= term.minimum_days else Term(term.keep_days, least)
 
-    def _usual(self, purpose: Purpose, queues: tuple[str, ...]) -> Term:
+    def _usual(self, purpose: Purpose, places: tuple[str, ...]) -> Term:
         """The term of all recordings alike: computed once, for there may be a hundred thousand of them."""
-        asked, known = purpose, self._known.get((purpose, queues))
+        known = self._known.get((purpose, places))
         if known is None:
-            if purpose == "talk" and self.sac.intersection(queues):
-                purpose = "sac"
-            own = [self.keep_by_queue[queue] for queue in queues if queue in self.keep_by_queue]
-            keep = {
-                "talk": _longest(own) if own else self.settings.keep_days,
-                "sac": _longest(own) if own else self.settings.keep_days,
-                "message": self.settings.message_days,
-                "survey": self.settings.survey_days,
-                "campaign": self.settings.campaign_days,
-            }[purpose]
-            known = Term(keep, max(self.settings.minimum_days, minimum_days(self.country, purpose)))
-            self._known[asked, queues] = known
+            own = [self.own_keep[place] for place in places if place in self.own_keep]
+            if purpose == "campaign" and not any(place in self.own_keep for place in places if _is_campaign(place)):
+                own.append(self.settings.campaign_days)
+            if purpose == "message":
+                keep = self.settings.message_days
+            elif purpose == "survey":
+                keep = self.settings.survey_days
+            else:
+                keep = _longest(own) if own else self.settings.keep_days
+            laws = [minimum_days(self.country, purpose)]
+            if purpose in ("talk", "campaign") and self.sac.intersection(places):
+                laws.append(minimum_days(self.country, "sac"))
+            known = Term(keep, max(self.settings.minimum_days, *laws))
+            self._known[purpose, places] = known
         return known
 
 
@@ -111,10 +130,20 @@ def terms(office: Office, remembered: Mapping[str, Remembered] | None = None) ->
     return Terms(
         office.country,
         settings_of(office),
-        {queue.name: queue.keep_days for queue in office.queues if queue.keep_days is not None},
-        frozenset(queue.name for queue in office.queues if queue.sac),
+        {name: each.keep_days for name, each in _own(office) if each.keep_days is not None},
+        sac_places(office),
         remembered or {},
     )
+
+
+def sac_places(office: Office) -> frozenset[str]:
+    """The queues and campaigns that are customer service by law, as ``Kept.places`` calls them."""
+    return frozenset(name for name, each in _own(office) if each.sac)
+
+
+def _own(office: Office) -> list[tuple[str, Queue | Campaign]]:
+    queues = ((queue.name, queue) for queue in office.queues)
+    return [*queues, *((place_of(campaign.name), campaign) for campaign in office.campaigns)]
 
 
 def settings_of(office: Office) -> Recordings:

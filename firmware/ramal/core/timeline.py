@@ -35,6 +35,7 @@ _SAID: dict[str, tuple[StepKind, tuple[str, ...]]] = {
     "PHONE_END": ("phone_not_answered", ("phone", "reason")),
     "VOICEMAIL": ("voicemail", ("box",)),
     "INTERNAL": ("dialled", ("phone", "number")),
+    "CAMPAIGN": ("campaign", ("campaign",)),
     "CALLBACK": ("callback_noted", ("id", "queue", "number")),
     "CALLBACK_AGAIN": ("callback_again", ("id", "queue", "number")),
     "STANDIN": ("callback_waiting", ("id", "queue", "number")),

@@ -226,10 +226,10 @@ class Keeping:
             return removal.remove(self._means.home, write, recording, now_ms, why, unless=held)
 
     def _remember(self, now_ms: int) -> None:
-        """Queues that are customer service by law, for the time when they are not any more."""
+        """Queues and campaigns that are customer service by law, for the time when they are not any more."""
         office = self._means.office()
         least = minimum_days(office.country, "sac")
-        names = [queue.name for queue in office.queues if queue.sac]
+        names = sorted(retention.sac_places(office))
         if least and names:
 
             def job(db: sqlite3.Connection) -> None:

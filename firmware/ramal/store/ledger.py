@@ -24,10 +24,10 @@ TAKES = 16
 """Recordings per call; a recording's id is key * TAKES + n."""
 COLUMNS = (
     "key, id, direction, category, started_ms, ended_ms, line, number, caller, caller_name, menu, queue, agent, phone, "
-    "wait_ms, ring_ms, talk_ms, hangup_by, missed, has_message, disposition"
+    "wait_ms, ring_ms, talk_ms, hangup_by, missed, has_message, disposition, campaign"
 )
 _CHANGED = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS.split(", ")[2:])
-_PUT_CALL = f"INSERT INTO call ({COLUMNS}) VALUES ({', '.join('?' * 21)}) ON CONFLICT (key) DO UPDATE SET {_CHANGED}"
+_PUT_CALL = f"INSERT INTO call ({COLUMNS}) VALUES ({', '.join('?' * 22)}) ON CONFLICT (key) DO UPDATE SET {_CHANGED}"
 _PUT_STAY = f"INSERT INTO queue_stay VALUES ({', '.join('?' * 12)})"
 _PUT_SUPERVISED = "INSERT INTO supervision VALUES (?, ?, ?, ?, ?, ?, ?)"
 _PUT_LEG = "INSERT INTO leg VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -291,6 +291,7 @@ def _call_row(key: int, call: Call) -> tuple[object, ...]:
         " ".join(call.missed),
         int(call.has_message),
         call.disposition,
+        call.campaign,
     )
 
 

@@ -41,6 +41,7 @@ class CallRow:
     missed: tuple[str, ...]
     has_message: bool
     disposition: str = ""
+    campaign: str = ""
 
 
 @dataclass(frozen=True, slots=True)

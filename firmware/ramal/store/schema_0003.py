@@ -216,7 +216,8 @@ THIRD = (
     ) STRICT
     """,
     # How long recordings of queues that are (or were) customer service by law must be kept: what was recorded until
-    # until_ms keeps that minimum, also when the queue is renamed or removed from the office.
+    # until_ms keeps that minimum, also when the queue is renamed or removed from the office. A campaign is queue
+    # campaign/<name> here.
     """
     CREATE TABLE queue_minimum (
         queue TEXT PRIMARY KEY,
@@ -332,4 +333,6 @@ THIRD = (
         PRIMARY KEY (box, target)
     ) STRICT, WITHOUT ROWID
     """,
+    # The campaign a call to the outside was made for; derived.
+    "ALTER TABLE call ADD COLUMN campaign TEXT NOT NULL DEFAULT ''",
 )

@@ -18,7 +18,7 @@ from ramal.core.retention_rules import Purpose
 from ramal.store import holds
 from ramal.store.ledger import TAKES
 
-_PURPOSES: Mapping[str, Purpose] = {"talk": "talk", "message": "message", "survey": "survey"}
+_PURPOSES: Mapping[str, Purpose] = {"message": "message", "survey": "survey"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +55,17 @@ def kept(db: sqlite3.Connection, now_ms: int) -> Iterator[Kept]:
     """Every recording whose file is there, of calls that have ended, the oldest call first."""
     held = holds.active(db, now_ms)
     rows = db.execute(
-        "SELECT r.id, r.kind, r.started_ms, coalesce(s.bytes, r.bytes, 0), c.id, c.caller, c.number, c.queue,"
-        " (SELECT group_concat(queue) FROM queue_stay q WHERE q.call = c.key)"
+        "SELECT r.id, r.kind, r.started_ms, coalesce(s.bytes, r.bytes, 0), c.id, c.caller, c.number, c.campaign,"
+        " c.queue, (SELECT group_concat(queue) FROM queue_stay q WHERE q.call = c.key)"
         " FROM recording r CROSS JOIN call c ON c.key = r.id / ? LEFT JOIN sound s ON s.recording = r.id"
         " WHERE r.state IN ('ready', 'short', 'damaged') AND s.gone_ms IS NULL AND c.ended_ms IS NOT NULL"
         " ORDER BY r.id",
         (TAKES,),
     )
-    for number, kind, begun_ms, size, call, caller, called, queue, stays in rows:
+    for number, kind, begun_ms, size, call, caller, called, campaign, queue, stays in rows:
         queues = _queues(queue, stays)
         under = bool(held) and bool(holds.covering(held, call, (caller, called), queues, begun_ms))
-        yield Kept(number, _PURPOSES.get(kind, "talk"), begun_ms, size, queues, under)
+        yield Kept(number, _purpose(kind, campaign), begun_ms, size, queues, under, campaign)
 
 
 def sums(db: sqlite3.Connection) -> tuple[int, int]:
@@ -76,6 +76,10 @@ def sums(db: sqlite3.Connection) -> tuple[int, int]:
         " WHERE r.state IN ('ready', 'short', 'damaged') AND s.gone_ms IS NULL"
     ).fetchone()
     return total, count
+
+
+def _purpose(kind: str, campaign: str) -> Purpose:
+    return _PURPOSES.get(kind, "campaign" if campaign else "talk")
 
 
 def _queues(queue: str, stays: str | None) -> tuple[str, ...]:
@@ -92,17 +96,18 @@ def pace(db: sqlite3.Connection, terms: Terms, now_ms: int, timezone: str) -> Pa
     since_ms = int(datetime(since.year, since.month, since.day, tzinfo=zone).timestamp() * 1000)
     arrived: dict[int, list[int]] = {}
     rows = db.execute(
-        "SELECT r.kind, r.started_ms, coalesce(s.bytes, r.bytes, 0), c.queue,"
-        " (SELECT group_concat(queue) FROM queue_stay q WHERE q.call = c.key)"
+        "SELECT r.kind, r.started_ms, coalesce(s.bytes, r.bytes, 0), c.campaign,"
+        " c.queue, (SELECT group_concat(queue) FROM queue_stay q WHERE q.call = c.key)"
         " FROM recording r CROSS JOIN call c ON c.key = r.id / ? LEFT JOIN sound s ON s.recording = r.id"
         " WHERE r.id >= ? AND r.state IN ('ready', 'short', 'damaged')",
         (TAKES, first_key(since_ms) * TAKES),
     )
-    for kind, begun_ms, size, queue, stays in rows:
+    for kind, begun_ms, size, campaign, queue, stays in rows:
         at = (_day(begun_ms, zone) - since).days
         if not 0 <= at < days:
             continue
-        term = terms.of(Kept(0, _PURPOSES.get(kind, "talk"), begun_ms, size, _queues(queue, stays)))
+        one = Kept(0, _purpose(kind, campaign), begun_ms, size, _queues(queue, stays), campaign=campaign)
+        term = terms.of(one)
         keep = max(term.keep_days, term.minimum_days) if term.keep_days else 0
         arrived.setdefault(keep, [0] * days)[at] += size
     first = db.execute("SELECT min(id) FROM recording").fetchone()[0]
@@ -128,18 +133,18 @@ def early(db: sqlite3.Connection, since_ms: int) -> tuple[int, int]:
 
 
 def remembered(db: sqlite3.Connection) -> dict[str, Remembered]:
-    """The minimum that queues have or once had."""
+    """The minimum that queues and campaigns (``core.retention.place_of``) have or once had."""
     rows = db.execute("SELECT queue, minimum_days, until_ms FROM queue_minimum")
     return {queue: Remembered(days, until_ms) for queue, days, until_ms in rows}
 
 
-def remember(db: sqlite3.Connection, queue: str, minimum_days: int, until_ms: int) -> None:
-    """What is recorded in ``queue`` until then is kept for so long, whatever becomes of the queue. A shorter minimum
-    never takes the place of a longer one."""
+def remember(db: sqlite3.Connection, place: str, minimum_days: int, until_ms: int) -> None:
+    """What is recorded in the queue or campaign until then is kept for so long, whatever becomes of that. A shorter
+    minimum never takes the place of a longer one."""
     db.execute(
         "INSERT INTO queue_minimum VALUES (?, ?, ?) ON CONFLICT (queue) DO UPDATE SET"
         " until_ms = max(until_ms, excluded.until_ms), minimum_days = max(minimum_days, excluded.minimum_days)",
-        (queue, minimum_days, until_ms),
+        (place, minimum_days, until_ms),
     )
 
 

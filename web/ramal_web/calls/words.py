@@ -31,6 +31,7 @@ STEP_LOOK = {
     "messages_opened": ("disc", "quiet"),
     "message_act": ("disc", "quiet"),
     "survey_answer": ("keys", "info"),
+    "campaign": ("pen", "info"),
     "abandoned": ("cross", "bad"),
     "hung_up": ("off", "quiet"),
     "restarted": ("bolt", "bad"),
@@ -57,6 +58,10 @@ class Speaker:
     def queue(self, name: str) -> str:
         """A queue's title."""
         return label(self._office.queues.get(name, name))
+
+    def campaign(self, name: str) -> str:
+        """A campaign's title."""
+        return label(self._office.campaigns.get(name, name))
 
     def phone(self, extension: str) -> str:
         """A phone's extension, with its name where it has one."""
@@ -98,6 +103,10 @@ class Speaker:
                 return self._arrived(step)
             case "dialled":
                 return gettext("Dialled %(number)s.", number=number(_text(step, "number")))
+            case "campaign":
+                return gettext(
+                    "Called for the campaign “%(campaign)s”.", campaign=self.campaign(_text(step, "campaign"))
+                )
             case "closed":
                 return gettext("The office was closed.")
             case "greeting":

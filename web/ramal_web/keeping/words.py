@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from flask_babel import format_decimal  # type: ignore[import-untyped]
 
-from ramal.core.office import Office
+from ramal.core.office import Campaign, Office, Queue
 from ramal.core.retention import HORIZON_DAYS, settings_of
 from ramal.core.retention_rules import RULES, Rule, minimum_days
 from ramal.store.read import Hold, Look
@@ -83,20 +83,29 @@ class Row:
 
 
 def rows(office: Office) -> Iterator[Row]:
-    """How long everything is kept, as the office says it. No row for campaigns, though their setting can be written
-    already: there are none yet."""
+    """How long everything is kept, as the office says it. Of campaigns nothing while there are none."""
     settings = settings_of(office)
     least = settings.minimum_days
     yield Row(gettext("Calls"), settings.keep_days, least)
     for queue in office.queues:
-        if queue.sac or queue.keep_days is not None:
-            keep = settings.keep_days if queue.keep_days is None else queue.keep_days
-            law_days = minimum_days(office.country, "sac") if queue.sac else 0
-            said = next((law(r) for r in RULES if (r.country, r.purpose) == (office.country, "sac")), "")
-            title = gettext("Queue “%(queue)s”", queue=label(queue.title or queue.name))
-            yield Row(title, keep, max(least, law_days), said if law_days else "")
+        title = gettext("Queue “%(queue)s”", queue=label(queue.title or queue.name))
+        yield from _own_terms(queue, title, settings.keep_days, office)
+    if office.campaigns:
+        yield Row(gettext("Calls of campaigns"), settings.campaign_days, least)
+    for campaign in office.campaigns:
+        title = gettext("Campaign “%(campaign)s”", campaign=label(campaign.title or campaign.name))
+        yield from _own_terms(campaign, title, settings.campaign_days, office)
     yield Row(gettext("Messages"), settings.message_days, least)
     yield Row(gettext("Surveys"), settings.survey_days, least)
+
+
+def _own_terms(one: Queue | Campaign, title: str, usual_days: int, office: Office) -> Iterator[Row]:
+    """The row of a queue or campaign that is kept in another way than its like."""
+    if one.sac or one.keep_days is not None:
+        law_days = minimum_days(office.country, "sac") if one.sac else 0
+        said = next((law(r) for r in RULES if (r.country, r.purpose) == (office.country, "sac")), "")
+        least_days = max(settings_of(office).minimum_days, law_days)
+        yield Row(title, usual_days if one.keep_days is None else one.keep_days, least_days, said if law_days else "")
 
 
 def held(hold: Hold, office: Office) -> str:
