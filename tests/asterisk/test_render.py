@@ -20,7 +20,7 @@ from ramal.asterisk.render_arrival import spellings
 from ramal.asterisk.render_base import AMI_EVENTS
 from ramal.asterisk.tokens import display, secret, token
 from ramal.core.destination import BACK
-from ramal.core.office import Menu, Office, Option, Saying
+from ramal.core.office import Campaign, Menu, Office, Option, Saying
 from ramal.core.office_file import read
 from tests.core.offices import offices
 
@@ -59,6 +59,34 @@ def test_the_demo_office_renders_to_the_golden_files() -> None:
             (GOLDEN / name).write_text(text, encoding="utf-8")
     for name, text in files.items():
         assert text == (GOLDEN / name).read_text(encoding="utf-8"), name
+
+
+def test_a_campaign_is_found_by_its_code_and_asked_about_recording() -> None:
+    campaigns = (Campaign("spring", "1", "Primavera", "always", "stereo"), Campaign("quiet-1", "12", record="never"))
+    text = render(replace(demo(), campaigns=(*campaigns, Campaign("plain", "99"))), BOX)["extensions.conf"]
+    found = text.split("[ramal-campaign]\n")[1].split("\n\n")[0]
+    assert found.splitlines() == [
+        "exten => 1,1,Return(spring)",
+        "exten => 12,1,Return(quiet-1)",
+        "exten => 99,1,Return(plain)",
+        "exten => _X!,1,Return()",
+    ]
+    says, sides = (text.split(f"[ramal-record-{word}]\n")[1].split("\n\n")[0] for word in ("says", "sides"))
+    assert [line for line in says.splitlines() if "campaign" in line] == [
+        "exten => campaign-spring,1,Return(2)",
+        "exten => campaign-quiet-1,1,Return(3)",
+    ]
+    assert [line for line in sides.splitlines() if "campaign" in line] == ["exten => campaign-spring,1,Return(stereo)"]
+    assert "RAMAL_RECORD_FORM = raw" in text, "one campaign in stereo: the whole office writes raw"
+
+
+def test_a_call_of_a_campaign_that_comes_to_a_queue_on_demand_is_recorded_from_its_first_word() -> None:
+    office = demo()
+    asked = replace(office, queues=tuple(replace(queue, record="on-demand") for queue in office.queues))
+    always = replace(asked, campaigns=(Campaign("spring", "1", record="always"),))
+    counts = [render(each, BOX)["queues.conf"].count("monitor-format") for each in (asked, always, office)]
+    assert counts[0] == 0
+    assert counts[1] == counts[2] > 0
 
 
 def test_the_same_office_gives_the_same_bytes() -> None:

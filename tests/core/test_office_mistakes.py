@@ -130,6 +130,7 @@ CALLS = "[[number]]\nnumber='+551133330000'\nto='hangup'\n"
 PHONE = "[[phone]]\nextension='201'\n"
 MAC = PHONE + "mac='00:15:65:aa:bb:cc'\nmodel='snom'\n"
 PAUSE = "[[pause]]\ncode='lunch'\nkey='1'\ntitle='Almoço'\n"
+CAMPAIGN = "[[campaign]]\nname='spring'\ncode='1'\n"
 SHOP = "[[hours]]\nname='a'\nopen='mon 08:00-12:00'\n"
 QUEUES = '[[queue]]\nname = "sales"\n[[queue]]\nname = "support"\n'
 
@@ -192,6 +193,17 @@ QUEUES = '[[queue]]\nname = "sales"\n[[queue]]\nname = "support"\n'
         (HEAD + PAUSE + PAUSE.replace("lunch", "coffee"), 9, "Key 1 is that of “lunch” of line 5 already"),
         (HEAD + PAUSE + PAUSE.replace("'1'", "'2'"), 8, "it is the pause of line 4 already"),
         (HEAD + PAUSE.replace("'1'", "'#'"), 5, "not one of the keys 0 to 9"),
+        # campaigns
+        (HEAD + CAMPAIGN + CAMPAIGN.replace("spring", "autumn"), 8, "Code 1 is that of “spring” of line 5 already"),
+        (HEAD + CAMPAIGN + CAMPAIGN.replace("'1'", "'2'"), 7, "it is the campaign of line 4 already"),
+        (HEAD + CAMPAIGN.replace("'1'", "'123'"), 5, "cannot be a campaign's code: 1 or 2 digits"),
+        (HEAD + CAMPAIGN.replace("'1'", "'01'"), 5, "the first not 0"),
+        (HEAD + CAMPAIGN.replace("'1'", "1"), 5, "must be text in quotes"),
+        (HEAD + "[[campaign]]\nname='spring'\n", 3, "“code” is missing"),
+        (HEAD + CAMPAIGN + "record='sometimes'", 6, "“sometimes” is not possible for “record”"),
+        (HEAD + CAMPAIGN + "record_sides='left'", 6, "it is one of"),
+        (HEAD + CAMPAIGN + "keep_days=36501", 6, "it must be from 0 to 36500"),
+        (HEAD + CAMPAIGN + "sac='yes'", 6, "must be true or false"),
         # surveys
         (HEAD + "[[survey]]\nname='a'\nquestions=[]", 5, "is empty"),
         (HEAD + "[[survey]]\nname='a'\nquestions=['csat','csta']", 5, "did you mean “csat”"),

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ramal.core import retention
-from ramal.core.office import Office, Queue, Recordings
+from ramal.core.office import Campaign, Office, Queue, Recordings
 from ramal.core.retention import (
     DAY_MS,
     HORIZON_DAYS,
@@ -34,6 +34,7 @@ from ramal.core.retention_rules import RULES, Purpose, minimum_days
 NOW = 1_800_000_000_000
 PURPOSES = ("talk", "sac", "campaign", "message", "survey")
 QUEUES = ("sales", "care", "gone")
+PLACES = (*QUEUES, retention.place_of("spring"), retention.place_of("gone"))
 ENOUGH = Disk(10**12, 10**12, 0)
 NO_LIMIT = Room(None, 0)
 
@@ -46,6 +47,7 @@ kepts = st.lists(
         st.integers(0, 5000),
         st.lists(st.sampled_from(QUEUES), max_size=2, unique=True).map(tuple),
         st.booleans(),
+        st.sampled_from(("", "spring", "gone")),
     ),
     max_size=40,
     unique_by=lambda one: one.id,
@@ -55,10 +57,10 @@ policies = st.builds(
     Terms,
     st.sampled_from(("BR", "US")),
     st.builds(Recordings, day_counts, day_counts, day_counts, day_counts, day_counts),
-    st.dictionaries(st.sampled_from(QUEUES), day_counts),
-    st.frozensets(st.sampled_from(QUEUES)),
+    st.dictionaries(st.sampled_from(PLACES), day_counts),
+    st.frozensets(st.sampled_from(PLACES)),
     st.dictionaries(
-        st.sampled_from(QUEUES),
+        st.sampled_from(PLACES),
         st.builds(Remembered, day_counts, st.integers(-10, 400).map(lambda days: NOW - days * DAY_MS)),
     ),
 )
@@ -84,12 +86,13 @@ def test_what_is_held_or_younger_than_its_minimum_never_goes(
     for going in made.going:
         one = known[going.id]
         least = policy.settings.minimum_days
-        if policy.country == "BR" and (one.purpose == "sac" or (one.purpose == "talk" and policy.sac & {*one.queues})):
+        by_law = one.purpose in ("talk", "campaign") and policy.sac & {*one.places}
+        if policy.country == "BR" and (one.purpose == "sac" or by_law):
             least = max(least, 90)
         assert not one.held
         assert one.begun_ms + least * DAY_MS <= NOW
-        for queue in one.queues:
-            once = policy.remembered.get(queue)
+        for place in one.places:
+            once = policy.remembered.get(place)
             assert once is None or one.begun_ms > once.until_ms or one.begun_ms + once.minimum_days * DAY_MS <= NOW
 
 
@@ -189,6 +192,43 @@ def test_a_call_of_several_queues_is_kept_as_long_as_the_longest_says() -> None:
     policy = terms(Office("x", queues=queues, recordings=(Recordings(100, minimum_days=0),)))
     days = {names: policy.of(Kept(1, "talk", NOW, 1, names)).keep_days for names in ((), ("sales",), ("sales", "care"))}
     assert days == {(): 100, ("sales",): 10, ("sales", "care"): 0}
+
+
+def test_a_campaign_keeps_its_talks_for_its_own_days_or_for_those_of_all_campaigns() -> None:
+    campaigns = (Campaign("short", "1", keep_days=10), Campaign("plain", "2"), Campaign("ever", "3", keep_days=0))
+    queues = (Queue("sales", keep_days=50), Queue("care"))
+    settings = Recordings(100, campaign_days=200, minimum_days=0)
+    policy = terms(Office("x", queues=queues, campaigns=campaigns, recordings=(settings,)))
+
+    def days(campaign: str, *queues: str) -> int:
+        return policy.of(Kept(1, "campaign", NOW, 1, queues, campaign=campaign)).keep_days
+
+    assert {name: days(name) for name in ("short", "plain", "ever", "gone")} == {
+        "short": 10,
+        "plain": 200,
+        "ever": 0,
+        "gone": 200,
+    }
+    assert days("short", "sales") == 50, "handed on to a queue that keeps longer"
+    assert days("plain", "sales") == 200
+    assert days("short", "care") == 10
+    assert policy.of(Kept(1, "talk", NOW, 1, ("sales",))).keep_days == 50
+    assert policy.of(Kept(1, "message", NOW, 1, (), campaign="short")).keep_days == settings.message_days
+
+
+def test_a_campaign_of_customer_service_keeps_what_the_law_asks_for_also_when_it_is_renamed() -> None:
+    recordings = (Recordings(minimum_days=0),)
+    office = Office("x", campaigns=(Campaign("care", "1", keep_days=5, sac=True),), recordings=recordings)
+    one = Kept(1, "campaign", NOW - 89 * DAY_MS, 10, campaign="care")
+    assert retention.sac_places(office) == {retention.place_of("care")}
+    assert plan([one], terms(office), Disk(100, 0, 100), Room(0, 50), NOW, 10).going == ()
+    old = replace(one, begun_ms=NOW - 90 * DAY_MS)
+    assert [going.why for going in plan([old], terms(office), ENOUGH, NO_LIMIT, NOW, 10).going] == ["age"]
+    renamed = replace(office, campaigns=(Campaign("help", "1", keep_days=5),))
+    once = {retention.place_of("care"): Remembered(90, NOW)}
+    assert plan([one], terms(renamed, once), Disk(100, 0, 100), Room(0, 50), NOW, 10).going == ()
+    queue = replace(office, campaigns=(), queues=(Queue("care", sac=True, keep_days=5),))
+    assert len(plan([replace(old, begun_ms=NOW - 89 * DAY_MS)], terms(queue), Disk(9, 0, 9), Room(0, 5), NOW, 9).going)
 
 
 def test_every_rule_has_a_source_and_a_date() -> None:

@@ -13,7 +13,7 @@ import pytest
 from ramal.ami.codec import Message
 from ramal.control.protocol import Request
 from ramal.core.events import ConditionSeen
-from ramal.core.office import Office, Queue, Recordings
+from ramal.core.office import Campaign, Office, Queue, Recordings
 from ramal.core.retention import DAY_MS, MB
 from ramal.errors import RamalError
 from ramal.ops import keeping, sweeping
@@ -69,12 +69,11 @@ class World:
         self.now_s += (now_ms - self.shelf.now_ms) / 1000
         self.shelf.now_ms = now_ms
 
-    def put(self, caller: str = "", queue: str = "") -> int:
+    def put(self, caller: str = "", queue: str = "", campaign: str = "") -> int:
         number = self.shelf.put(WAV)
+        values = (caller, queue, campaign, number // TAKES)
         self.shelf.write(
-            lambda db: db.execute(
-                "UPDATE call SET caller = ?, queue = ? WHERE key = ?", (caller, queue, number // TAKES)
-            )
+            lambda db: db.execute("UPDATE call SET caller = ?, queue = ?, campaign = ? WHERE key = ?", values)
         )
         return number
 
@@ -315,6 +314,45 @@ def test_the_minimum_of_a_queue_outlives_the_queue(world: World) -> None:
     world.later(80)
     room.round()
     assert world.there(one)
+    world.later(91)
+    room.round()
+    assert not world.there(one)
+
+
+def test_talks_of_a_campaign_go_by_its_own_days_but_not_while_held_or_too_young(world: World) -> None:
+    campaigns = (Campaign("spring", "1", keep_days=20), Campaign("plain", "2"), Campaign("young", "3", keep_days=1))
+    settings = Recordings(keep_days=40, campaign_days=60, minimum_days=10)
+    world.office = replace(world.office, campaigns=campaigns, recordings=(settings,))
+    own, held = world.put(campaign="spring"), world.put("+5511987654321", campaign="spring")
+    plain, talk, young = world.put(campaign="plain"), world.put(), world.put(campaign="young")
+    world.hold(Wish("number", "+5511987654321", "a court asks"))
+    room = world.keeping()
+    left = {}
+    for day in (9, 11, 21, 41, 61):
+        world.later(day)
+        while room.round():
+            pass
+        left[day] = [world.there(one) for one in (own, held, plain, talk, young)]
+    assert left == {
+        9: [True, True, True, True, True],
+        11: [True, True, True, True, False],
+        21: [False, True, True, True, False],
+        41: [False, True, True, False, False],
+        61: [False, True, False, False, False],
+    }
+
+
+def test_the_minimum_of_a_campaign_outlives_the_campaign(world: World) -> None:
+    recordings = (Recordings(10, campaign_days=10, minimum_days=0),)
+    world.office = Office("x", campaigns=(Campaign("care", "1", sac=True),), recordings=recordings)
+    one, other = world.put(campaign="care"), world.put(queue="care")
+    world.later(1)
+    world.keeping().round()
+    world.office = Office("x", recordings=recordings)
+    room = world.keeping()
+    world.later(80)
+    room.round()
+    assert (world.there(one), world.there(other)) == (True, False), "a queue of the same name is another thing"
     world.later(91)
     room.round()
     assert not world.there(one)

@@ -155,7 +155,9 @@ def test_a_campaign_calls_no_number_that_the_phone_may_not(history: Desks) -> No
     office.box.start_daemon()
     query = "SELECT * FROM call WHERE number = '+442079460031' AND ended_ms IS NOT NULL"
     rows = until(lambda: office.box.rows(query), 20, "the refused calls")
-    assert {(row["campaign"], row["direction"], row["category"]) for row in rows} == {("spring", "out", "not_connected")}
+    assert {(row["campaign"], row["direction"], row["category"]) for row in rows} == {
+        ("spring", "out", "not_connected")
+    }
 
 
 def test_help_is_called_for_no_campaign_even_with_a_mistaken_code(history: Desks) -> None:

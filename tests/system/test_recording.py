@@ -68,18 +68,35 @@ exten => agent-9900,1,Return(0)
 exten => agent-9901,1,Return(1)
 exten => agent-9902,1,Return(2)
 exten => agent-9903,1,Return(3)
+exten => campaign-t0,1,Return(0)
+exten => campaign-t1,1,Return(1)
+exten => campaign-t2,1,Return(2)
+exten => campaign-t3,1,Return(3)
+
+[ramal-record-sides]
+exten => line-t1,1,Return(mono)
+exten => line-t2,1,Return(stereo)
+exten => agent-9901,1,Return(mono)
+exten => agent-9902,1,Return(stereo)
+exten => campaign-t1,1,Return(mono)
+exten => campaign-t2,1,Return(stereo)
 
 [test-policies]
 exten => s,1,Set(n=0)
  same => n(next),Set(queue=$[${n} % 4])
  same => n,Set(line=${MATH($[${n} % 16]/4,int)})
- same => n,Set(agent=${MATH(${n}/16,int)})
+ same => n,Set(agent=${MATH($[${n} % 64]/16,int)})
+ same => n,Set(campaign=${MATH(${n}/64,int)})
  same => n,Set(RAMAL_RECORD_QUEUE=t${queue})
  same => n,Set(RAMAL_LINE=t${line})
+ same => n,Set(RAMAL_CAMPAIGN=t${campaign})
  same => n,Gosub(ramal-record-policy,s,1(990${agent}))
- same => n,Log(WARNING,POLICY ${queue} ${line} ${agent} ${GOSUB_RETVAL})
+ same => n,Log(WARNING,POLICY ${queue} ${line} ${agent} ${campaign} ${GOSUB_RETVAL})
+ same => n,Set(RAMAL_RECORD_QUEUE=)
+ same => n,Gosub(ramal-record-form,s,1(990${agent}))
+ same => n,ExecIf($[${queue} = 0]?Log(WARNING,SIDES ${line} ${agent} ${campaign} ${RAMAL_SIDES}))
  same => n,Set(n=$[${n} + 1])
- same => n,GotoIf($[${n} < 64]?next)
+ same => n,GotoIf($[${n} < 256]?next)
  same => n,Hangup()
 """
 LATE_MS = 40
@@ -187,14 +204,18 @@ def test_the_dialplan_decides_as_core_does(office: Desks) -> None:
     office.box.command("channel originate Local/s@test-policies application NoOp")
     log = office.box.home.asterisk_log / "messages.log"
 
-    def lines() -> list[list[int]]:
-        found = [line.split("POLICY ")[1] for line in log.read_text().splitlines() if "POLICY " in line]
-        return [[int(word) for word in line.split()] for line in found]
+    def lines(word: str) -> list[list[str]]:
+        return [line.split(word)[1].split() for line in log.read_text().splitlines() if word in line]
 
-    told = until(lambda: rows if len(rows := lines()) >= 64 else [], 10, "64 policies")
-    for queue, line, agent, decided in told:
-        said = [recording.ORDER[each] for each in (queue, line, agent)]
-        assert recording.rank(recording.decide(*said)) == decided
+    told = until(lambda: rows if len(rows := lines("POLICY ")) >= 256 else [], 20, "256 policies")
+    for *each, decided in told:
+        queue, line, agent, campaign = (recording.ORDER[int(rank)] for rank in each)
+        assert recording.rank(recording.decide(queue, line, agent, campaign)) == int(decided), each
+    names: tuple[recording.Sides, ...] = ("", "mono", "stereo", "")
+    told = until(lambda: rows if len(rows := lines("SIDES ")) >= 64 else [], 10, "64 sides")
+    for *each, heard_as in told:
+        line_says, agent_says, campaign_says = (names[int(n)] for n in each)
+        assert recording.sides(campaign_says, agent_says, line_says, "stereo") == heard_as, each
 
 
 def test_who_is_never_recorded_is_not_whoever_else_is(office: Desks) -> None:
