@@ -20,6 +20,7 @@ from tests.until import until
 pytestmark = pytest.mark.system
 
 SALES, CUSTOMER, CALLED = "+551133330001", "+5511987650001", "+5511987650002"
+FOR_SPRING = "+5511987650005"
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$cmFtYWwtbm9ib2R5LXNhbA$" + "A" * 43
 
 
@@ -57,6 +58,7 @@ def desk() -> Iterator[Desk]:
     text += LINE.format(
         name="one", host=provider.host, port=provider.port, channels=4, rest_s=60, caller_ids='["+551133330001"]'
     )
+    text += '[[campaign]]\nname = "spring"\ncode = "7"\n'
     try:
         with box.running(folder, text) as running, agents.logged_in(running, "201") as phone:
             running.control("users.add", name="ana", role="agent", agent="7", hash=HASH)
@@ -123,6 +125,24 @@ def test_a_press_rings_the_phone_and_then_calls_as_if_it_had_been_dialed_there(d
     query = "SELECT direction, number, agent, phone, caller, category FROM call WHERE number = ? AND ended_ms > 0"
     (row,) = until(lambda: desk.box.rows(query, CALLED), 10, "in the history")
     assert tuple(row) == ("out", CALLED, "7", "201", "201", "connected")
+
+
+def test_a_press_for_a_campaign_is_a_call_of_that_campaign(desk: Desk) -> None:
+    until(lambda: desk.box.channels() == 0, 20, "every channel is gone")
+    desk.provider.asked.clear()
+    desk.phone.policy = agents.ANSWER
+    given = {"who": "ana", "phone": "201", "attempt": "press-00000003", "number": FOR_SPRING}
+    with pytest.raises(Refused, match="no campaign"):
+        desk.box.control("dial.start", campaign="autumn", **given)
+    desk.box.control("dial.start", campaign="spring", **given)
+    until(desk.outside, 15, "they talk")
+    (asked,) = desk.provider.asked
+    assert asked.number == FOR_SPRING[1:]
+    desk.phone.hangup()
+    until(lambda: desk.box.channels() == 0, 15, "every channel is gone")
+    query = "SELECT direction, agent, phone, category, campaign FROM call WHERE number = ? AND ended_ms > 0"
+    (row,) = until(lambda: desk.box.rows(query, FOR_SPRING), 10, "in the history")
+    assert tuple(row) == ("out", "7", "201", "connected", "spring")
 
 
 def test_what_the_phone_may_not_dial_is_not_begun(desk: Desk) -> None:

@@ -1,5 +1,6 @@
 """An agent's own page in a real Chromium: a real daemon, and Asterisk is played."""
 
+import contextlib
 import re
 import sqlite3
 import tempfile
@@ -45,8 +46,15 @@ CALLS = [
 
 @pytest.fixture
 def floor() -> Iterator[Floor]:
+    with standing(MINE) as floor:
+        yield floor
+
+
+@contextlib.contextmanager
+def standing(office: str) -> Iterator[Floor]:
+    """A floor with ana, who is agent 1, and three calls in the history."""
     with tempfile.TemporaryDirectory(prefix="ramal-web-") as made:
-        floor = Floor(Path(made), CALLS, MINE)
+        floor = Floor(Path(made), CALLS, office)
         digest = passwords.hashed(PASSWORD)
         floor.daemon.ask("users.add", name="ana", role="agent", agent="1", hash=digest)
         floor.box.sql("UPDATE user SET must_change = 0 WHERE name = 'ana'")
@@ -167,6 +175,35 @@ def test_a_number_is_called_by_one_press_once_and_from_the_own_phone(floor: Floo
     assert (action.get("ActionID"), who, phone, number) == (attempt, "ana", "201", CALLER)
     assert floor.daemon.ask("dial.start", who="ana", number=CALLER, phone="201", attempt=attempt)["again"] is True
     assert len(floor.asked("Originate")) == 1
+
+
+def test_a_number_is_called_for_the_campaign_that_was_chosen(page: Page) -> None:
+    campaigns = "".join(
+        f'[[campaign]]\nname = "{name}"\ncode = "{code}"\ntitle = "{title}"\n'
+        for name, code, title in (("spring", "1", "Primavera <b>"), ("quiet", "12", ""))
+    )
+    with standing(MINE + campaigns) as floor:
+        mine(floor, page)
+        page.goto(f"{floor.page.url}/calls/{SPOKEN.id}")
+        chosen = page.locator("#dial select")
+        assert chosen.locator("option").all_inner_texts() == ["For no campaign", "Primavera <b>", "quiet"]
+        assert fits(page)
+        assert page.evaluate(SMALL_TARGETS) == page.evaluate(UNNAMED) == []
+        chosen.select_option("quiet")
+        page.locator("#dial button").click()
+        expect(page.locator(".told-good")).to_contain_text("Phone 201 rings")
+        (action,) = until(lambda: floor.asked("Originate"), 5, "the phone rings")
+        assert (action.get("Context"), action.get("Exten")) == ("ramal-click", CALLER)
+        assert "RAMAL_FOR=12" in variables(action)
+        page.goto(f"{floor.page.url}/calls/{SPOKEN.id}")
+        page.locator("#dial button").click()
+        until(lambda: len(floor.asked("Originate")) == 2, 5, "it rings again")
+        assert variables(floor.asked("Originate")[1]) == {"RAMAL_PHONE=201"}
+        client = signed_in(floor, "ana")
+        data = {"csrf": token(client, "/contacts"), "number": CALLER, "attempt": "c" * 16, "campaign": "gone"}
+        answer = client.post("/dial", data=data, follow_redirects=True).get_data(as_text=True)
+        assert "no such campaign" in answer
+        assert len(floor.asked("Originate")) == 2
 
 
 @pytest.mark.parametrize(

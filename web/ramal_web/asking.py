@@ -83,6 +83,7 @@ def refused(code: str, sentence: str) -> str:
         "dial-out-no": gettext("Phones of this office do not call outside. Nobody was called."),
         "dial-out-premium": gettext("This is a costly number, which is never called. Nobody was called."),
         "dial-out-abroad": gettext("This number is abroad, and phones here do not call abroad. Nobody was called."),
+        "no-campaign": gettext("This office has no such campaign any more. Nobody was called."),
         "no-prompt": gettext("This office has no such sentence any more. Nothing was changed."),
         "no-music": gettext("This office has no such music any more. Nothing was changed."),
         "music-full": gettext("This music has enough sounds. Take one away first."),

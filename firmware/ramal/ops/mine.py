@@ -109,14 +109,16 @@ class _Desk:
         return self.means.work(job)
 
     def dial(self, request: Request) -> "Future[Answer]":
-        """Ring ``phone``, then call ``number`` as if it had been dialed there. ``attempt``: a word of the asker's own
-        (8 to 64 letters and digits); the same one twice calls once. ``{"attempt", "again", "number"}``."""
+        """Ring ``phone``, then call ``number`` as if it had been dialed there; for a ``campaign`` (its name), unless it
+        is "". ``attempt``: a word of the asker's own (8 to 64 letters and digits); the same one twice calls once.
+        ``{"attempt", "again", "number"}``."""
         who, phone, attempt = request.text("who"), request.text("phone"), request.text("attempt")
         if not _ATTEMPT.match(attempt):
             raise NotDone("no-attempt", "This is no name of an attempt. Nobody was called.")
         if phone not in {one.extension for one in self.means.office().phones}:
             raise NotDone("no-phone", f"This office has no phone “{phone[:20]}”. Nobody was called.")
         number = to_dial(self.means.office(), request.text("number"))
+        code = _code(self.means.office(), request.text("campaign", ""))
         self._up()
         at_ms = self.means.clock_ms()
 
@@ -132,7 +134,8 @@ class _Desk:
             began = attempts.Attempt(attempt, at_ms, user.name, phone, number)
             if not self.means.write(lambda db: attempts.begin(db, began)).result():
                 return {**told, "again": True}
-            self._originate(f"PJSIP/{phone}", "ramal-click", number, f"<{number}>", (("RAMAL_PHONE", phone),), attempt)
+            variables = (("RAMAL_PHONE", phone), *((("RAMAL_FOR", code),) if code else ()))
+            self._originate(f"PJSIP/{phone}", "ramal-click", number, f"<{number}>", variables, attempt)
             return {**told, "again": False}
 
         return self.means.work(job)
@@ -207,6 +210,14 @@ def to_dial(office: Office, typed: str) -> str:
     if why == "abroad":
         raise NotDone("dial-out-abroad", f"{number} is abroad, and phones here do not call abroad. Nobody was called.")
     return number
+
+
+def _code(office: Office, campaign: str) -> str:
+    """What phones dial for a campaign; "" for none; NotDone when the office has no such campaign."""
+    known = {each.name: each.code for each in office.campaigns} | {"": ""}
+    if campaign not in known:
+        raise NotDone("no-campaign", f"This office has no campaign “{campaign[:31]}”. Nobody was called.")
+    return known[campaign]
 
 
 def _digits(number: str, office: Office) -> str:

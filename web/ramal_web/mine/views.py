@@ -46,7 +46,7 @@ and language; replaced whole, so that no thread sees half of one."""
 
 @blueprint.app_context_processor
 def _given() -> dict[str, object]:
-    return {"attempt": lambda: secrets.token_hex(8), "can_dial": can_dial}
+    return {"attempt": lambda: secrets.token_hex(8), "can_dial": can_dial, "campaigns": lambda: office().campaigns}
 
 
 def can_dial(number: str) -> bool:
@@ -140,12 +140,13 @@ def note(call_id: str) -> BaseResponse | tuple[str, int]:
 
 @blueprint.post("/dial")
 def dial() -> BaseResponse:
-    """Ring this person's phone, then call ``number``."""
+    """Ring this person's phone, then call ``number``, for a campaign if one is chosen."""
     number, phone = request.form.get("number", "")[:40], _phone()
+    attempt, campaign = (request.form.get(name, "")[:CODE_MAX] for name in ("attempt", "campaign"))
     try:
         if not phone:
             raise NotDone(gettext("Choose your phone first. Nobody was called."), 409)
-        done = ask("dial.start", number=number, phone=phone, attempt=request.form.get("attempt", "")[:CODE_MAX])
+        done = ask("dial.start", number=number, phone=phone, attempt=attempt, campaign=campaign)
     except NotDone as problem:
         return not_done(problem, url_for(".index"))
     called = written(str(done.get("number", number)))
