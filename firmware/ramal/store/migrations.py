@@ -13,6 +13,7 @@ from ramal.store.db import DatabaseUnusable
 from ramal.store.schema_0001 import FIRST
 from ramal.store.schema_0002 import SECOND
 from ramal.store.schema_0003 import THIRD
+from ramal.store.schema_0004 import FOURTH
 
 if TYPE_CHECKING:
     from sqlite_utils import Database, Migrations
@@ -68,6 +69,11 @@ def _migrations() -> "Migrations":
     @migrations(name="0003 voice")
     def third(database: "Database") -> None:
         for statement in THIRD:
+            database.execute(statement)
+
+    @migrations(name="0004 the box: backups, clock, updates")
+    def fourth(database: "Database") -> None:
+        for statement in FOURTH:
             database.execute(statement)
 
     return migrations
