@@ -82,6 +82,8 @@ def _parser() -> argparse.ArgumentParser:
 
     up = commands.add_parser("up", help="start the whole box and keep it running until Ctrl-C", add_help=False)
     up.set_defaults(run=_up)  # its words are box.up's own
+    command("prepare", _prepare, "put on the disk what Asterisk needs (what systemd does before it starts Asterisk)")
+    command("claim", _claim, "show the code by which a new box is claimed in the page")
     command("run", _run, "run the daemon (what systemd starts)")
     command("web", _web, "run the page (what systemd starts)")
     apply = command("apply", _apply, "put an office file into force")
@@ -149,6 +151,14 @@ def _parser() -> argparse.ArgumentParser:
 def _up(home: Home, arguments: argparse.Namespace) -> int:
     rest = ["--home", str(home.root), *arguments.rest] if arguments.home else arguments.rest
     return int(importlib.import_module("ramal.box.up").main(rest) or 0)
+
+
+def _prepare(home: Home, arguments: argparse.Namespace) -> int:
+    return int(importlib.import_module("ramal.box.first").run(home))
+
+
+def _claim(home: Home, arguments: argparse.Namespace) -> int:
+    return int(importlib.import_module("ramal.box.claim").show(home))
 
 
 def _run(home: Home, arguments: argparse.Namespace) -> int:

@@ -8,10 +8,12 @@ import errno
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
 from waitress.server import create_server  # type: ignore[import-untyped]
@@ -79,11 +81,12 @@ def _serve(home: Home, bind: str | None, port: int | None) -> int:
     host = settings.page_bind if bind is None else bind
     wanted = settings.page_port if port is None else port
     app = create_app(of_home(home))
+    given = _given_door()
+    place: dict[str, Any] = {"sockets": [given]} if given is not None else {"host": host, "port": wanted}
     try:
         server = create_server(
             app,
-            host=host,
-            port=wanted,
+            **place,
             threads=THREADS,
             connection_limit=CONNECTIONS_MAX,
             channel_timeout=60,
@@ -102,12 +105,20 @@ def _serve(home: Home, bind: str | None, port: int | None) -> int:
         signal.signal(number, end)
     Request.bodies = Bodies(app)
     server.channel_class = PromptChannel
-    print(f"The page listens on http://{host}:{server.effective_port}/", flush=True)
+    where = "the door that systemd opened" if given is not None else f"http://{host}:{server.effective_port}/"
+    print(f"The page listens on {where}", flush=True)
     try:
         server.run()
     finally:
         server.close()
     return 0
+
+
+def _given_door() -> socket.socket | None:
+    """The listening socket that systemd gives (ramal-web.socket), or None: then the page opens its own."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS") != "1":
+        return None
+    return socket.socket(fileno=3)
 
 
 def _cannot_listen(host: str, port: int, error: OSError) -> str:
