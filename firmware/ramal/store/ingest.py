@@ -28,7 +28,7 @@ from ramal.core.journal import (
     salvage,
     user_fields,
 )
-from ramal.store import joined, tail
+from ramal.store import clock, joined, tail
 from ramal.store.db import transaction
 from ramal.store.ledger import Entry, Ledger
 from ramal.store.tail import Chunk, Cursor
@@ -75,7 +75,7 @@ class Ingest:
         self._clock_ms = clock_ms
         self._cel = log_dir / CEL_NAME
         self._queue = log_dir / QUEUE_NAME
-        self._ledger = Ledger(connection)
+        self._ledger = Ledger(connection, clock_ms)
         self._merged = self._ledger.merged()
         self._restarts = [at for (at,) in connection.execute("SELECT at_ms FROM restart ORDER BY at_ms")]
 
@@ -120,6 +120,16 @@ class Ingest:
         with transaction(self._db):
             self._fold(self._ledger.load(key for (key,) in rows))
         return int(rows[-1][0])
+
+    def mend(self, boot: str) -> int:
+        """Put right the times of what was recorded in the epochs of a boot by which the clock was wrong, as far as that
+        is known by now; how many calls. A second time there is nothing to do, and nothing is written."""
+        if not clock.unmended(self._db, boot):
+            return 0
+        with transaction(self._db):
+            keys = clock.mend(self._db, boot, self._clock_ms())
+            self._fold(self._ledger.load(keys))
+        return len(keys)
 
     # ---- one step, inside its transaction
 
