@@ -473,6 +473,25 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
+class Backup:
+    """The nightly backup of settings and database (core.backups). ``hour`` of the office's clock; ``folder``: an
+    absolute path, empty = the box's own; ``stick``: a folder on another disk that is mounted here, for a second copy;
+    ``off_box``: a copy also goes where [copy] sends the recordings. Kept are the newest of so many ``days``, ``weeks``
+    and ``months``, at each place at most ``max_mb`` of 1,000,000 bytes."""
+
+    hour: int = 3
+    folder: str = ""
+    stick: str = ""
+    off_box: bool = False
+    days: int = 7
+    weeks: int = 4
+    months: int = 6
+    max_mb: int = 2000
+    name: str = "backup"
+    """Not a setting: what the one table is called where things are told apart by their names."""
+
+
+@dataclass(frozen=True, slots=True)
 class Office:
     """Everything one box is configured with.
 
@@ -507,6 +526,8 @@ class Office:
     copy: tuple[Copy, ...] = ()
     """One at most."""
     recordings: tuple[Recordings, ...] = ()
+    """One at most; none = the defaults."""
+    backup: tuple[Backup, ...] = ()
     """One at most; none = the defaults."""
     voicemails: tuple[Voicemail, ...] = ()
     city: str = ""

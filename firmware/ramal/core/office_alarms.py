@@ -16,6 +16,9 @@ def check(rows: Rows, ledger: Ledger) -> None:
         _server(row, ledger)
     for row in rows["copy"]:
         _copy(row, ledger)
+    for row in rows["backup"]:
+        if row.values.get("off_box") and not rows["copy"]:
+            ledger.add((*row.path, "off_box"), "no-copy")
 
 
 def _limit(row: Row, ledger: Ledger) -> None:
