@@ -53,6 +53,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "ramal.vault": frozenset({"ramal.core", "ramal.errors", "ramal.store", "ramal.provide", "ramal.box.home"}),
     # Only names of files: the page's process must find the database and the daemon's socket.
     "ramal.box.home": frozenset({"ramal.errors"}),
+    "ramal.box.addresses": frozenset({"ramal.core", "ramal.errors"}),
     "ramal_hw": frozenset({"ramal.core.events", "ramal.core.commands", "ramal.errors"}),
     "ramal_web": frozenset(
         {
@@ -60,6 +61,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
             "ramal.store.read",
             "ramal.core",
             "ramal.errors",
+            "ramal.box.addresses",
             "ramal.box.home",
             "ramal.vault.sound",
         }

@@ -17,6 +17,7 @@ from ramal_web import (
     audit,
     auth,
     calls,
+    claim,
     contacts,
     copies,
     desk,
@@ -83,6 +84,7 @@ def create_app(settings: WebSettings) -> Flask:
     formats.install(app)
     for area in (auth, live, mine, desk, calls, returns, contacts, menus, night, wall, audit, drill, health, provision):
         app.register_blueprint(area.blueprint)
+    app.register_blueprint(claim.blueprint)
     app.register_blueprint(seal.blueprint)
     app.register_blueprint(copies.blueprint)
     app.register_blueprint(messages.blueprint)

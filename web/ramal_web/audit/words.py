@@ -36,6 +36,7 @@ def say(what: str) -> str:
     """What was done, as a short phrase; the code itself when it is not known here."""
     return {
         "session.started": gettext("Signed in to the page"),
+        "box.claimed": gettext("Claimed the box"),
         "recording.played": gettext("Played a recording"),
         "recording.downloaded": gettext("Downloaded a recording"),
         "message.returned": gettext("Marked a message as returned"),
