@@ -101,6 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     contacts = command("contacts", _contacts, "people who call: take or print a CSV file, block, unblock, find")
     contacts.add_argument("act", choices=("import", "export", "block", "unblock", "find"))
     contacts.add_argument("value", nargs="?", default="", metavar="FILE.csv|NUMBER|TEXT", help="- reads standard input")
+    clock = command("clock", _clock, "does the box know what time it is; say that it is right, or set it")
+    clock.add_argument("act", nargs="?", default="status", choices=("status", "trust", "set", "restore"))
+    clock.add_argument("when", nargs="?", default="", metavar="YYYY-MM-DD HH:MM", help="of set: the office's own time")
     night = command("night", _night, "show whether the hours are open, or switch them until they turn by themselves")
     night.add_argument("state", nargs="?", default="", metavar="open|closed|auto", choices=("open", "closed", "auto"))
     night.add_argument("hours", nargs="?", default="", help="the name of one set of hours (else all)")
@@ -141,6 +144,12 @@ def _parser() -> argparse.ArgumentParser:
     subject.add_argument("what", nargs="?", default="", metavar="NUMBER|NAME|CODE", help="of a proof: its code")
     subject.add_argument("file", nargs="?", default="", metavar="FILE|NUMBER", help="the zip file; the number to prove")
     subject.add_argument("--sure", action="store_true", help="erase, which cannot be undone")
+    slot = command("slot", _slot, "which of the two releases boots: status, try, good, back (RAUC asks here too)")
+    rauc = ("get-primary", "set-primary", "get-state", "set-state", "get-current")
+    slot.add_argument("act", nargs="?", default="status", choices=(*rauc, "status", "try", "good", "back"))
+    slot.add_argument("slot", nargs="?", default="", metavar="A|B")
+    slot.add_argument("state", nargs="?", default="", metavar="good|bad")
+    slot.add_argument("--json", action="store_true", help="status as JSON")
     command("rebuild", _rebuild, "compute the history anew from the kept journal lines")
     return parser
 
@@ -281,6 +290,16 @@ def _days(text: str) -> int:
 def _rebuild(home: Home, arguments: argparse.Namespace) -> int:
     print(importlib.import_module("ramal.alone").rebuild(home))
     return DONE
+
+
+def _slot(home: Home, arguments: argparse.Namespace) -> int:
+    from ramal.box import image, slots
+
+    return slots.run(slots.Boot(image.image_here()), arguments)
+
+
+def _clock(home: Home, arguments: argparse.Namespace) -> int:
+    return int(importlib.import_module("ramal.clock").run(home, arguments.act, arguments.when))
 
 
 def _night(home: Home, arguments: argparse.Namespace) -> int:

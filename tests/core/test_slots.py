@@ -362,6 +362,12 @@ def test_a_box_that_cannot_read_what_boots_changes_nothing_but_mends_it_when_hea
     assert slots.good(blind, "1.0", 0)[0] == WriteAutoboot("A")
 
 
+def test_a_release_that_comes_up_without_the_boot_selector_is_left_when_it_is_ill() -> None:
+    blind = Facts("B", None, {}, Trying("B", "started"))
+    assert slots.bad(blind, "bootsel", 0)[-1] == Reboot(once=False)
+    assert slots.bad(Facts("A", None, {}, Trying("B", "started")), "bootsel", 0) == ()
+
+
 def test_a_release_that_was_kept_is_not_left_for_being_ill_and_a_healthy_one_is_not_written_about_twice() -> None:
     settled = Facts("A", Autoboot("A", "B"), {"A": Note("good", "1.0")})
     assert slots.bad(settled, "asterisk", 0) == ()

@@ -82,8 +82,11 @@ class Facts:
 
     @property
     def on_trial(self) -> bool:
-        """Whether what runs is not what would boot by itself."""
-        return self.running is not None and self.autoboot is not None and self.running != self.autoboot.default
+        """Whether what runs is not what would boot by itself. Where that cannot be read, the note of the try counts:
+        a release that comes up without the boot selector must not be kept."""
+        if self.running is None or self.autoboot is None:
+            return self.running is not None and self.trying == Trying(self.running, "started")
+        return self.running != self.autoboot.default
 
     @property
     def primary(self) -> Slot | None:
