@@ -17,7 +17,7 @@ Transport = Literal["udp", "tcp", "tls"]
 DtmfMode = Literal["auto", "rfc4733", "info", "inband"]
 Callback = Literal["no", "agent-first", "customer-first"]
 DialOut = Literal["no", "national", "international"]
-Measure = Literal["longest-wait", "callers-waiting", "service-level", "no-agent"]
+Measure = Literal["longest-wait", "callers-waiting", "service-level", "no-agent", "backup"]
 MailSecurity = Literal["starttls", "tls", "none"]
 MusicOrder = Literal["random", "in-order"]
 SurveyAsks = Literal["everybody", "by-agent"]
@@ -364,9 +364,11 @@ class Alarm:
     ``measure``: ``longest-wait``: somebody waits for more than ``limit`` seconds; ``callers-waiting``: more than
     ``limit`` callers wait; ``service-level``: of the calls of the last ``window_min`` minutes, at least ``min_calls``,
     fewer than ``limit`` percent were answered in time (F6, core.kpi); ``no-agent``: nobody is logged in during
-    ``hours`` (empty = the queue's, and these empty = always). It must hold for ``holds_s`` seconds to be raised, and
-    be over for as long to be cleared. ``mail``: addresses; ``webhook``: an address that gets JSON, signed with
-    ``webhook_secret``. ``resolved``: the end is told too. Within ``quiet_min`` minutes nothing is raised again.
+    ``hours`` (empty = the queue's, and these empty = always); ``backup``: the last backup failed, was not equal when
+    it was restored, lies on the box only though it should not, or is older than two days. It must hold for ``holds_s``
+    seconds to be raised, and be over for as long to be cleared. ``mail``: addresses; ``webhook``: an address that gets
+    JSON, signed with ``webhook_secret``. ``resolved``: the end is told too. Within ``quiet_min`` minutes nothing is
+    raised again.
     """
 
     name: str

@@ -23,7 +23,7 @@ def check(rows: Rows, ledger: Ledger) -> None:
 
 def _limit(row: Row, ledger: Ledger) -> None:
     measure = row.values.get("measure")
-    if measure in (None, "no-agent") or row.refused("limit"):
+    if measure in (None, "no-agent", "backup") or row.refused("limit"):
         return
     limit = row.values.get("limit")
     if measure == "service-level" and not 1 <= (limit or 0) <= 100:

@@ -36,4 +36,38 @@ FOURTH: tuple[str, ...] = (
         PRIMARY KEY (tbl, id)
     ) STRICT, WITHOUT ROWID
     """,
+    # Backups that were begun (core.backups). name '' = none came of it; reason: a code, '' = made. verdict: what the
+    # restore into a scratch home said. gone_ms: its file was removed from the box.
+    """
+    CREATE TABLE backup (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('night', 'now')),
+        began_ms INTEGER NOT NULL,
+        ended_ms INTEGER,
+        bytes INTEGER NOT NULL DEFAULT 0,
+        sha256 BLOB NOT NULL DEFAULT x'',
+        reason TEXT NOT NULL DEFAULT '',
+        checked_ms INTEGER,
+        verdict TEXT NOT NULL DEFAULT '' CHECK (verdict IN ('', 'equal', 'failed')),
+        amiss TEXT NOT NULL DEFAULT '',
+        tables INTEGER NOT NULL DEFAULT 0,
+        "rows" INTEGER NOT NULL DEFAULT 0,
+        files INTEGER NOT NULL DEFAULT 0,
+        gone_ms INTEGER,
+        CHECK ((checked_ms IS NULL) = (verdict = ''))
+    ) STRICT
+    """,
+    "CREATE UNIQUE INDEX backup_name ON backup (name) WHERE name <> ''",
+    # Copies of backups at other places, as they were seen to lie there. address: a folder, or core.copies.place_of.
+    """
+    CREATE TABLE backup_copy (
+        name TEXT NOT NULL,
+        address TEXT NOT NULL,
+        place TEXT NOT NULL CHECK (place IN ('stick', 'far')),
+        bytes INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL,
+        PRIMARY KEY (name, address)
+    ) STRICT, WITHOUT ROWID
+    """,
 )

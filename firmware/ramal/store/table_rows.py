@@ -131,6 +131,8 @@ def _fill(db: sqlite3.Connection, table: str, of: Iterable[bytes]) -> None:
                 yield row
 
     try:
+        if table == SEQUENCE:  # SQLite counted along while the other tables were filled
+            db.execute(f"DELETE FROM {SEQUENCE}")
         db.executemany(put, rows())
     except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
         if isinstance(error, sqlite3.OperationalError):

@@ -49,8 +49,8 @@ def make(home: Home, folder: Path, key: BackupKey, now_ms: int, ramal: str) -> M
     part = folder / f".{path.name}.part"
     try:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
-            part.unlink()
+        for half in folder.glob(f".ramal-*{rules.SUFFIX}.part"):  # of one that was cut off; only one is made at a time
+            half.unlink()
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
         with os.fdopen(descriptor, "wb", _CHUNK) as file:
             counted = _Counted(file, folder)

@@ -184,6 +184,18 @@ def warning(warned: Warning) -> str:
                 "the box”.",
                 int(args.get("count", 0)),
             )
+        case "backup-late":
+            return ngettext(
+                "For %(num)s day there has been no good backup of settings and history. See “Backups”.",
+                "For %(num)s days there has been no good backup of settings and history. See “Backups”.",
+                int(args.get("days", 0)),
+            )
+        case "backup-failed":
+            return gettext("The last backup failed, or was not equal when it was restored. See “Backups”.")
+        case "backup-away" if args.get("place") == "stick":
+            return gettext("The last backup could not be written onto the stick; it lies on the box. See “Backups”.")
+        case "backup-away":
+            return gettext("The last backup could not be sent off the box; it lies on the box. See “Backups”.")
         case "history-behind":
             return gettext("The history is catching up: the newest calls appear a little later. Nothing is lost.")
         case "daemon-restarting":
@@ -259,4 +271,6 @@ def _alarm(name: str, args: Mapping[str, Any]) -> str:
             return gettext("Alarm “%(name)s”: the service level is below %(limit)s percent.", name=name, limit=limit)
         case "no-agent":
             return gettext("Alarm “%(name)s”: no agent is signed in.", name=name)
+        case "backup":
+            return gettext("Alarm “%(name)s”: there is no recent backup that was found good.", name=name)
     return gettext("Alarm “%(name)s”.", name=name)
