@@ -150,6 +150,16 @@ def _parser() -> argparse.ArgumentParser:
     slot.add_argument("slot", nargs="?", default="", metavar="A|B")
     slot.add_argument("state", nargs="?", default="", metavar="good|bad")
     slot.add_argument("--json", action="store_true", help="status as JSON")
+    backup = command("backup", _backup, "backups of settings and history: make one, list, verify, the recovery code")
+    backup.add_argument("act", nargs="?", default="list", choices=("now", "list", "verify", "key"))
+    values = "verify: the file (else the newest); key: show, new, passphrase"
+    backup.add_argument("value", nargs="?", default="", metavar="FILE|WHAT", help=values)
+    backup.add_argument("--lost", action="store_true", help="key new: though the file of the keys is damaged")
+    backup.add_argument("--json", action="store_true", help="list: as JSON")
+    restore = command("restore", _restore, "put a backup back: into this home, or into a new one with --home")
+    restore.add_argument("file", help="the backup's file")
+    for one in (backup, restore):
+        one.add_argument("--code-file", default="", metavar="FILE", help="holds the recovery code (- reads it here)")
     command("rebuild", _rebuild, "compute the history anew from the kept journal lines")
     return parser
 
@@ -300,6 +310,14 @@ def _slot(home: Home, arguments: argparse.Namespace) -> int:
 
 def _clock(home: Home, arguments: argparse.Namespace) -> int:
     return int(importlib.import_module("ramal.clock").run(home, arguments.act, arguments.when))
+
+
+def _backup(home: Home, arguments: argparse.Namespace) -> int:
+    return int(importlib.import_module("ramal.backups").run(home, arguments))
+
+
+def _restore(home: Home, arguments: argparse.Namespace) -> int:
+    return int(importlib.import_module("ramal.backups").restore(home, arguments.file, arguments.code_file))
 
 
 def _night(home: Home, arguments: argparse.Namespace) -> int:
