@@ -84,6 +84,14 @@ def _parser() -> argparse.ArgumentParser:
     up.set_defaults(run=_up)  # its words are box.up's own
     command("prepare", _prepare, "put on the disk what Asterisk needs (what systemd does before it starts Asterisk)")
     command("claim", _claim, "show the code by which a new box is claimed in the page")
+    network = command("network", _network, "the box's address: show, dhcp, static, vlan, trust; confirm a change")
+    acts = ("show", "dhcp", "static", "vlan", "trust", "confirm", "back", "boot")
+    network.add_argument("act", nargs="?", default="show", choices=acts)
+    network.add_argument("values", nargs="*", metavar="VALUE", help="static: ADDRESS/LEN ROUTER DNS…; vlan: ID")
+    network.add_argument("--minutes", type=int, default=5, metavar="N", help="to confirm in, else it returns (else 5)")
+    guard = command("guard", _guard, "keep the packet filter and lock out who guesses passwords (what systemd starts)")
+    guard.add_argument("act", nargs="?", default="run", choices=("run", "show", "release"))
+    guard.add_argument("address", nargs="?", default="", help="release: who may come in again")
     command("run", _run, "run the daemon (what systemd starts)")
     command("web", _web, "run the page (what systemd starts)")
     apply = command("apply", _apply, "put an office file into force")
@@ -174,6 +182,14 @@ def _up(home: Home, arguments: argparse.Namespace) -> int:
 
 def _prepare(home: Home, arguments: argparse.Namespace) -> int:
     return int(importlib.import_module("ramal.box.first").run(home))
+
+
+def _network(home: Home, arguments: argparse.Namespace) -> int:
+    return int(importlib.import_module("ramal.box.network").run(arguments.act, arguments.values, arguments.minutes))
+
+
+def _guard(home: Home, arguments: argparse.Namespace) -> int:
+    return int(importlib.import_module("ramal.box.firewall").run(home, arguments.act, arguments.address))
 
 
 def _claim(home: Home, arguments: argparse.Namespace) -> int:
