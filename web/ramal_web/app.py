@@ -16,8 +16,10 @@ from ramal.store.read import DatabaseUnusable
 from ramal_web import (
     audit,
     auth,
+    backups,
     calls,
     claim,
+    clock,
     contacts,
     copies,
     desk,
@@ -87,11 +89,13 @@ def create_app(settings: WebSettings) -> Flask:
     app.register_blueprint(claim.blueprint)
     app.register_blueprint(seal.blueprint)
     app.register_blueprint(copies.blueprint)
+    app.register_blueprint(backups.blueprint)
     app.register_blueprint(messages.blueprint)
     app.register_blueprint(keeping.blueprint)
     app.register_blueprint(surveys.blueprint)
     app.register_blueprint(prompts.blueprint)
     app.register_blueprint(privacy.blueprint)
+    app.register_blueprint(clock.blueprint)
     app.jinja_env.globals["asset"] = _asset(app)
     app.jinja_env.globals["kept"] = Kept()
     app.jinja_env.globals["theme"] = _theme

@@ -25,6 +25,9 @@ from ramal.store.answers import answer_of as answer_of
 from ramal.store.answers import answers_behind as answers_behind
 from ramal.store.answers import queue_calls as queue_calls
 from ramal.store.answers import replies as replies
+from ramal.store.backups import Backup as Backup
+from ramal.store.backups import BackupPicture as BackupPicture
+from ramal.store.backups import backups as backups
 from ramal.store.callers import Before as Before
 from ramal.store.callers import calls_before as calls_before
 from ramal.store.callers import calls_since as calls_since
