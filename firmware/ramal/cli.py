@@ -152,6 +152,10 @@ def _parser() -> argparse.ArgumentParser:
     subject.add_argument("what", nargs="?", default="", metavar="NUMBER|NAME|CODE", help="of a proof: its code")
     subject.add_argument("file", nargs="?", default="", metavar="FILE|NUMBER", help="the zip file; the number to prove")
     subject.add_argument("--sure", action="store_true", help="erase, which cannot be undone")
+    update = command("update", _update, "releases of a box with an image: install one, start it on trial, go back")
+    acts_of_updates = ("status", "history", "install", "try", "back", "look", "serve")
+    update.add_argument("act", nargs="?", default="status", choices=acts_of_updates)
+    update.add_argument("source", nargs="?", default="", metavar="FILE|URL", help="of install: a signed bundle")
     slot = command("slot", _slot, "which of the two releases boots: status, try, good, back (RAUC asks here too)")
     rauc = ("get-primary", "set-primary", "get-state", "set-state", "get-current")
     slot.add_argument("act", nargs="?", default="status", choices=(*rauc, "status", "try", "good", "back"))
@@ -316,6 +320,12 @@ def _days(text: str) -> int:
 def _rebuild(home: Home, arguments: argparse.Namespace) -> int:
     print(importlib.import_module("ramal.alone").rebuild(home))
     return DONE
+
+
+def _update(home: Home, arguments: argparse.Namespace) -> int:
+    from ramal.box import image, updating
+
+    return updating.run(image.image_here(), arguments.act, arguments.source)
 
 
 def _slot(home: Home, arguments: argparse.Namespace) -> int:

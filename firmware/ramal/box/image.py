@@ -5,7 +5,6 @@ Layout of what lasts (``/data/system``)::
 
     slots/          trying, A, B, history.jsonl: notes of the boot selection (core.slots)
     failed-boots/   what a release that was left had to say: B-<unix time>.txt
-    updates/        what the daemon asks of root (request.json), what became of it (progress.json)
 """
 
 import os
@@ -55,8 +54,9 @@ class Image:
 
     @property
     def updates(self) -> Path:
-        """Shared by the daemon (which asks) and root's ``ramal update serve`` (which does)."""
-        return self.data / "system/updates"
+        """The daemon's folder: what it asks of root (request.json), what became of it (progress.json), and the bundles
+        that are sent to the page. Root's ``ramal update serve`` trusts nothing in it."""
+        return self.data / "ramal/updates"
 
     @property
     def request(self) -> Path:
