@@ -210,6 +210,16 @@ class Home:
         return self.root / "secrets" / "claim"
 
     @property
+    def security_log(self) -> Path:
+        """What Asterisk says of sign-ins; in ``run``, because it is for the guard of this hour (box.firewall) only."""
+        return self.run / "security.log"
+
+    @property
+    def page_failures(self) -> Path:
+        """A line for every failed sign-in at the page, where a guard reads them (it makes the file)."""
+        return self.run / "page-failures"
+
+    @property
     def issue(self) -> Path:
         """What the box's console says above its login (agetty), while there is something to say."""
         return self.run / "issue"

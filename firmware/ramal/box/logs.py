@@ -13,10 +13,12 @@ from pathlib import Path
 LONGEST_BYTES = 8 << 20
 
 
-def logs_of(log: Path, asterisk_log: Path) -> Iterable[Path]:
-    """Our own logs and Asterisk's messages."""
+def logs_of(log: Path, asterisk_log: Path, run: Path | None = None) -> Iterable[Path]:
+    """Our own logs and Asterisk's messages; in ``run`` what Asterisk says of sign-ins."""
     yield from sorted(log.glob("*.log"))
     yield asterisk_log / "messages.log"
+    if run is not None:
+        yield run / "security.log"
 
 
 def shorten(files: Iterable[Path], longest_bytes: int = LONGEST_BYTES) -> tuple[Path, ...]:

@@ -13,11 +13,11 @@ Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_PRIVATE = tuple(
+PRIVATE = tuple(
     ipaddress.ip_network(text)
     for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10")
 )
-"""What the Internet does not carry. Shared space of providers (100.64.0.0/10) is not: the provider's others are there."""
+"""What the Internet does not carry. The shared space of providers (100.64.0.0/10) is none: it has strangers."""
 _IPV6_PREFIX_MIN = 48
 
 
@@ -35,10 +35,10 @@ def address_of(text: str) -> Address | None:
 def is_private(network: Network | Address) -> bool:
     """Whether the Internet does not carry it."""
     if isinstance(network, ipaddress.IPv4Address | ipaddress.IPv6Address):
-        return any(network in wide for wide in _PRIVATE if wide.version == network.version)
+        return any(network in wide for wide in PRIVATE if wide.version == network.version)
     return any(
         network.subnet_of(wide)  # type: ignore[arg-type]  # the versions are the same
-        for wide in _PRIVATE
+        for wide in PRIVATE
         if wide.version == network.version
     )
 
