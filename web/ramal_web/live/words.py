@@ -202,6 +202,11 @@ def warning(warned: Warning) -> str:
             return gettext(
                 "Ramal's control program was restarted several times. Calls are not affected. The log says why."
             )
+        case "clock-untrusted":
+            return gettext(
+                "The box does not know what time it is. Calls go on and count as within opening hours; nobody is "
+                "called back and nothing is removed for its age. Connect it to the Internet, or see “Clock”."
+            )
         case "office-empty":
             return gettext("No office is set up yet, so calls have nowhere to go. Apply an office file.")
         case "messages-unmailed":
