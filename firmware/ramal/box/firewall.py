@@ -151,8 +151,7 @@ class Tail:
                 os.truncate(self.path, 0)
                 self._at = 0
         except OSError:
-            if self._at < 0:
-                self._at = 0  # it is not there yet: all of it will be new
+            self._at, self._part = 0, b""  # it is not there: all of the next one will be new
             return []
         *whole, self._part = (self._part + data).split(b"\n")
         self._part = self._part[-4096:]

@@ -162,7 +162,7 @@ def _interface(text: str) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface:
         found = ipaddress.ip_interface(text.strip()) if "/" in text else None
     except ValueError:
         found = None
-    if found is None or getattr(found.ip, "scope_id", None):
+    if found is None or "%" in text:
         raise NetworkRefused(
             f"“{text[:60]}” is not an address with its network. Nothing was changed. For example: 192.168.1.10/24"
         )
