@@ -143,8 +143,8 @@ def _parser() -> argparse.ArgumentParser:
     recordings.add_argument("--quick", action="store_true", help="do not read the files, only look for them")
     recordings.add_argument("--json", action="store_true", help="as JSON, a line a recording or flaw")
     prompts = command("prompts", _prompts, "spoken sentences: check, mend; list, replace by a file, restore, undo")
-    acts: tuple[str, ...] = ("check", "mend", "list", "replace", "restore", "undo")
-    prompts.add_argument("act", nargs="?", default="check", choices=acts)
+    sentences = ("check", "mend", "list", "replace", "restore", "undo")
+    prompts.add_argument("act", nargs="?", default="check", choices=sentences)
     prompts.add_argument("path", nargs="?", default="", metavar="SENTENCE", help="as listed, such as pt_BR/closed")
     prompts.add_argument("file", nargs="?", default="", metavar="FILE", help="wav, mp3, ogg, m4a or flac")
     subject = command("subject", _subject, "people's own data: list requests, find, export, erase, prove an erasure")
@@ -152,6 +152,10 @@ def _parser() -> argparse.ArgumentParser:
     subject.add_argument("what", nargs="?", default="", metavar="NUMBER|NAME|CODE", help="of a proof: its code")
     subject.add_argument("file", nargs="?", default="", metavar="FILE|NUMBER", help="the zip file; the number to prove")
     subject.add_argument("--sure", action="store_true", help="erase, which cannot be undone")
+    health = command("health", _health, "does the box work? Looks at every part and places a real call to itself")
+    health.add_argument("--json", action="store_true", help="as JSON")
+    health.add_argument("--quick", action="store_true", help="no call, and no reading of the whole database")
+    health.add_argument("--decide", action="store_true", help="keep or leave a release on trial (systemd asks so)")
     update = command("update", _update, "releases of a box with an image: install one, start it on trial, go back")
     releases = ("status", "history", "install", "try", "back", "look", "serve")
     update.add_argument("act", nargs="?", default="status", choices=releases)
@@ -320,6 +324,12 @@ def _days(text: str) -> int:
 def _rebuild(home: Home, arguments: argparse.Namespace) -> int:
     print(importlib.import_module("ramal.alone").rebuild(home))
     return DONE
+
+
+def _health(home: Home, arguments: argparse.Namespace) -> int:
+    from ramal.box import health
+
+    return health.run(home, arguments.json, arguments.quick, arguments.decide)
 
 
 def _update(home: Home, arguments: argparse.Namespace) -> int:

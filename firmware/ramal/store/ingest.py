@@ -45,6 +45,8 @@ AHEAD_MS = 10_000
 _SECOND = re.compile(rb"([0-9]{1,11})\.")
 TIMER, DISPOSITION = b"%40ramal-tick-", b",DISPOSITION,"
 """What is looked for before anything is taken apart: channels that wait (dialplan/timer.conf), words of agents."""
+HEALTH = b",PJSIP%2Framal-health-"
+"""The box's calls to itself (dialplan/health.conf): nobody's, and no figure's."""
 
 
 @dataclass(slots=True)
@@ -193,7 +195,7 @@ class Ingest:
     def _sort_out(self, data: bytes, grouped: dict[bytes, list[bytes]]) -> None:
         """Leave out Asterisk's timers, which are nobody's calls, and give what an agent said later about a call to
         that call too, when it is known."""
-        if TIMER in data:
+        if TIMER in data or HEALTH in data:
             for linked in [linked for linked, lines in grouped.items() if _is_timer(lines[0])]:
                 del grouped[linked]
         if DISPOSITION not in data:
@@ -359,7 +361,7 @@ _SAME_EVENT = "at_ms = ? AND agent = ? AND queue = ? AND kind = ? AND detail = ?
 def _is_timer(line: bytes) -> bool:
     """By the channel's name alone: every other field may be a stranger's."""
     channel = line.split(b",", 5)[4]
-    return channel.startswith(b"Local%2F") and TIMER in channel
+    return (channel.startswith(b"Local%2F") and TIMER in channel) or channel.startswith(HEALTH[1:])
 
 
 def _signed(number: int) -> int:
