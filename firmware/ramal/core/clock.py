@@ -233,6 +233,6 @@ def key_at(at_ms: int, spans: Iterable[Epoch]) -> int:
     where the clock was behind: where it was ahead, keys of two times lie among each other."""
     for span in spans:
         shift_ms, until_ms = span.shift_ms or 0, span.until_ms or 0
-        if shift_ms > 0 and span.from_ms < at_ms < until_ms + shift_ms:
+        if shift_ms > 0 and span.from_ms < at_ms <= until_ms + shift_ms:
             return first_key(max(span.from_ms, at_ms - shift_ms))
     return first_key(at_ms)
