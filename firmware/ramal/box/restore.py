@@ -76,7 +76,10 @@ def restore(reader: BackupReader, home: Home, name: str, now_ms: int) -> Restore
 
 
 def _built(reader: BackupReader, old: Home | None, building: Path, name: str, now_ms: int) -> Comparison:
-    comparison = stage(reader, building)
+    try:
+        comparison = stage(reader, building)
+    except BackupRefused as refused:
+        raise _worded(refused, building.parent) from refused
     if not comparison.equal:
         raise BackupRefused(
             f"This backup was put back beside the home and compared, and it is not equal: {comparison.amiss[0]} "
@@ -238,10 +241,17 @@ def _refused(error: Exception) -> BackupRefused:
             f"{error.filename} lies on another disk than the home, so it cannot come along. Nothing was changed. "
             "Restore into a new folder (--home NEW) on that disk."
         )
-    found = refusal(error)
-    if found.code == "no-write":
-        return BackupRefused(f"The home cannot be written ({error}). Nothing was changed.", "no-write")
-    return found
+    return _worded(refusal(error), error)
+
+
+def _worded(refused: BackupRefused, where: object) -> BackupRefused:
+    """What staging says of a disk, in words about a restore."""
+    if refused.code == "no-room":
+        said = f"The disk has no room to lay the backup out beside the home ({where}). Nothing was changed. Make room."
+        return BackupRefused(said, "no-room")
+    if refused.code in ("no-write", "database"):
+        return BackupRefused(f"The home cannot be written ({refused}). Nothing was changed.", refused.code)
+    return refused
 
 
 def homes_keys(homes: Iterable[Home]) -> list[backup_keys.BackupKey]:
