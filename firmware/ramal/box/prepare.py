@@ -26,7 +26,7 @@ from ramal.core import office_file
 from ramal.core.office import Office
 from ramal.errors import RamalError
 from ramal.provide import Peers
-from ramal.store import migrations, settings
+from ramal.store import migrations, returning, settings
 from ramal.store.db import open_writer
 from ramal.writer_lock import only_writer
 
@@ -45,6 +45,9 @@ def new_secret() -> str:
 def office(home: Home, choice: str | None, say: Say) -> Office:
     """The office to start with: the chosen file, or the one in force, or the demo on an empty home. Saved already."""
     with only_writer(home):
+        returned = returning.come_back(home.db, home.asterisk_log)
+        if returned is not None:
+            say(returned.sentence())
         connection = open_writer(home.db)
         try:
             for backup in migrations.migrate(connection):

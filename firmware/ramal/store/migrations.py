@@ -72,6 +72,11 @@ def migrate_to(connection: sqlite3.Connection, names: Sequence[str]) -> None:
     migrations.apply(Database(connection, recursive_triggers=False), stop_before=behind)
 
 
+def names() -> frozenset[str]:
+    """The migrations this release knows."""
+    return frozenset(entry.name for entry in _migrations()._migrations)
+
+
 def _migrations() -> "Migrations":
     from sqlite_utils import Migrations
 
