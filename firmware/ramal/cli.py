@@ -92,6 +92,11 @@ def _parser() -> argparse.ArgumentParser:
     guard = command("guard", _guard, "keep the packet filter and lock out who guesses passwords (what systemd starts)")
     guard.add_argument("act", nargs="?", default="run", choices=("run", "show", "release"))
     guard.add_argument("address", nargs="?", default="", help="release: who may come in again")
+    reset = command("reset", _reset, "take back the owner's password, the network, or everything (the box as it came)")
+    reset.add_argument("kind", choices=("owner", "network", "factory", "carry-out"))
+    reset.add_argument("--sure", action="store_true", help="factory: yes, everything")
+    held = "factory: recordings under a legal hold too; to be said twice"
+    reset.add_argument("--also-held", action="count", default=0, help=held)
     command("run", _run, "run the daemon (what systemd starts)")
     command("web", _web, "run the page (what systemd starts)")
     apply = command("apply", _apply, "put an office file into force")
@@ -198,6 +203,12 @@ def _network(home: Home, arguments: argparse.Namespace) -> int:
 
 def _guard(home: Home, arguments: argparse.Namespace) -> int:
     return int(importlib.import_module("ramal.box.firewall").run(home, arguments.act, arguments.address))
+
+
+def _reset(home: Home, arguments: argparse.Namespace) -> int:
+    from ramal.box import reset
+
+    return reset.run(home, arguments.kind, arguments.also_held, arguments.sure)
 
 
 def _claim(home: Home, arguments: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ ANALYZE = shutil.which("systemd-analyze")
 judged = pytest.mark.skipif(ANALYZE is None, reason="this machine has no systemd-analyze")
 CALLS = ("ramal-asterisk.service", "ramal-safe-asterisk.service")
 MAY_WAIT_FOR = re.compile(
-    r"ramal-(prepare|firstboot|safe-check|safe)\.service|systemd-tmpfiles-setup\.service|network-pre\.target"
+    r"ramal-(prepare|reset|firstboot|safe-check|safe)\.service|systemd-tmpfiles-setup\.service|network-pre\.target"
 )
 
 

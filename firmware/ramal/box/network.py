@@ -127,6 +127,10 @@ class Network:
         self._apply(plan)
         return f"Nobody confirmed the change: {words(plan)} is in force again."
 
+    def reload(self) -> None:
+        """Have networkd read what lies there now. RamalError."""
+        self._call(["networkctl", "reload"])
+
     def _last_good(self) -> Plan:
         try:
             return read(self.places.kept)
@@ -138,7 +142,7 @@ class Network:
         if "10-ramal-phones.netdev" in gone:
             with contextlib.suppress(RamalError):
                 self._call(["networkctl", "delete", core.VLAN_NAME])
-        self._call(["networkctl", "reload"])
+        self.reload()
 
     def _render(self, plan: Plan) -> frozenset[str]:
         """Lay networkd's files; the names of those that are no more."""
