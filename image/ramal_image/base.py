@@ -57,8 +57,8 @@ def _mmdebstrap(locked: list[Deb], arch: str, private: Path, out: Path, epoch: i
         "--mode=root",
         f"--arch={arch}",
         "--variant=apt",
-        "--aptopt=APT::Install-Recommends \"false\"",
-        "--aptopt=Acquire::Languages \"none\"",
+        '--aptopt=APT::Install-Recommends "false"',
+        '--aptopt=Acquire::Languages "none"',
         "--dpkgopt=force-unsafe-io",
         *keep_out,
         # No service may be started by a package's script, and none is enabled by it: systemd/enabled decides.

@@ -6,6 +6,7 @@ Everything it makes lies in build/image/<arch> of the checkout; what may be kept
 
 import hashlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from ramal.provide import prefix
 from ramal.provide.say import say
-from ramal_image import ImageError, base, cuts, debs, disk, initrd, kernel, layout, sbom, system, tools, wheels
+from ramal_image import ImageError, base, bundle, cuts, debs, disk, initrd, kernel, layout, sbom, system, tools, wheels
 
 BASE_EPOCH = 1_790_000_000
 """The base layer's own time: fixed, so that it stays in the cache from commit to commit."""
@@ -91,7 +92,9 @@ class Built:
         return {path.name: sha256(path) for path in files}
 
 
-def wanted(checkout: Path, arch: str, version: str | None = None, quick: bool = False, mirror: str | None = None) -> Wanted:
+def wanted(
+    checkout: Path, arch: str, version: str | None = None, quick: bool = False, mirror: str | None = None
+) -> Wanted:
     """What ``checkout`` builds: its version, and the time of its last commit."""
     if arch not in debs.ARCHITECTURES:
         raise ImageError(f"There is no image for {arch}; there are {' and '.join(debs.ARCHITECTURES)}.")
@@ -104,6 +107,21 @@ def cache() -> Path:
     folder = prefix.cache() / "image"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def keys() -> bundle.Keys:
+    """What bundles are signed with: RAMAL_IMAGE_KEYS (a folder of a release's), else this machine's own, made once."""
+    folder = os.environ.get("RAMAL_IMAGE_KEYS")
+    return bundle.make_keys(Path(folder) if folder else cache() / "keys")
+
+
+def bundled(want: Wanted, built: Built) -> Path:
+    """The signed update bundle of a build, made when it is not there yet. (Its signature holds the time: it is the only
+    file that differs from build to build.)"""
+    out = built.image.with_suffix(".raucb")
+    if not out.exists() or out.stat().st_mtime < built.root.stat().st_mtime:
+        bundle.make_bundle(want.arch, want.version, built.boot, built.root, keys(), out)
+    return out
 
 
 def lock_file(checkout: Path, arch: str) -> Path:
@@ -141,6 +159,9 @@ def build(want: Wanted, out: Path) -> Built:
         built = _from_layers(want, out, root, layer, folder, packages, steps)
     finally:
         shutil.rmtree(root, ignore_errors=True)
+    if not want.quick:
+        with steps.step("bundle"):
+            bundled(want, built)
     _report(want, built, steps)
     return built
 
@@ -156,6 +177,11 @@ def _from_layers(
         cuts.cut(root)
         asterisk = system.asterisk_version(facts["asterisk"])
         system.furnish(want.checkout, root, want.arch, want.version, want.built, asterisk)
+        for path, (text, mode) in bundle.files(want.arch, keys()).items():
+            target = root / path.removeprefix("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text)
+            target.chmod(mode)
         cuts.setuid(root)
         cuts.caches(root)
     with steps.step("byte code"):
@@ -171,9 +197,7 @@ def _from_layers(
     return _files(want, out, root, boot_files, parts, steps)
 
 
-def _files(
-    want: Wanted, out: Path, root: Path, boot_files: Path, parts: list[sbom.Part], steps: Steps
-) -> Built:
+def _files(want: Wanted, out: Path, root: Path, boot_files: Path, parts: list[sbom.Part], steps: Steps) -> Built:
     squash, boot, selector = (out / f"{want.name}.{end}" for end in ("squashfs", "boot.vfat", "bootsel.vfat"))
     with steps.step("squashfs"):
         disk.squashfs(root, squash, want.epoch, 3 if want.quick else 19)
@@ -199,7 +223,9 @@ def _files(
         "version": want.version,
         "arch": want.arch,
         "built": want.built,
-        "files": {name: {"sha256": value, "bytes": (out / name).stat().st_size} for name, value in built.sums().items()},
+        "files": {
+            name: {"sha256": value, "bytes": (out / name).stat().st_size} for name, value in built.sums().items()
+        },
         "packages": [{"kind": part.kind, "name": part.name, "version": part.version} for part in parts],
     }
     manifest.write_text(json.dumps(table, indent=1, sort_keys=True) + "\n")
@@ -237,6 +263,7 @@ def sha256(path: Path) -> str:
 
 
 def _report(want: Wanted, built: Built, steps: Steps) -> None:
-    sizes = [built.root, built.boot, *([built.packed] if built.packed else [])]
+    update = built.image.with_suffix(".raucb")
+    sizes = [built.root, *([built.packed] if built.packed else []), *([update] if not want.quick else [])]
     say(f"{want.name}: " + ", ".join(f"{path.name} {path.stat().st_size / 1e6:.1f} MB" for path in sizes))
     say(f"{built.image} is ready to be flashed, after {steps.total_s:.0f} s")

@@ -52,7 +52,15 @@ ASTERISK = tuple(
     f"usr/lib/*/asterisk/modules/{name}.so"
     for name in (
         *("res_snmp", "res_config_pgsql", "res_config_ldap", "cdr_pgsql", "cel_pgsql", "cdr_tds", "cel_tds"),
-        *("res_config_odbc", "res_odbc", "res_odbc_transaction", "func_odbc", "cdr_odbc", "cel_odbc", "cdr_adaptive_odbc"),
+        *(
+            "res_config_odbc",
+            "res_odbc",
+            "res_odbc_transaction",
+            "func_odbc",
+            "cdr_odbc",
+            "cel_odbc",
+            "cdr_adaptive_odbc",
+        ),
         *("cdr_radius", "cel_radius", "res_corosync", "app_minivm", "res_xmpp", "chan_motif", "codec_codec2"),
         *("res_config_mysql", "app_mysql", "cdr_mysql", "chan_ooh323", "res_resolver_unbound", "res_geolocation"),
         *("chan_unistim", "chan_skinny", "chan_mgcp", "chan_mobile", "pbx_lua", "format_vox"),

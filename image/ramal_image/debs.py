@@ -86,7 +86,9 @@ def read(text: str) -> list[Deb]:
             continue
         fields = line.split(" ")
         if len(fields) != 6 or not _fits(fields):
-            raise LockWrong(f"The package lock's line {number} is not one of ours: “{line[:80]}”. Run `make image-lock`.")
+            raise LockWrong(
+                f"The package lock's line {number} is not one of ours: “{line[:80]}”. Run `make image-lock`."
+            )
         debs.append(Deb(fields[0], fields[1], fields[2], fields[3], fields[4], int(fields[5])))
     names = [(deb.group, deb.name) for deb in debs]
     twice = sorted({name for group, name in names if names.count((group, name)) > 1})

@@ -20,7 +20,9 @@ def fat(out: Path, part: Partition, label: str, number: str, files: Mapping[str,
     out.unlink(missing_ok=True)
     with out.open("wb") as file:
         file.truncate(part.size)
-    tools.run("mkfs.vfat", "-F", "32", "-s", str(part.sectors_per_cluster), "-n", label, "-i", number, "--invariant", out)
+    tools.run(
+        "mkfs.vfat", "-F", "32", "-s", str(part.sectors_per_cluster), "-n", label, "-i", number, "--invariant", out
+    )
     stamp = {"SOURCE_DATE_EPOCH": str(epoch), "MTOOLS_SKIP_CHECK": "1"}
     for name, source in files.items():
         os.utime(source, (epoch, epoch))
@@ -42,7 +44,9 @@ def squashfs(root: Path, out: Path, epoch: int, level: int) -> None:
               "-quiet", "-no-xattrs", "-no-exports", "-mkfs-time", str(epoch), "-all-time", str(epoch), "-root-mode",
               "755", "-processors", "2")  # fmt: skip
     if out.stat().st_size > layout.ROOT_A.size:
-        raise ImageError(f"The root is {out.stat().st_size / 1e6:.0f} MB and its partition {layout.ROOT_A.size_mib} MiB.")
+        raise ImageError(
+            f"The root is {out.stat().st_size / 1e6:.0f} MB and its partition {layout.ROOT_A.size_mib} MiB."
+        )
 
 
 def assemble(out: Path, version: str, arch: str, parts: Mapping[Partition, Path]) -> None:
@@ -51,7 +55,9 @@ def assemble(out: Path, version: str, arch: str, parts: Mapping[Partition, Path]
     partial.unlink(missing_ok=True)
     with partial.open("wb") as file:
         file.truncate(layout.IMAGE_BYTES)
-    tools.run("sfdisk", "-q", "--no-reread", "--no-tell-kernel", partial, given=layout.sfdisk_script(version, arch).encode())
+    tools.run(
+        "sfdisk", "-q", "--no-reread", "--no-tell-kernel", partial, given=layout.sfdisk_script(version, arch).encode()
+    )
     with partial.open("r+b") as file:
         for part, source in parts.items():
             _copy(source, file.fileno(), part)

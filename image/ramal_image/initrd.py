@@ -13,19 +13,57 @@ from ramal_image import ImageError, tools
 
 WANTED = (
     # buses and disks: a virtual machine's, a Pi's, a small PC's
-    *"virtio_pci virtio_mmio virtio_blk virtio_scsi virtio_console virtio_rng".split(),
-    *"sdhci_pci sdhci_acpi sdhci_iproc sdhci_brcmstb mmc_block bcm2835 nvme ahci sd_mod".split(),
-    *"usb_storage uas xhci_pci xhci_plat_hcd ehci_pci phy_brcm_usb_dvr".split(),
-    *"reset_raspberrypi pcie_brcmstb rp1_pci clk_rp1 pinctrl_rp1 raspberrypi_cpufreq".split(),
+    *["virtio_pci", "virtio_mmio", "virtio_blk", "virtio_scsi", "virtio_console", "virtio_rng"],
+    *["sdhci_pci", "sdhci_acpi", "sdhci_iproc", "sdhci_brcmstb", "mmc_block", "bcm2835", "nvme", "ahci", "sd_mod"],
+    *["usb_storage", "uas", "xhci_pci", "xhci_plat_hcd", "ehci_pci", "phy_brcm_usb_dvr"],
+    *["reset_raspberrypi", "pcie_brcmstb", "rp1_pci", "clk_rp1", "pinctrl_rp1", "raspberrypi_cpufreq"],
     # file systems
-    *"squashfs overlay ext4 vfat nls_cp437 nls_iso8859_1 nls_ascii nls_utf8 crc32c".split(),
+    *["squashfs", "overlay", "ext4", "vfat", "nls_cp437", "nls_iso8859_1", "nls_ascii", "nls_utf8", "crc32c"],
     # what restarts a box that hangs
-    *"bcm2835_wdt iTCO_wdt i6300esb".split(),
+    *["bcm2835_wdt", "iTCO_wdt", "i6300esb"],
 )
 """Module names; those that a kernel has built in, or not at all, are left out by ``order``."""
 APPLETS = (
-    *"sh mount umount insmod switch_root chroot sleep cat echo ls mkdir ln grep sed cut tr head od dd sync".split(),
-    *"basename dirname readlink reboot poweroff test expr wc touch rm mv cp stat uname date".split(),
+    *[
+        "sh",
+        "mount",
+        "umount",
+        "insmod",
+        "switch_root",
+        "chroot",
+        "sleep",
+        "cat",
+        "echo",
+        "ls",
+        "mkdir",
+        "ln",
+        "grep",
+        "sed",
+        "cut",
+        "tr",
+        "head",
+        "tail",
+        "od",
+        "dd",
+        "sync",
+    ],
+    *[
+        "basename",
+        "dirname",
+        "readlink",
+        "reboot",
+        "poweroff",
+        "test",
+        "expr",
+        "wc",
+        "touch",
+        "rm",
+        "mv",
+        "cp",
+        "stat",
+        "uname",
+        "date",
+    ],
 )
 
 
@@ -79,7 +117,21 @@ def entries(
 ) -> list[Entry]:
     """The whole archive. ``scripts``: image/initramfs' files, ``init`` and what it sources from /lib/ramal; ``modules``:
     file name in /lib/modules and its bytes; ``loading``: those names in order."""
-    folders = "bin dev proc sys run mnt mnt/lower mnt/rw newroot lib lib/modules lib/ramal etc".split()
+    folders = [
+        "bin",
+        "dev",
+        "proc",
+        "sys",
+        "run",
+        "mnt",
+        "mnt/lower",
+        "mnt/rw",
+        "newroot",
+        "lib",
+        "lib/modules",
+        "lib/ramal",
+        "etc",
+    ]
     found = [Entry(name, 0o040755) for name in folders]
     found += [Entry("dev/console", 0o020600, rdev=(5, 1)), Entry("dev/null", 0o020666, rdev=(1, 3))]
     found += [Entry("init", 0o100755, scripts["init"]), Entry("bin/busybox", 0o100755, busybox)]

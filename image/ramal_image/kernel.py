@@ -36,7 +36,13 @@ KEPT = (
     *("drivers/iio/industrialio.", "drivers/platform/x86/wmi."),
 )
 """Beginnings of module paths below kernel/."""
-BLOBS = ("drivers/md/bcache", "drivers/block/drbd", "drivers/usb/serial/keyspan", "drivers/md/dm-vdo", "drivers/char/ipmi")
+BLOBS = (
+    "drivers/md/bcache",
+    "drivers/block/drbd",
+    "drivers/usb/serial/keyspan",
+    "drivers/md/dm-vdo",
+    "drivers/char/ipmi",
+)
 """Left out of the above: large, and no box's."""
 
 
@@ -81,7 +87,9 @@ def take(root: Path, name: str, arch: str, folder: Path) -> Path:
 
     A squashfs does not hold what only the loader reads."""
     folder.mkdir(parents=True, exist_ok=True)
-    found = [path for path in (root / f"boot/vmlinuz-{name}", root / f"usr/lib/modules/{name}/vmlinuz") if path.exists()]
+    found = [
+        path for path in (root / f"boot/vmlinuz-{name}", root / f"usr/lib/modules/{name}/vmlinuz") if path.exists()
+    ]
     if not found:
         raise ImageError(f"The packages of kernel {name} hold no kernel; nothing was built.")
     shutil.copyfile(found[0], folder / "kernel8.img")

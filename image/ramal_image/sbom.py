@@ -88,7 +88,11 @@ def of_root(root: Path) -> list[Part]:
         parts.append(Part("deb", name, block["Version"], block["Architecture"], words, block.get("Homepage", "")))
     for file in sorted(root.glob("opt/ramal/lib/python3.*/site-packages/*.dist-info/METADATA")):
         about = email.parser.HeaderParser().parsestr(file.read_text(errors="replace"))
-        said = about.get("License-Expression") or _of_classifiers(about.get_all("Classifier", [])) or about.get("License", "")
+        said = (
+            about.get("License-Expression")
+            or _of_classifiers(about.get_all("Classifier", []))
+            or about.get("License", "")
+        )
         words = tuple(sorted(filter(None, re.split(r"\s+(?:AND|OR)\s+", said.splitlines()[0] if said else ""))))
         parts.append(Part("pypi", about["Name"], about["Version"], "all", words, about.get("Home-page") or ""))
     return sorted(parts)

@@ -43,7 +43,8 @@ ENABLED = (
 """Beside systemd/enabled: what the system itself needs."""
 MASKED = ("asterisk.service", "systemd-networkd-wait-online.service", "systemd-firstboot.service", "e2scrub_reap.service",
           "systemd-hwdb-update.service", "ldconfig.service", "systemd-journal-catalog-update.service", "dpkg-db-backup.timer",
-          "systemd-update-done.service", "runit-helper.service")  # fmt: skip
+          "systemd-update-done.service", "systemd-binfmt.service", "proc-sys-fs-binfmt_misc.automount",
+          "proc-sys-fs-binfmt_misc.mount", "sshd-unix-local.socket")  # fmt: skip
 MOUNT_POINTS = ("data", "bootsel")
 
 
@@ -69,12 +70,16 @@ def units(source: Path, root: Path) -> None:
             _put(item, root / "usr/lib/systemd/system" / item.name)
         elif item.is_file():
             _put(item, root / "usr/lib/ramal" / item.name, 0o755 if os.access(item, os.X_OK) else 0o644)
-        elif item.is_dir() and item.name.endswith((".service.d", ".target.d", ".socket.d", ".timer.d", ".target.wants")):
+        elif item.is_dir() and item.name.endswith(
+            (".service.d", ".target.d", ".socket.d", ".timer.d", ".target.wants")
+        ):
             _folder(item, root / "usr/lib/systemd/system" / item.name, 0o644)
         elif item.is_dir() and item.name in FOLDERS:
             _folder(item, root / FOLDERS[item.name], 0o755 if item.name in EXECUTABLE else 0o644)
         else:
-            raise ImageError(f"systemd/{item.name} has no place in the image. Give it one in ramal_image.system.FOLDERS.")
+            raise ImageError(
+                f"systemd/{item.name} has no place in the image. Give it one in ramal_image.system.FOLDERS."
+            )
     avahi = source / "avahi"
     if avahi.is_dir():
         for file in sorted(avahi.iterdir()):
@@ -94,6 +99,12 @@ def _put(source: Path, target: Path, mode: int = 0o644) -> None:
 
 def _users(root: Path) -> None:
     tools.run("systemd-sysusers", f"--root={root}", env={"SOURCE_DATE_EPOCH": "0"})
+    # It refuses a line with a word on stderr and goes on: a box without its users starts nothing.
+    known = {line.split(":")[0] for line in (root / "etc/passwd").read_text().splitlines()}
+    asked = [line.split() for file in (root / "usr/lib/sysusers.d").glob("ramal*") for line in file.read_text().splitlines()]
+    lacking = [words[1] for words in asked if words and words[0].rstrip("!") == "u" and words[1] not in known]
+    if lacking:
+        raise ImageError(f"systemd-sysusers did not make {tools.capped(lacking)}; look at systemd/sysusers.d.")
     shadow = root / "etc/shadow"
     lines = []
     for line in shadow.read_text().splitlines():

@@ -46,8 +46,7 @@ def run(*words: str | Path, given: bytes | None = None, env: Mapping[str, str] |
         [str(word) for word in words],
         input=given,
         stdin=subprocess.DEVNULL if given is None else None,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         env=environment(**(env or {})),
     )
     if done.returncode != 0:

@@ -28,7 +28,12 @@ LANGUAGES = ("root", "en", "pt", "es", "fr", "de", "it")
 def platforms(arch: str) -> list[str]:
     """What pip may take for an image of ``arch``, the newest first."""
     machine = _MACHINE[arch]
-    return [*(f"manylinux_{glibc}_{machine}" for glibc in _GLIBC), f"manylinux2014_{machine}", f"linux_{machine}", "any"]
+    return [
+        *(f"manylinux_{glibc}_{machine}" for glibc in _GLIBC),
+        f"manylinux2014_{machine}",
+        f"linux_{machine}",
+        "any",
+    ]
 
 
 def provide(checkout: Path, arch: str, cache: Path) -> Path:
@@ -148,6 +153,8 @@ def compile_all(root: Path) -> None:
         raise ImageError(f"The root has no Python {PYTHON}; change wheels.PYTHON to the one that forky has now.")
     words = ["chroot", str(root), f"/usr/bin/python{PYTHON}", "-I", "-m", "compileall", "-q", "-j", "2"]
     words += ["--invalidation-mode", "unchecked-hash", "-x", "/bad_|badsyntax|lib2to3/tests"]
-    tools.run(*words, f"/usr/lib/python{PYTHON}", "/opt/ramal/lib", env={"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": ""})
+    tools.run(
+        *words, f"/usr/lib/python{PYTHON}", "/opt/ramal/lib", env={"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": ""}
+    )
     for path in root.glob("**/__pycache__"):
         os.utime(path)

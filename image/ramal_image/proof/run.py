@@ -39,7 +39,10 @@ def run(want: Wanted, out: Path, finished: Path | None, only: Sequence[str]) -> 
             say(f"proof {name} FAILED ({time.monotonic() - began:.0f} s): {error}\n  all it said: {stand.log}")
         figures[name] = stand.figures
     (out / "proof" / "figures.json").write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
-    say(f"{len(figures) - len(failed)} of {len(figures)} proofs hold" + (f"; not: {', '.join(failed)}" if failed else ""))
+    say(
+        f"{len(figures) - len(failed)} of {len(figures)} proofs hold"
+        + (f"; not: {', '.join(failed)}" if failed else "")
+    )
     return 1 if failed else 0
 
 

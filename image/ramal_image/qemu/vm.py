@@ -61,9 +61,7 @@ def argv(machine: Machine, serial: Path) -> list[str]:
     words += ["-m", str(machine.memory_mib), "-kernel", str(machine.kernel), "-initrd", str(machine.initramfs)]
     words += ["-append", machine.command_line, "-drive", drive + (",snapshot=on" if machine.snapshot else "")]
     words += ["-device", "virtio-blk-pci,drive=disk", "-device", "virtio-rng-pci"]
-    net = "".join(
-        f",hostfwd={item.protocol}:{LOOPBACK}:{item.here}-:{item.there}" for item in machine.forwards
-    )
+    net = "".join(f",hostfwd={item.protocol}:{LOOPBACK}:{item.here}-:{item.there}" for item in machine.forwards)
     words += ["-nic", f"user,model=virtio-net-pci{net}"]
     if machine.tryboot is not None:
         words += ["-device", "virtio-serial-pci", "-chardev", f"file,id=tryboot,path={machine.tryboot}"]
@@ -132,7 +130,9 @@ class Running:
         try:
             return self.process.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            raise ImageError(f"The machine did not end within {timeout_s:.0f} s. Its last lines:\n{self.tail()}") from None
+            raise ImageError(
+                f"The machine did not end within {timeout_s:.0f} s. Its last lines:\n{self.tail()}"
+            ) from None
 
     def tail(self, lines: int = 25) -> str:
         """The last lines of the console."""
@@ -186,7 +186,9 @@ def start(machine: Machine, log: Path | None = None) -> Running:
             process = subprocess.Popen(argv(machine, path), stdin=subprocess.DEVNULL, stderr=stderr, stdout=stderr)
     except FileNotFoundError as error:
         folder.cleanup()
-        raise ImageError(f"{error.filename} is missing. Run `apt-get install qemu-system-x86 qemu-system-arm`.") from error
+        raise ImageError(
+            f"{error.filename} is missing. Run `apt-get install qemu-system-x86 qemu-system-arm`."
+        ) from error
     began = time.monotonic()
     line = socket.socket(socket.AF_UNIX)
     while True:

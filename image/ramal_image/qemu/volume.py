@@ -69,7 +69,7 @@ class Cache:
             if chance < LOST:
                 self.counts.lost += 1
             elif chance < TORN and len(data) > SECTOR:
-                whole = SECTOR * self.random.randrange(1, len(data) // SECTOR)if len(data) >= 2 * SECTOR else SECTOR
+                whole = SECTOR * self.random.randrange(1, len(data) // SECTOR) if len(data) >= 2 * SECTOR else SECTOR
                 os.pwrite(self.file, data[:whole], offset)
                 self.counts.torn += 1
             else:
