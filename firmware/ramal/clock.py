@@ -8,6 +8,7 @@ behind, and times that were given once would be given again.
 import sqlite3
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import datetime
 from typing import Any
@@ -35,7 +36,7 @@ BELIEVED: dict[str, str] = {
 def run(home: Home, act: str, when: str) -> int:
     """Do one act: status, trust, set, restore; 0, or 1 when the clock is not trusted. RamalError with a sentence."""
     if act == "restore":
-        return _restore(home)
+        return restore(home)
     control = Control(home.control_sock)
     zone = ZoneInfo(str(control.ask("live", TIMEOUT_S)["office"]["timezone"]))
     if act == "set":
@@ -94,19 +95,19 @@ def _clock_to(at_s: float) -> None:
         ) from error
 
 
-def _restore(home: Home) -> int:
+def restore(home: Home, look: machine.Look = machine.look, set_to: Callable[[float], None] | None = None) -> int:
     """At boot, before Asterisk: let the clock go on from the last time that is known, keep what it shows now, and have
-    Asterisk call nobody back when the time is not known."""
-    mark, facts = machine.read_mark(home), machine.look()
+    Asterisk call nobody back when the time is not known. ``set_to`` sets the clock to seconds since 1970."""
+    mark, facts = machine.read_mark(home), look(True)
     floor_ms = max(machine.last_sign_ms(home) + AFTER_MS, facts.built_ms) if facts.box else 0
     if facts.wall_ms < floor_ms and not facts.synced and (mark is None or mark.boot != facts.boot):
         try:
-            _clock_to(floor_ms / 1000)
+            (set_to or _clock_to)(floor_ms / 1000)
         except RamalError as error:
             print(error, file=sys.stderr)
         else:
             print(f"The clock was behind all that is known; it goes on from {floor_ms // 1000}.")
-        facts = machine.look()
+        facts = look(True)
     good_ms = 0 if mark is None else mark.good_ms
     source, why = core.judge(facts, good_ms, "none")
     if mark is None or mark.boot != facts.boot:
