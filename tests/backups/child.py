@@ -1,8 +1,9 @@
 """A backup or a restore in a process of its own, which kills itself before its Nth act on a disk:
-``child.py make|restore HOME FILE N [KEYS]`` (KEYS: the home whose keys open it, else HOME); N 0: it lives, and prints how many acts there were.
+``child.py make|restore HOME FILE N [KEYS]``. N 0: it lives, and prints how many acts there were. KEYS: the home whose
+keys open the file, where that is not HOME.
 
-Python's own audit events are counted, so the product needs no hooks and no act is forgotten: opening, linking, renaming,
-removing, making folders, opening databases, and calls into the C library (the exchange of two folders).
+Python's own audit events are counted, so the product needs no hooks and no act is forgotten: opening, linking,
+renaming, removing, making folders, opening databases, calls into the C library (the exchange of two folders).
 """
 
 import os

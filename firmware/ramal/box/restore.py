@@ -14,7 +14,6 @@ import os
 import shutil
 import socket
 import stat
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
@@ -106,8 +105,7 @@ def _swapped(building: Path, root: Path, there: bool) -> Path | None:
     if there:
         _exchange(building, root)
         fsync_folder(root.parent)
-        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-        before = root.with_name(f"{root.name}.before-restore-{stamp}")
+        before = _aside(root)
         os.rename(building, before)
     else:
         os.rename(building, root)  # over an empty folder, too
@@ -115,6 +113,13 @@ def _swapped(building: Path, root: Path, there: bool) -> Path | None:
         (root / MARK).unlink()
     fsync_folder(root.parent)
     return before
+
+
+def _aside(root: Path) -> Path:
+    """Where an old home goes; nothing lies there."""
+    name = f"{root.name}.before-restore-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    names = [name, *(f"{name}-{n}" for n in range(2, 1000))]
+    return next(root.with_name(one) for one in names if not root.with_name(one).exists())
 
 
 def _exchange(one: Path, other: Path) -> None:
@@ -197,7 +202,7 @@ def _left(building: Path, root: Path) -> None:
     if (building / MARK).exists() or not (root / MARK).exists():
         remove(building)
     else:
-        os.rename(building, root.with_name(f"{root.name}.before-restore-{time.time_ns()}"))
+        os.rename(building, _aside(root))
     if building.exists():
         raise BackupRefused(f"{building} is in the way and cannot be removed. Nothing was changed. Remove it.")
 
@@ -250,7 +255,8 @@ def _worded(refused: BackupRefused, where: object) -> BackupRefused:
         said = f"The disk has no room to lay the backup out beside the home ({where}). Nothing was changed. Make room."
         return BackupRefused(said, "no-room")
     if refused.code in ("no-write", "database"):
-        return BackupRefused(f"The home cannot be written ({refused}). Nothing was changed.", refused.code)
+        said = f"The home cannot be written ({refused.__cause__ or where}). Nothing was changed."
+        return BackupRefused(said, refused.code)
     return refused
 
 
