@@ -104,25 +104,26 @@ def test_the_journals_lines_keep_what_the_clock_showed(life: Life) -> None:
     assert clock.of_call(life.db, key) == ("mended", START_MS + 1000)
 
 
-def test_a_call_that_the_step_found_in_talk_lasted_as_long_as_it_lasted(life: Life) -> None:
-    follow(life, START_MS, 0, "none")
+@pytest.mark.parametrize("shift_ms", [DAY_MS, 600_000, -600_000, -DAY_MS])
+def test_a_call_that_the_step_found_in_talk_lasted_as_long_as_it_lasted(life: Life, shift_ms: int) -> None:
+    follow(life, START_MS - 2 * HOUR_MS, 0, "none")
     call = Script(1, START_MS + 10_000).arrive().menu().join().wait(4000)
-    answered_ms = call.now_ms + 3005
+    step_ms = call.now_ms + 3005 + 200_000
     call.talk("sales", "7", "207", 3000, 600_000)
-    step_ms = answered_ms + 200_000
 
     def shown(line: tuple[int, str]) -> tuple[int, str]:
-        """What was written after the step has a day more."""
+        """What was written after the step has another time."""
         at_ms, text = line
-        return (at_ms, text) if at_ms < step_ms else (at_ms, str(int(text[:10]) + 86_400) + text[10:])
+        return (at_ms, text) if at_ms < step_ms else (at_ms, str(int(text[:10]) + shift_ms // 1000) + text[10:])
 
     call.cel, call.log = [shown(line) for line in call.cel], [shown(line) for line in call.log]
-    follow(life, step_ms + DAY_MS, step_ms - START_MS, "ntp")
+    follow(life, step_ms + shift_ms, step_ms - START_MS + 2 * HOUR_MS, "ntp")
+    life.ingest = Ingest(life.db, life.log, lambda: step_ms + shift_ms + 3000)
     life.keep(call)
     life.ingest.mend(BOOT)
     detail = read.call(life.db, call.id)
     assert detail is not None
-    assert detail.call.started_ms == START_MS + 10_000 + DAY_MS
+    assert detail.call.started_ms == START_MS + 10_000 + shift_ms
     assert detail.call.talk_ms == 600_000
     assert detail.steps[0].at_ms == detail.call.started_ms
 
