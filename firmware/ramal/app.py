@@ -63,6 +63,7 @@ from ramal.ops import (
     prompts,
     returns,
     supervise,
+    updates,
     vault,
     wall,
 )
@@ -107,6 +108,7 @@ SUBJECTS: tuple[Callable[[ops.Means], Subject], ...] = (
     copies.subject,
     backups.subject,
     privacy.subject,
+    updates.subject,
 )
 """What the page and the command line can ask for, beside what stands here."""
 

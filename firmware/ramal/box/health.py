@@ -6,6 +6,7 @@ disturbs nobody (the call goes to an echo and rings no phone); every check has a
 
 import http.client
 import json
+import os
 import queue
 import sqlite3
 import subprocess
@@ -278,6 +279,8 @@ def keep_story(image: Image, name: str, checks: Sequence[Check]) -> None:
     path = image.failed_boots / f"{name}.txt"
     path.write_bytes("".join(lines).encode() + b"\n" + journal)
     path.chmod(0o640)
+    with suppress(OSError):
+        os.chown(path, -1, (image.data / "ramal").stat().st_gid)  # the daemon shows it to the owner
     for old in sorted(image.failed_boots.glob("*.txt"), key=lambda found: found.stat().st_mtime)[:-STORIES_KEPT]:
         old.unlink(missing_ok=True)
 
