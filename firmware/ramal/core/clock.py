@@ -221,9 +221,9 @@ def _shifts(times: Iterable[int], spans: Sequence[Epoch]) -> Iterator[int]:
 
 
 def _past(span: Epoch, at_ms: int, last_ms: int | None) -> bool:
-    """Whether a line was written after the epoch: later than its end, or the clock had been set back before it."""
-    shift_ms = span.shift_ms or 0
-    back = shift_ms < 0 and last_ms is not None and last_ms - at_ms > -shift_ms // 2
+    """Whether a line was written after the epoch: later than its end, or the clock had been set back before it. That
+    is not seen when nothing was written of the call for longer than the clock was set back by."""
+    back = (span.shift_ms or 0) < 0 and last_ms is not None and last_ms - at_ms >= STEP_MS
     return back or at_ms > (span.until_ms or 0) + 999
 
 
