@@ -37,8 +37,8 @@ def lying_in(folder: Path) -> list[Lying]:
         for entry in os.scandir(folder):
             if rules.made_ms(entry.name) is not None and entry.is_file(follow_symlinks=False):
                 found.append(Lying(entry.name, entry.stat(follow_symlinks=False).st_size))
-    except FileNotFoundError:
-        return []
+    except OSError:
+        return []  # whoever wants to write there is told
     return found
 
 

@@ -313,11 +313,17 @@ class Backups:
         return [Lying(one.name, one.bytes, one.name in known and known[one.name].verdict == "equal") for one in lying]
 
     def _notice_gone(self, folder: Path) -> None:
-        """Files that somebody removed, or that lie in a former folder."""
+        """Files that somebody removed or brought back, a folder that is another one or not mounted."""
         there = {one.name for one in places.lying_in(folder)}
         missing = [name for name in self._means.read(rows.lying) if name not in there]
-        if missing:
-            self._write(lambda db: rows.gone(db, missing, self._means.clock_ms()))
+        again = [name for name in self._means.read(rows.gone_names) if name in there]
+
+        def job(db: Any) -> None:
+            rows.gone(db, missing, self._means.clock_ms())
+            rows.back(db, again)
+
+        if missing or again:
+            self._write(job)
 
     def _tell(self, settings: Backup) -> None:
         now_ms = self._means.clock_ms()

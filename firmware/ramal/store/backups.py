@@ -107,6 +107,16 @@ def gone(db: sqlite3.Connection, names: list[str], now_ms: int) -> None:
     db.executemany("UPDATE backup SET gone_ms = ? WHERE name = ? AND gone_ms IS NULL", [(now_ms, one) for one in names])
 
 
+def gone_names(db: sqlite3.Connection) -> list[str]:
+    """Those whose files are not in the folder."""
+    return [str(name) for (name,) in db.execute("SELECT name FROM backup WHERE name <> '' AND gone_ms IS NOT NULL")]
+
+
+def back(db: sqlite3.Connection, names: list[str]) -> None:
+    """These files are in the box's folder again."""
+    db.executemany("UPDATE backup SET gone_ms = NULL WHERE name = ?", [(one,) for one in names])
+
+
 def latest(db: sqlite3.Connection, limit: int = SHOWN) -> tuple[Backup, ...]:
     """The newest first."""
     return tuple(Backup(*row) for row in db.execute(f"SELECT {_ALL} FROM backup ORDER BY id DESC LIMIT ?", (limit,)))

@@ -79,7 +79,9 @@ def download(name: str) -> Response:
             abort(404)
         with path.open("rb"):
             ask("audit", what="backups.downloaded", detail=name)  # whoever takes everything along is written down
-        return send_file(path, "application/octet-stream", as_attachment=True, download_name=name)
+        answer = send_file(path, "application/octet-stream", as_attachment=True, download_name=name)
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
     except NotDone as problem:
         return not_done(problem, "/backups")
     except OSError:
