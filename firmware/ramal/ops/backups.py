@@ -302,6 +302,8 @@ class Backups:
         log.info("backup %s lies at %s, too", file.name, address)
 
     def _remove_old(self, folder: Path, settings: Backup, zone: str) -> None:
+        if not self._means.trusted():
+            return  # for their age: not while it is not known
         old = rules.to_remove(self._known(places.lying_in(folder)), settings, zone)
         if old:
             places.remove_from(folder, old)

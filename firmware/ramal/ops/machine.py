@@ -5,7 +5,6 @@ systemd-timesyncd's file or by the kernel (``adjtimex``), which also knows of ch
 hardened service may not ask the kernel, and then the file alone counts.
 """
 
-import ctypes
 import json
 import os
 import time
@@ -85,7 +84,11 @@ def read_mark(home: Home) -> Mark | None:
 def keep_mark(home: Home, facts: Facts, source: Source, why: Why, good_ms: int) -> None:
     """Keep a look; on the disk when it returns. OSError."""
     mark = Mark(facts.boot, facts.boottime_ms, facts.wall_ms, source, why, good_ms)
-    write_whole(mark_file(home), json.dumps(asdict(mark)), 0o640)
+    file = mark_file(home)
+    write_whole(file, json.dumps(asdict(mark)), 0o640)
+    if os.geteuid() == 0:  # at boot; the daemon reads it as the user whose home it is
+        owner = home.root.stat()
+        os.chown(file, owner.st_uid, owner.st_gid)
 
 
 def last_sign_ms(home: Home) -> int:
@@ -104,11 +107,13 @@ def last_sign_ms(home: Home) -> int:
 def _kernel_synced() -> bool:
     """The kernel's own word; False where it may not be asked."""
     try:
+        import ctypes  # what its import does, a hardened service may forbid
+
         libc = ctypes.CDLL(None, use_errno=True)
         buffer = (ctypes.c_byte * 512)()  # struct timex, modes = 0: only reading
         if libc.adjtimex(ctypes.byref(buffer)) < 0:
             return False
-    except (OSError, AttributeError):
+    except (OSError, AttributeError, ImportError, MemoryError):
         return False
     # modes (int), then offset, freq, maxerror, esterror (long), then status (int).
     long = ctypes.sizeof(ctypes.c_long)
