@@ -41,6 +41,7 @@ from ramal_web import (
     seal,
     security,
     surveys,
+    updates,
     wall,
 )
 from ramal_web.calls.heard import Heard
@@ -95,6 +96,7 @@ def create_app(settings: WebSettings) -> Flask:
     app.register_blueprint(surveys.blueprint)
     app.register_blueprint(prompts.blueprint)
     app.register_blueprint(privacy.blueprint)
+    app.register_blueprint(updates.blueprint)
     app.register_blueprint(clock.blueprint)
     app.jinja_env.globals["asset"] = _asset(app)
     app.jinja_env.globals["kept"] = Kept()
