@@ -1,16 +1,20 @@
 """The page of the backups: what became of last night's, making one, the recovery code, taking one along."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from playwright.sync_api import Page, expect
 
 from ramal.core.backups import name_of
 from ramal.store import backups as rows
 from ramal.store.db import open_writer
 from tests.web.box import Box, now_ms
+from tests.web.conftest import Served, sign_in
+from tests.web.test_browser import WIDTHS, fits
 from tests.web.test_door import enter, token
 
 HOUR_MS = 3_600_000
@@ -146,3 +150,38 @@ def test_only_the_owner_sees_them(box: Box, client: FlaskClient, answering: dict
     assert f"/backups/{name}" not in client.get("/backups/card").text
     box.sql("UPDATE user SET role = 'agent', agent = '1'")
     assert client.get("/backups/card").status_code in (302, 303, 403)
+
+
+@pytest.mark.parametrize("language", ["pt-BR", "en", "es"])
+def test_in_a_browser_it_fits_every_width_and_theme(
+    box: Box, page: Page, faults: list[str], answering: dict[str, Any], language: str
+) -> None:
+    with_backup(box, "differs", "The table call has 1 rows, not 2.", hours_ago=32)
+    with_backup(box)
+    answering["backups.status"]["away"] = {"far": "unreachable"}
+    served = Served(box)
+    try:
+        sign_in(page, served.url)
+        page.context.add_cookies([{"name": "ramal_language", "value": language, "url": served.url}])
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+            for width in WIDTHS:
+                page.set_viewport_size({"width": width, "height": 900})
+                for path in ("/", "/backups"):
+                    page.goto(served.url + path)
+                    expect(page.locator("#backup-verdict, #backups-state .good").first).to_be_visible()
+                    assert fits(page), (path, width, theme)
+                    look(page, f"backups{path.replace('/', '-')}-{language}-{theme}-{width}")
+        page.locator("button[value=code]").click()
+        expect(page.locator("#recovery-code")).to_have_text("abcd-efgh-2345")
+        assert fits(page)
+    finally:
+        served.stop()
+    assert not faults
+
+
+def look(page: Page, name: str) -> None:
+    """A picture for a person, where one is asked for."""
+    folder = os.environ.get("RAMAL_TEST_LOOK")
+    if folder:
+        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
