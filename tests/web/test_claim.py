@@ -233,3 +233,22 @@ def test_somebody_claims_the_box_in_a_browser(
     page.press("#again", "Enter")
     expect(page.get_by_role("heading", name="Nobody is waiting")).to_be_visible()
     assert not faults
+
+
+def test_a_guard_hears_of_every_failure_and_of_nothing_else(new: NewBox) -> None:
+    file = new.box.home.page_failures
+    take(new.client(), "aaaa-aaaa")
+    assert not file.exists(), "without a guard nothing is written"
+    file.touch()
+    client = new.client("::ffff:192.168.7.40")
+    for code in ("aaaa-aaaa\n page-failed 10.0.0.1", "bbbb-bbbb"):
+        take(client, code)
+    assert file.read_text() == "page-failed 192.168.7.40\n" * 2
+    assert take(client, new.code).status_code == 303
+    assert len(file.read_text().splitlines()) == 2
+    door = english(new.restarted())
+    door.environ_base["REMOTE_ADDR"] = "203.0.113.9"
+    found = re.search(r'name="csrf" value="([^"]+)"', door.get("/login").get_data(as_text=True))
+    assert found
+    door.post("/login", data={"csrf": found[1], "user": "owner", "password": "wrong"})
+    assert file.read_text().splitlines()[-1] == "page-failed 203.0.113.9"

@@ -18,7 +18,7 @@ from typing import Any
 from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
 from waitress.server import create_server  # type: ignore[import-untyped]
 
-from ramal.box.home import UMASK, Home, default_home
+from ramal.box.home import UMASK, Home, Settings, default_home
 from ramal.errors import RamalError
 from ramal_web.app import create_app
 from ramal_web.bodies import Bodies, Request
@@ -77,11 +77,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _serve(home: Home, bind: str | None, port: int | None) -> int:
-    settings = home.in_force()
+    given = _given_door()
+    settings = Settings() if given is not None else home.in_force()  # a damaged file must not close the image's page
     host = settings.page_bind if bind is None else bind
     wanted = settings.page_port if port is None else port
     app = create_app(of_home(home))
-    given = _given_door()
     place: dict[str, Any] = {"sockets": [given]} if given is not None else {"host": host, "port": wanted}
     try:
         server = create_server(

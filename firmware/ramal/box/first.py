@@ -37,15 +37,15 @@ def run(home: Home, where: Path | None = None, programs: Peers | None = None, sa
     not be done; every reason was said, and calls work as well as they can."""
     tell = say or _say
     os.umask(UMASK)
-    lay_run(home, where if where is not None else RUN)
-    home.prepare()
-    share(home)
-    settings, trouble = _settings(home, tell)
-    home.put_in_force(settings)
     found = programs or peers()
-    asterisk.lay_data(home, found)
+    trouble = _fails(lambda: lay_run(home, where if where is not None else RUN), tell)
+    trouble = _fails(home.prepare, tell) or trouble
+    trouble = _fails(lambda: share(home), tell) or trouble
+    settings, damaged = _settings(home, tell)
+    trouble = _fails(lambda: home.put_in_force(settings), tell) or trouble
+    trouble = _fails(lambda: asterisk.lay_data(home, found), tell) or trouble
     office, unopened = _office(home, tell)
-    trouble = trouble or unopened
+    trouble = trouble or damaged or unopened
     if office is not None:
         trouble = _files(home, settings, found, office, tell) or trouble
         trouble = _claim(home, tell) or trouble
@@ -81,6 +81,16 @@ def share(home: Home) -> None:
         path = folder / name
         if path.exists() and path.stat().st_mode & 0o777 != mode:
             path.chmod(mode)
+
+
+def _fails(job: Callable[[], object], say: Say) -> bool:
+    """Whether a step could not be done (said); the others are done all the same."""
+    try:
+        job()
+    except (RamalError, OSError) as error:
+        say(str(error))
+        return True
+    return False
 
 
 def _settings(home: Home, say: Say) -> tuple[Settings, bool]:

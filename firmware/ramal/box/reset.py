@@ -68,6 +68,7 @@ def run(home: Home, kind: str, also_held: int, sure: bool, places: Places | None
             print(network(Network()))
         case "factory":
             print(ask(home, where, also_held, sure))
+            (where.system / "network.toml").unlink(missing_ok=True)  # its unit reads it before the reset is carried out
             _restart()
         case "carry-out":
             for sentence in carry_out(home, where):

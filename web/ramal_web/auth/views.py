@@ -8,7 +8,7 @@ from flask import Blueprint, current_app, g, redirect, render_template, request,
 from werkzeug.wrappers import Response
 
 from ramal.control.client import Control, DaemonDown, Refused
-from ramal_web import languages
+from ramal_web import failures, languages
 from ramal_web.auth import passwords
 from ramal_web.catalogs import LANGUAGES
 from ramal_web.history import User, history
@@ -38,10 +38,12 @@ def sign_in() -> Page:
     throttle: Throttle = current_app.extensions["ramal.throttle"]
     wait_s = throttle.charge(name, address, time.monotonic())
     if wait_s > 0:
+        failures.note(address)
         return _too_soon(wait_s)
     user = history().user(name)
     if not passwords.right(password, user.password_hash if user else None) or user is None:
         log.warning("login of %r from %s failed", name, address)
+        failures.note(address)
         return _login_page(gettext("This name and this password do not belong together."), 401)
     throttle.refund(name, address)
     begin_session(user)

@@ -12,6 +12,7 @@ from flask import Blueprint, current_app, redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from ramal.control.client import Control, DaemonDown, Refused
+from ramal_web import failures
 from ramal_web.auth import passwords
 from ramal_web.auth.views import fault_sentence, wait_sentence
 from ramal_web.history import history
@@ -48,10 +49,12 @@ def take() -> Page:
     address = request.remote_addr or ""
     wait_s = throttle.charge(GUESSING, address, time.monotonic())
     if wait_s > 0:
+        failures.note(address)
         return *_form(wait_sentence(wait_s), 429), {"Retry-After": str(math.ceil(wait_s))}
     owner = history().user(OWNER)
     if owner is None or not passwords.right(code_of(request.form.get("code", "")), owner.password_hash):
         log.warning("a claim from %s had a wrong code", address)
+        failures.note(address)
         return _form(gettext("This is not the code of this box."), 401)
     throttle.refund(GUESSING, address)
     new = request.form.get("new", "")
