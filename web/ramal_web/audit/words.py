@@ -25,6 +25,7 @@ LOOK = {
     "prompt": "ear",
     "music": "disc",
     "subject": "person",
+    "update": "up",
 }
 
 
@@ -47,6 +48,10 @@ def say(what: str) -> str:
         "copies.now": gettext("Had recordings copied outside the box"),
         "copies.check": gettext("Had the copies outside the box checked"),
         "copies.test": gettext("Tried the way to the copies outside the box"),
+        "update.install": gettext("Had another release installed"),
+        "update.try": gettext("Started another release on trial"),
+        "update.back": gettext("Had the box go back to the release before"),
+        "update.stay": gettext("Called a restart for an update off"),
         "copies.dropped": gettext("Said that the copies of a former place are removed"),
         "backups.now": gettext("Had a backup made"),
         "backups.downloaded": gettext("Downloaded a backup"),
