@@ -109,7 +109,11 @@ def test_one_can_be_asked_for(box: Box, client: FlaskClient, answering: dict[str
 
 def test_the_code_is_shown_once_asked_for_and_noted(box: Box, client: FlaskClient, answering: dict[str, Any]) -> None:
     enter(client)
+    answering["backups.status"]["noted"] = False
+    assert "code-unnoted" in client.get("/backups").text
     assert "abcd-efgh-2345" in act(client, "code")
+    answering["backups.status"]["noted"] = True
+    assert "code-unnoted" not in client.get("/backups").text
     assert "Keep it where a fire" in act(client, "noted")
     assert box.daemon.asked_for("backups.noted") == [{"who": "owner"}]
     answering["backups.code"]["code"] = ""

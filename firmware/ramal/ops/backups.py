@@ -117,12 +117,19 @@ class Backups:
         return self.told()
 
     def told(self) -> Answer:
-        """``{"doing", "waiting", "asked", "folder", "away"}``; doing: making, comparing, copying or ""; away: reason by
-        place."""
+        """``{"doing", "waiting", "asked", "folder", "away", "noted"}``; doing: making, comparing, copying or ""; away:
+        reason by place; noted: whether the owner said that the recovery code is written down."""
         folder = folder_of(self._means, rules.settings_of(self._means.office()))
         away = {place: reason for place, (reason, _, _) in self._away.items()}
         doing = {"doing": self._doing, "waiting": self._waiting, "asked": self._asked}
-        return doing | {"folder": str(folder), "away": away}
+        return doing | {"folder": str(folder), "away": away, "noted": self._noted()}
+
+    def _noted(self) -> bool:
+        try:
+            known = backup_keys.load(self._means.home)
+        except backup_keys.BackupKeyUnusable:
+            return True  # there is worse to be told
+        return not known or known[-1].noted_ms > 0
 
     def code(self, request: Request) -> "Future[Answer]":
         """``{"code", "noted_ms", "made_ms"}``; code "": a passphrase that only the owner knows. Audited."""

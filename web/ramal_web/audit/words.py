@@ -23,6 +23,8 @@ LOOK = {
     "clock": "clock",
     "office": "pen",
     "prompt": "ear",
+    "backup": "disc",
+    "backups": "disc",
     "music": "disc",
     "subject": "person",
     "update": "up",

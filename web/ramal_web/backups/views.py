@@ -19,6 +19,11 @@ from ramal_web.told import not_done, told
 
 blueprint = Blueprint("backups", __name__)
 EXAMPLE = "\n".join(["[backup]", *(one.example for one in BACKUP.settings)])
+COMMANDS = (
+    "systemctl stop ramal ramal-web ramal-asterisk",
+    "ramal restore FILE",
+    "systemctl start ramal-asterisk ramal ramal-web",
+)
 FRESH_MS = 36 * 3_600_000
 
 
@@ -101,6 +106,7 @@ def _seen() -> dict[str, Any]:
         now = {}
     return {
         "settings": settings,
+        "commands": COMMANDS,
         "picture": picture,
         "here": [one for one in picture.latest if one.name and one.gone_ms is None],
         "now": now,
