@@ -18,6 +18,7 @@ from ramal_image import ImageError
 
 ARCHITECTURES = ("arm64", "amd64")
 BACKEND = "/usr/lib/ramal/boot-backend"
+TRIAL_OVER = "/usr/lib/ramal/trial-over"
 KEYRING = "/etc/rauc/keyring.pem"
 SYSTEM_CONF = "/etc/rauc/system.conf"
 STATUS = "/data/system/rauc.status"
@@ -44,6 +45,22 @@ slot-post-install)
     ;;
 esac
 exit 0
+"""
+
+
+_TRIAL_OVER = r"""#!/bin/sh
+# A release that runs on trial and was not kept until now said nothing of itself: back to the one that boots by itself.
+root="$RAMAL_IMAGE_ROOT"
+slot=$(sed -n 's/.*ramal\.slot=\([AB]\).*/\1/p' "$root/proc/cmdline")
+default=$(sed -n 's/^boot_partition=\([23]\).*/\1/p' "$root/bootsel/autoboot.txt" | head -n 1)
+trying=$(cat "$root/data/system/slots/trying" 2> /dev/null)
+case "$slot$default" in
+A2 | B3) exit 0 ;;
+A3 | B2) ;;
+*) [ "$trying" = "$slot started" ] || exit 0 ;;
+esac
+echo "Slot $slot is still on trial and was not found well: starting the release before."
+exec ${RAMAL_RESTART:-systemctl reboot}
 """
 
 
@@ -201,6 +218,7 @@ def files(arch: str, keys: Keys, device: str = DEVICE) -> Mapping[str, tuple[str
     return {
         SYSTEM_CONF: (system_conf(arch, device), 0o644),
         KEYRING: (keys.keyring.read_text(), 0o644),
+        TRIAL_OVER: (_TRIAL_OVER, 0o755),
         BACKEND: ('#!/bin/sh\nexec /opt/ramal/bin/ramal slot "$@"\n', 0o755),
     }
 

@@ -174,6 +174,34 @@ def test_what_the_root_gets_names_our_backend_and_no_partition_of_the_boot_selec
     assert [line for line in text.splitlines() if line.startswith("bootname=")] == ["bootname=A", "bootname=B"]
 
 
+@pytest.mark.parametrize(
+    ("slot", "default", "trying", "leaves"),
+    [
+        ("A", "A", "", False),
+        ("B", "B", "", False),
+        ("B", "A", "", True),
+        ("A", "B", "B started\n", True),
+        ("B", "", "B started\n", True),
+        ("A", "", "B started\n", False),
+        ("A", "", "", False),
+    ],
+)
+def test_a_release_that_says_nothing_is_left_by_a_shell_alone(
+    tmp_path: Path, slot: str, default: slots.Slot, trying: str, leaves: bool
+) -> None:
+    script = tmp_path / "trial-over"
+    script.write_text(making._TRIAL_OVER)
+    for folder in ("proc", "bootsel", "data/system/slots"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "proc/cmdline").write_text(f"quiet ramal.slot={slot} panic=10\n")
+    if default:
+        (tmp_path / "bootsel/autoboot.txt").write_bytes(slots.render_autoboot(default))
+    (tmp_path / "data/system/slots/trying").write_text(trying)
+    given = os.environ | {"RAMAL_IMAGE_ROOT": str(tmp_path), "RAMAL_RESTART": "echo RESTART"}
+    done = subprocess.run(["sh", str(script)], env=given, capture_output=True, text=True, check=True)
+    assert ("RESTART" in done.stdout) is leaves
+
+
 # -- installing --------------------------------------------------------------------------------------------------------
 
 STAND_IN = """#!/bin/sh

@@ -279,8 +279,10 @@ def keep_story(image: Image, name: str, checks: Sequence[Check]) -> None:
     path = image.failed_boots / f"{name}.txt"
     path.write_bytes("".join(lines).encode() + b"\n" + journal)
     path.chmod(0o640)
-    with suppress(OSError):
+    try:
         os.chown(path, -1, (image.data / "ramal").stat().st_gid)  # the daemon shows it to the owner
+    except OSError:
+        path.chmod(0o644)
     for old in sorted(image.failed_boots.glob("*.txt"), key=lambda found: found.stat().st_mtime)[:-STORIES_KEPT]:
         old.unlink(missing_ok=True)
 

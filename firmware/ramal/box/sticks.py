@@ -16,6 +16,8 @@ from ramal.errors import RamalError
 DEPTH_FOLDERS = ("", "ramal")
 """Where on a stick updates are looked for: its top, and a folder of ours."""
 PER_STICK = 20
+_MOUNT = ("systemd-mount", "--collect", "--fsck=no", "--options=ro,nosuid,nodev,noexec")
+"""Process 1 mounts: our own mounts would be seen by no other service, and it is RAUC's that reads the bundle."""
 Runs = Callable[[list[str]], None]
 
 
@@ -39,7 +41,7 @@ def bundles(image: Image, runs: Runs) -> list[Path]:
         with contextlib.suppress(RamalError, OSError):
             if not _is_mounted(image, place):
                 place.mkdir(parents=True, exist_ok=True)
-                runs(["mount", "-o", "ro,nosuid,nodev,noexec", str(image.root / "dev" / name), str(place)])
+                runs([*_MOUNT, str(image.root / "dev" / name), str(place)])
             for folder in DEPTH_FOLDERS:
                 here = sorted(path for path in (place / folder).glob("*.raucb") if is_stick_name(path.name))
                 found += [path for path in here if path.is_file() and not path.is_symlink()][:PER_STICK]
@@ -53,7 +55,7 @@ def leave(image: Image, runs: Runs) -> None:
     for place in sorted(image.sticks.iterdir()):
         with contextlib.suppress(RamalError, OSError):
             if _is_mounted(image, place):
-                runs(["umount", str(place)])
+                runs(["systemd-umount", str(place)])
             place.rmdir()
 
 
