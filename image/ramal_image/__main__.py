@@ -56,9 +56,17 @@ def _run(given: argparse.Namespace) -> int:
         return 0
     if given.command == "same":
         return 0 if build.same(want, out / "same") else 1
+    if given.image is None:
+        build.build(want, out)
     from ramal_image.proof import run as proof  # only here: the others need no phones
+    from ramal_image.qemu import wire
 
-    return proof.run(want, out, given.image, [name for name in given.only.split(",") if name])
+    only = [name for name in given.only.split(",") if name]
+    words = ["test", "--arch", arch, "--out", str(out), "--image", str(given.image or out), "--only", ",".join(only)]
+    words += ["--release", want.version, *(["--quick"] if given.quick else [])]
+    wire.enter(words)
+    wire.lay()
+    return proof.run(want, out, given.image or out, only)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def furnish(checkout: Path, root: Path, arch: str, version: str, built: str, ast
 def units(source: Path, root: Path) -> None:
     """Copy systemd/ to where it works: units, the folders of FOLDERS, and any other file to /usr/lib/ramal."""
     for item in sorted(source.iterdir()):
-        if item.name in ("enabled", "avahi", "__pycache__") or item.suffix == ".md":
+        if item.name in ("enabled", "avahi", "drop-ins", "__pycache__") or item.suffix == ".md":
             continue
         if item.is_file() and item.suffix in UNITS:
             _put(item, root / "usr/lib/systemd/system" / item.name)
@@ -80,6 +80,8 @@ def units(source: Path, root: Path) -> None:
             raise ImageError(
                 f"systemd/{item.name} has no place in the image. Give it one in ramal_image.system.FOLDERS."
             )
+    for folder in sorted(path for path in source.glob("drop-ins/*") if path.is_dir()):
+        _folder(folder, root / "usr/lib/systemd/system" / folder.name, 0o644)
     avahi = source / "avahi"
     if avahi.is_dir():
         for file in sorted(avahi.iterdir()):
@@ -101,7 +103,9 @@ def _users(root: Path) -> None:
     tools.run("systemd-sysusers", f"--root={root}", env={"SOURCE_DATE_EPOCH": "0"})
     # It refuses a line with a word on stderr and goes on: a box without its users starts nothing.
     known = {line.split(":")[0] for line in (root / "etc/passwd").read_text().splitlines()}
-    asked = [line.split() for file in (root / "usr/lib/sysusers.d").glob("ramal*") for line in file.read_text().splitlines()]
+    asked = [
+        line.split() for file in (root / "usr/lib/sysusers.d").glob("ramal*") for line in file.read_text().splitlines()
+    ]
     lacking = [words[1] for words in asked if words and words[0].rstrip("!") == "u" and words[1] not in known]
     if lacking:
         raise ImageError(f"systemd-sysusers did not make {tools.capped(lacking)}; look at systemd/sysusers.d.")

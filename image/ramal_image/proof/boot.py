@@ -15,8 +15,8 @@ def prove(bench: Bench) -> None:
         for expected in ("growing the data partition", "making the data partition's file system"):
             if expected not in said:
                 raise ImageError(f"The first start never said “{expected}”.\n{running.tail()}")
-        body = reach.page(bench.page).body
-        if "ramal" not in body.lower() and reach.page(bench.page).status == 200:
+        body = reach.page(bench.host).body
+        if "ramal" not in body.lower() and reach.page(bench.host).status == 200:
             raise ImageError("The page answers, and with something that is not ours.")
         running.type("\r\n")
         running.wait_for(r"login:", BOOT_S)

@@ -17,9 +17,9 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-def page(port: int, path: str = "/", timeout_s: float = 30.0) -> Answer:
+def page(host: str, path: str = "/", timeout_s: float = 30.0, port: int = 80) -> Answer:
     """GET ``path``, following nothing."""
-    line = http.client.HTTPConnection(HERE, port, timeout=timeout_s)
+    line = http.client.HTTPConnection(host, port, timeout=timeout_s)
     try:
         line.request("GET", path, headers={"Host": "ramal.local"})
         got = line.getresponse()
@@ -30,25 +30,18 @@ def page(port: int, path: str = "/", timeout_s: float = 30.0) -> Answer:
         line.close()
 
 
-def options(port: int, timeout_s: float = 4.0) -> str:
+def options(host: str, port: int = 5060, timeout_s: float = 4.0) -> str:
     """Asterisk's first line to a SIP OPTIONS over UDP: ``SIP/2.0 200 OK``; "" when none came."""
     mark = secrets.token_hex(6)
     text = (
-        f"OPTIONS sip:ramal@{HERE}:{port} SIP/2.0\r\nVia: SIP/2.0/UDP {HERE}:9;branch=z9hG4bK{mark};rport\r\n"
-        f"From: <sip:probe@{HERE}>;tag={mark}\r\nTo: <sip:ramal@{HERE}>\r\nCall-ID: {mark}\r\nCSeq: 1 OPTIONS\r\n"
+        f"OPTIONS sip:ramal@{host}:{port} SIP/2.0\r\nVia: SIP/2.0/UDP {HERE}:9;branch=z9hG4bK{mark};rport\r\n"
+        f"From: <sip:probe@{HERE}>;tag={mark}\r\nTo: <sip:ramal@{host}>\r\nCall-ID: {mark}\r\nCSeq: 1 OPTIONS\r\n"
         f"Contact: <sip:probe@{HERE}>\r\nMax-Forwards: 5\r\nContent-Length: 0\r\n\r\n"
     )
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
         line.settimeout(timeout_s)
         try:
-            line.sendto(text.encode(), (HERE, port))
+            line.sendto(text.encode(), (host, port))
             return line.recv(4000).split(b"\r\n")[0].decode("ascii", "replace")
         except OSError:
             return ""
-
-
-def free_port(kind: int = socket.SOCK_STREAM) -> int:
-    """A port that nothing used a moment ago."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((HERE, 0))
-        return int(probe.getsockname()[1])

@@ -6,24 +6,28 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ramal.provide.say import say
-from ramal_image import ImageError, build, tools
+from ramal_image import ImageError, tools
 from ramal_image.build import Built, Wanted
-from ramal_image.proof import boot
+from ramal_image.proof import boot, call, power, reset, update
 from ramal_image.proof.bench import Bench, bench
 
 PROOFS: Mapping[str, Callable[[Bench], None]] = {
     "boot": boot.prove,
+    "call": call.prove,
+    "reset": reset.prove,
+    "power": power.prove,
+    "update": update.prove,
 }
 QEMU = {"amd64": {"qemu-system-x86_64": "qemu-system-x86"}, "arm64": {"qemu-system-aarch64": "qemu-system-arm"}}
 
 
-def run(want: Wanted, out: Path, finished: Path | None, only: Sequence[str]) -> int:
-    """0 when all hold. ``finished``: a folder with a build to take instead of making one."""
+def run(want: Wanted, out: Path, finished: Path, only: Sequence[str]) -> int:
+    """0 when all hold. ``finished``: the folder with the build."""
     unknown = sorted(set(only) - set(PROOFS))
     if unknown:
         raise ImageError(f"There is no proof {tools.capped(unknown)}; there are {', '.join(PROOFS)}.")
     tools.require(QEMU[want.arch])
-    built = of_folder(want, finished) if finished else build.build(want, out)
+    built = of_folder(want, finished)
     failed: list[str] = []
     figures: dict[str, dict[str, float]] = {}
     for name in only or PROOFS:

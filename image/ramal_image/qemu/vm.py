@@ -30,8 +30,8 @@ class Forward:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What is put together. ``disk``: a raw file, or ``nbd:unix:/path``; ``memory_mib``; ``tryboot`` takes what the
-    guest writes to its one-shot flag."""
+    """What is put together. ``disk``: a raw file, or ``nbd:unix:/path``; ``memory_mib``; ``tap``: a
+    network interface instead of forwarded ports; ``tryboot`` takes what the guest writes to its one-shot flag."""
 
     arch: str
     kernel: Path
@@ -41,6 +41,7 @@ class Machine:
     forwards: Sequence[Forward] = ()
     memory_mib: int = 1024
     processors: int = 2
+    tap: str = ""
     tryboot: Path | None = None
     snapshot: bool = False
     more: Sequence[str] = ()
@@ -61,8 +62,11 @@ def argv(machine: Machine, serial: Path) -> list[str]:
     words += ["-m", str(machine.memory_mib), "-kernel", str(machine.kernel), "-initrd", str(machine.initramfs)]
     words += ["-append", machine.command_line, "-drive", drive + (",snapshot=on" if machine.snapshot else "")]
     words += ["-device", "virtio-blk-pci,drive=disk", "-device", "virtio-rng-pci"]
-    net = "".join(f",hostfwd={item.protocol}:{LOOPBACK}:{item.here}-:{item.there}" for item in machine.forwards)
-    words += ["-nic", f"user,model=virtio-net-pci{net}"]
+    if machine.tap:
+        words += ["-nic", f"tap,ifname={machine.tap},script=no,downscript=no,model=virtio-net-pci"]
+    else:
+        net = "".join(f",hostfwd={item.protocol}:{LOOPBACK}:{item.here}-:{item.there}" for item in machine.forwards)
+        words += ["-nic", f"user,model=virtio-net-pci{net}"]
     if machine.tryboot is not None:
         words += ["-device", "virtio-serial-pci", "-chardev", f"file,id=tryboot,path={machine.tryboot}"]
         words += ["-device", "virtserialport,chardev=tryboot,name=ramal.tryboot"]
