@@ -51,6 +51,8 @@ def register(office: TestBox, address: str, user: str, secret: str) -> int:
             phone.sendto(text.encode(), server)
             while True:
                 lines, fields = head(phone.recv(65536).decode())
+                if not lines[0].startswith("SIP/2.0"):  # Asterisk asks whether the phone is there
+                    continue
                 status = int(lines[0].split()[1])
                 if status >= 200 and f"{serial} REGISTER" == fields.get("cseq"):
                     return status, fields
