@@ -72,6 +72,12 @@ def restore(home: Home, file: str, code_file: str) -> int:
         )
     else:
         print("Recordings are not in a backup: copy their folder back from the copies outside the box.")
+    if done.erased:
+        print(
+            f"{done.erased} people were erased after this backup was made, and their data is back. Erase them again: "
+            "ramal subject erase NUMBER",
+            file=sys.stderr,
+        )
     if done.network is not None:
         print(f"The network settings of the backup are in {done.network}; they are not in force.")
     for left in reader.manifest.left_out:

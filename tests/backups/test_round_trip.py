@@ -69,6 +69,11 @@ def test_put_back_where_it_came_from_recordings_journals_and_newer_keys_stay(box
     before = everything(box.home, ("audit", "sqlite_sequence"))
     newer = keys.add_new(box.home, AT_MS)
     code = backup_keys.add_new(box.home, AT_MS)
+    box.sql(
+        "INSERT INTO subject_request (kind, at_ms, who, state, number, names, ended_ms)"
+        " VALUES ('erase', ?, 'owner', 'done', '', '', ?)",
+        *(AT_MS + 5, AT_MS + 9),
+    )
     box.add_history([answered_call(99_777, AT_MS, "+5511988887777")])
     put(box.home.recordings / "2026" / "11" / "23" / "2.ogg.sealed", b"a newer recording")
     put(box.home.own_prompts / "pt_BR" / "open" / "1795000000001.upload.wav", b"newer")
@@ -85,6 +90,7 @@ def test_put_back_where_it_came_from_recordings_journals_and_newer_keys_stay(box
     assert len(keys.load(box.home).keys) == 2
     assert backup_keys.load(box.home)[-1] == code
     assert len(backup_keys.load(box.home)) == 2
+    assert done.erased == 1, "who was erased since is back, and that has to be told"
     assert (box.home.recordings / "2026/11/23/2.ogg.sealed").read_bytes() == b"a newer recording"
     assert done.before is not None
     assert everything(Home(done.before)) == changed
@@ -92,6 +98,22 @@ def test_put_back_where_it_came_from_recordings_journals_and_newer_keys_stay(box
     # The journals came along, and what they say since the backup is read again.
     box.add_history([])
     assert box.sql("SELECT count(*) FROM call WHERE caller = '+5511988887777'") == [(1,)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_root_puts_back_belongs_to_whom_it_belonged(box: Box, tmp_path: Path) -> None:
+    made = backup(box, tmp_path / "backups")
+    for path in (box.home.root, *box.home.root.rglob("*")):
+        os.chown(path, 12_345, 12_346, follow_symlinks=False)
+    os.chown(box.home.db.parent, 12_345, 12_347)
+    os.chmod(box.home.root, 0o2750)
+    (box.home.own_music / "calm" / "Ünï côde (1).wav").unlink()  # it comes back, and nobody knows whose it was
+    with closing(open_backup(made.path, keys_of(box))) as reader:
+        restore(reader, box.home, made.path.name, AT_MS)
+    owners = {(path.lstat().st_uid, path.lstat().st_gid) for path in box.home.root.rglob("*")}
+    assert owners == {(12_345, 12_346), (12_345, 12_347)}
+    assert (box.home.root.stat().st_uid, box.home.root.stat().st_mode & 0o7777) == (12_345, 0o2750)
+    assert (box.home.own_music / "calm" / "Ünï côde (1).wav").exists()
 
 
 def test_it_can_be_looked_into_with_a_zip_program(box: Box, tmp_path: Path) -> None:

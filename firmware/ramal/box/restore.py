@@ -13,6 +13,7 @@ import fcntl
 import os
 import shutil
 import socket
+import sqlite3
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, suppress
@@ -21,8 +22,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ramal.box.home import Home
+from ramal.errors import RamalError
 from ramal.store import users
-from ramal.store.db import open_writer, transaction
+from ramal.store.db import open_reader, open_writer, transaction
 from ramal.vault import backup_keys, keys
 from ramal.vault.backup_file import BackupReader, BackupRefused
 from ramal.vault.backup_make import refusal
@@ -43,12 +45,13 @@ COPIED = ("asterisk/lib",)
 @dataclass(frozen=True, slots=True)
 class Restored:
     """A home that was put back. ``before``: where the old one lies now; ``network``: network settings that were in the
-    backup and are not in force."""
+    backup and are not in force; ``erased``: how many people were erased after the backup was made, and are back."""
 
     home: Home
     comparison: Comparison
     before: Path | None
     network: Path | None
+    erased: int = 0
 
 
 def restore(reader: BackupReader, home: Home, name: str, now_ms: int) -> Restored:
@@ -66,12 +69,13 @@ def restore(reader: BackupReader, home: Home, name: str, now_ms: int) -> Restore
             _left(building, root)
             (root / MARK).unlink(missing_ok=True)
             stack.callback(_clear, building)
+            erased = _erased_since(home, reader.manifest.made_ms) if there else 0
             comparison = _built(reader, home if there else None, building, name, now_ms)
             before = _swapped(building, root, there)
         except (OSError, shutil.Error) as error:
             raise _refused(error) from error
     network = root / RESTORED / "network.toml"
-    return Restored(home, comparison, before, network if network.exists() else None)
+    return Restored(home, comparison, before, network if network.exists() else None, erased)
 
 
 def _built(reader: BackupReader, old: Home | None, building: Path, name: str, now_ms: int) -> Comparison:
@@ -96,6 +100,8 @@ def _built(reader: BackupReader, old: Home | None, building: Path, name: str, no
         _keys_of_both(old, made)
     with closing(open_writer(made.db)) as db, transaction(db):
         users.audit(db, now_ms, "command line", "backup.restored", name)
+    if old is not None:
+        _belongs(building, old.root)
     os.sync()
     return comparison
 
@@ -134,6 +140,20 @@ def _exchange(one: Path, other: Path) -> None:
             "into a new folder instead: ramal restore FILE --home NEW"
         )
     raise OSError(number, os.strerror(number), str(other))
+
+
+def _erased_since(old: Home, made_ms: int) -> int:
+    """How many people the old home erased after the backup; it does not know any more who they were."""
+    try:
+        with closing(open_reader(old.db)) as db:
+            found = db.execute(
+                "SELECT count(*) FROM subject_request WHERE kind = 'erase' AND state <> 'refused'"
+                " AND coalesce(ended_ms, at_ms) > ?",
+                (made_ms,),
+            ).fetchone()
+    except (RamalError, sqlite3.Error):  # a damaged database is why one restores
+        return 0
+    return int(found[0])
 
 
 def _there(root: Path) -> bool:
@@ -230,6 +250,25 @@ def _linked(source: Path, target: Path) -> None:
         elif entry.is_symlink() or entry.is_file(follow_symlinks=False):
             os.link(entry.path, inner, follow_symlinks=False)
     shutil.copystat(source, target)
+
+
+def _belongs(made: Path, old: Path) -> None:
+    """What was made has the owners and folder modes of the old home, where a thing of that name lies there, else those
+    of the old home itself: who restores is root, who has to read it is not."""
+    whole = old.lstat()
+    for inner, _, names in os.walk(made):
+        folder = Path(inner)
+        for path in (folder, *(folder / name for name in names)):
+            try:
+                like = (old / path.relative_to(made)).lstat()
+            except OSError:
+                like = whole
+            found = path.lstat()
+            if (found.st_uid, found.st_gid) != (like.st_uid, like.st_gid):
+                with suppress(PermissionError):  # not root: then everything is its own anyhow
+                    os.chown(path, like.st_uid, like.st_gid, follow_symlinks=False)
+        with suppress(OSError):
+            os.chmod(folder, stat.S_IMODE((old / folder.relative_to(made)).stat().st_mode))
 
 
 def _keys_of_both(old: Home, made: Home) -> None:
