@@ -16,7 +16,8 @@ PACKAGE_MANAGEMENT = (
     "usr/sbin/delgroup", "var/lib/ramal-image", "var/log/*", "var/cache/*", "var/lib/systemd/*", "usr/bin/update-*",
     "usr/sbin/update-*", "etc/cron*", "usr/share/bug", "usr/bin/gpg*", "usr/bin/dirmngr*", "usr/bin/pinentry*",
     "usr/lib/gnupg*", "usr/share/gnupg", "usr/lib/systemd/user/gpg-agent*", "usr/lib/systemd/user/dirmngr*",
-    "usr/lib/systemd/user/keyboxd*", "usr/bin/keyboxd", "etc/logrotate.d", "etc/init.d", "etc/rc*.d", "etc/default/apt*",
+    "usr/lib/systemd/user/keyboxd*", "usr/bin/keyboxd",
+    "etc/logrotate.d", "etc/init.d", "etc/rc*.d", "etc/default/apt*",
 )  # fmt: skip
 """No package is ever installed on a box: it gets a whole new release, or none. (Bundles are checked by RAUC itself.)"""
 PERL = (
@@ -28,9 +29,11 @@ PERL = (
 """Only package scripts use it."""
 UNREAD = (
     "usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/lintian", "usr/share/bash-completion",
-    "usr/share/zsh", "usr/share/fish", "usr/share/X11", "usr/share/applications", "usr/share/icons", "usr/share/pixmaps",
+    "usr/share/zsh", "usr/share/fish", "usr/share/X11", "usr/share/applications", "usr/share/icons",
+    "usr/share/pixmaps",
     "usr/share/locale", "usr/share/snmp", "usr/share/mime", "usr/share/gdb", "usr/share/gcc", "usr/share/polkit-1",
-    "usr/share/common-licenses", "usr/share/doc-base", "usr/share/menu", "usr/share/initramfs-tools", "usr/share/metainfo",
+    "usr/share/common-licenses", "usr/share/doc-base", "usr/share/menu", "usr/share/initramfs-tools",
+    "usr/share/metainfo",
     "usr/share/asterisk/conf", "usr/share/baresip", "usr/share/readline", "usr/share/tabset", "usr/src", "usr/games",
 )  # fmt: skip
 PYTHON = tuple(

@@ -18,8 +18,8 @@ from ramal_image import ImageError, tools
 SUITE = "forky"
 ARCHITECTURES = ("amd64", "arm64")
 _HEADER = """\
-# The Debian packages of the {arch} image: group, name, version, architecture, sha256, bytes. Written by `make image-lock`;
-# do not edit. Group root: installed. kernel, beside: unpacked only (no script of theirs runs).
+# The Debian packages of the {arch} image: group, name, version, architecture, sha256, bytes.
+# Written by `make image-lock`; do not edit. Group root: installed; kernel, beside: unpacked only.
 """
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _VERSION = re.compile(r"[0-9A-Za-z.+~:-]+")

@@ -115,8 +115,8 @@ def order(wanted: Iterable[str], depends: Mapping[str, Sequence[str]]) -> list[s
 def entries(
     scripts: Mapping[str, bytes], busybox: bytes, modules: Mapping[str, bytes], loading: Sequence[str]
 ) -> list[Entry]:
-    """The whole archive. ``scripts``: image/initramfs' files, ``init`` and what it sources from /lib/ramal; ``modules``:
-    file name in /lib/modules and its bytes; ``loading``: those names in order."""
+    """The whole archive. ``scripts``: image/initramfs' files, ``init`` and what it sources from /lib/ramal;
+    ``modules``: file name in /lib/modules and its bytes; ``loading``: those names in order."""
     folders = [
         "bin",
         "dev",

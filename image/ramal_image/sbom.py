@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 KNOWN: Mapping[str, str] = {
-    "expat": "MIT", "mit": "MIT", "mit/x11": "MIT", "x11": "X11", "isc": "ISC", "zlib": "Zlib", "bsd-2-clause": "BSD-2-Clause",
+    "expat": "MIT", "mit": "MIT", "mit/x11": "MIT", "x11": "X11", "isc": "ISC", "zlib": "Zlib",
+    "bsd-2-clause": "BSD-2-Clause",
     "bsd-3-clause": "BSD-3-Clause", "bsd-4-clause": "BSD-4-Clause", "bsd": "BSD-3-Clause", "apache-2.0": "Apache-2.0",
     "apache-2": "Apache-2.0", "gpl-1+": "GPL-1.0-or-later", "gpl-2": "GPL-2.0-only", "gpl-2.0": "GPL-2.0-only",
     "gpl-2+": "GPL-2.0-or-later", "gpl-2.0+": "GPL-2.0-or-later", "gpl-3": "GPL-3.0-only", "gpl-3+": "GPL-3.0-or-later",
-    "gpl-3.0+": "GPL-3.0-or-later", "lgpl-2": "LGPL-2.0-only", "lgpl-2+": "LGPL-2.0-or-later", "lgpl-2.0+": "LGPL-2.0-or-later",
-    "lgpl-2.1": "LGPL-2.1-only", "lgpl-2.1+": "LGPL-2.1-or-later", "lgpl-3": "LGPL-3.0-only", "lgpl-3+": "LGPL-3.0-or-later",
+    "gpl-3.0+": "GPL-3.0-or-later",
+    "lgpl-2": "LGPL-2.0-only", "lgpl-2+": "LGPL-2.0-or-later", "lgpl-2.0+": "LGPL-2.0-or-later",
+    "lgpl-2.1": "LGPL-2.1-only", "lgpl-2.1+": "LGPL-2.1-or-later",
+    "lgpl-3": "LGPL-3.0-only", "lgpl-3+": "LGPL-3.0-or-later",
     "mpl-2.0": "MPL-2.0", "cc0-1.0": "CC0-1.0", "cc0": "CC0-1.0", "psf-2": "PSF-2.0", "python-2.0": "Python-2.0",
     "artistic-2.0": "Artistic-2.0", "cc-by-sa-3.0": "CC-BY-SA-3.0", "unlicense": "Unlicense", "openssl": "OpenSSL",
 }  # fmt: skip
@@ -65,7 +68,7 @@ def _word(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-") or "unnamed"
 
 
-def paragraphs(status: str) -> list[Mapping[str, str]]:
+def paragraphs(status: str) -> list[dict[str, str]]:
     """dpkg's status (or control) file: its paragraphs, fields of one line only."""
     found = []
     for block in re.split(r"\n\s*\n", status.strip()):

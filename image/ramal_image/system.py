@@ -41,8 +41,9 @@ ENABLED = (
     *("getty@tty1.service", "rauc.service"),
 )
 """Beside systemd/enabled: what the system itself needs."""
-MASKED = ("asterisk.service", "systemd-networkd-wait-online.service", "systemd-firstboot.service", "e2scrub_reap.service",
-          "systemd-hwdb-update.service", "ldconfig.service", "systemd-journal-catalog-update.service", "dpkg-db-backup.timer",
+MASKED = ("asterisk.service", "systemd-networkd-wait-online.service", "systemd-firstboot.service",
+          "systemd-hwdb-update.service", "ldconfig.service", "systemd-journal-catalog-update.service",
+          "e2scrub_reap.service", "dpkg-db-backup.timer",
           "systemd-update-done.service", "systemd-binfmt.service", "proc-sys-fs-binfmt_misc.automount",
           "proc-sys-fs-binfmt_misc.mount", "sshd-unix-local.socket")  # fmt: skip
 MOUNT_POINTS = ("data", "bootsel")

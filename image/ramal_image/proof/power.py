@@ -10,9 +10,10 @@ import base64
 import random
 import re
 import zlib
+from collections.abc import Callable
 
 from ramal.provide.say import say
-from ramal_image import ImageError
+from ramal_image import ImageError, autoboot, layout
 from ramal_image.proof.bench import BOOT_S, Bench
 from ramal_image.qemu.volume import Volume
 
@@ -34,11 +35,13 @@ db = open_writer(folder / "power.db")
 whole = db.execute("PRAGMA integrity_check").fetchone()[0]
 db.execute("CREATE TABLE IF NOT EXISTS row (id INTEGER PRIMARY KEY, sum TEXT, data BLOB) STRICT"); db.commit()
 last, count = db.execute("SELECT coalesce(max(id), 0), count(*) FROM row").fetchone()
-torn = sum(hashlib.sha1(d).hexdigest() != s for s, d in db.execute("SELECT sum, data FROM row ORDER BY id DESC LIMIT 300"))
+newest = db.execute("SELECT sum, data FROM row ORDER BY id DESC LIMIT 300").fetchall()
+torn = sum(hashlib.sha1(data).hexdigest() != kept for kept, data in newest)
 names = [p for p in (folder / "files").iterdir() if not p.name.startswith(".")]
 bad = sum(p.read_text()[:40] != hashlib.sha1(p.read_text()[40:].encode()).hexdigest() for p in names)
 have = max([int(p.name) for p in names], default=0)
-print(f"POWER-CHECK whole={whole} last={last} count={count} torn={torn} files={len(names)} bad={bad} have={have} boots={int(boots)}", flush=True)
+print(f"POWER-CHECK whole={whole} last={last} count={count} torn={torn} files={len(names)} ", end="")
+print(f"bad={bad} have={have} boots={int(boots)}", flush=True)
 number = last
 while True:
     number += 1
@@ -122,15 +125,12 @@ def _judge(cut: int, fsck: str, said: "re.Match[str]", rows: int, files: int) ->
         raise ImageError(f"After cut {cut}: " + "; ".join(wrong) + ".")
 
 
-def _slot_a(bench: Bench):  # type: ignore[no-untyped-def]
+def _slot_a(bench: Bench) -> Callable[[Bench], None]:
     """Slot B is empty on a new card, and the writer flips the selector: this puts it back between two starts, after
     the loader read it as whole."""
-    from ramal_image import autoboot, layout
-
-    data = bench.card.open("rb")
-    data.seek(layout.BOOTSEL.start)
-    at = data.read(layout.BOOTSEL.size).index(autoboot.text(autoboot.Choice(2, 3)))
-    data.close()
+    with bench.card.open("rb") as file:
+        file.seek(layout.BOOTSEL.start)
+        at = file.read(layout.BOOTSEL.size).index(autoboot.text(autoboot.Choice(2, 3)))
 
     def fix(bench: Bench) -> None:
         bench.board.choose()  # ImageError when a Pi would boot nothing

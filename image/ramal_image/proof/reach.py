@@ -1,4 +1,4 @@
-"""What anybody on the network can ask of a box: its page by HTTP, its Asterisk by SIP. Any thread; blocking, bounded."""
+"""What anybody on the network can ask of a box: its page by HTTP, its Asterisk by SIP. Any thread; blocks, bounded."""
 
 import http.client
 import secrets

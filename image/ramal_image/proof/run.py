@@ -57,4 +57,5 @@ def of_folder(want: Wanted, folder: Path) -> Built:
     lacking = [path.name for path in files if not path.exists()]
     if lacking:
         raise ImageError(f"{folder} lacks {tools.capped(lacking)}. Build it with `make image` first.")
-    return Built(*files, packed=None)
+    image, boot_part, root, selector, papers, manifest = files
+    return Built(image, boot_part, root, selector, papers, manifest, None)

@@ -14,8 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ramal.provide.say import say
-from ramal_image import ImageError, build, bundle, layout, tools
-from ramal_image.build import Built
+from ramal_image import ImageError, build, bundle, tools
 from ramal_image.proof.bench import BOOT_S, Bench
 from ramal_image.qemu import wire
 from ramal_image.qemu.shell import Shell
@@ -34,11 +33,10 @@ def prove(bench: Bench) -> None:
     folder.mkdir()
     good = _next(bench, folder)
     bundles = {"good": good, **{name: _broken(bench, good, folder, name) for name in BROKEN}}
-    with _served(folder) as port:
-        with bench.inside() as shell:
-            _install(bench, shell, f"http://{wire.OURS}:{port}/{bundles['good'].with_suffix('.raucb').name}", 3)
-            for name in BROKEN:
-                _rejected(bench, shell, name, f"http://{wire.OURS}:{port}/{bundles[name].name}")
+    with _served(folder) as port, bench.inside() as shell:
+        _install(bench, shell, f"http://{wire.OURS}:{port}/{bundles['good'].with_suffix('.raucb').name}", 3)
+        for name in BROKEN:
+            _rejected(bench, shell, name, f"http://{wire.OURS}:{port}/{bundles[name].name}")
 
 
 def _next(bench: Bench, folder: Path) -> Path:

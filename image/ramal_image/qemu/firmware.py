@@ -1,4 +1,4 @@
-"""The Raspberry Pi's loader in front of QEMU: autoboot.txt, the one-shot tryboot flag, a slot's kernel and command line.
+"""The Raspberry Pi's loader in front of QEMU: autoboot.txt, the one-shot tryboot flag, a slot's kernel, command line.
 
 Law: it reads the same files of the same image as a Pi does, and writes none; so what works with it works by the files
 alone. The flag is lost after one start, whatever happens in it.

@@ -77,8 +77,10 @@ class Shell:
         self._line = line
         deadline = time.monotonic() + timeout_s
         while True:  # until the shell is there: before that, what is typed is lost
-            line.sendall(b"\nexport PS1= PS2= TERM=dumb PAGER=cat SYSTEMD_PAGER=cat SYSTEMD_COLORS=0; stty -echo cols 400; "
-                         b"unset PROMPT_COMMAND PS0; echo sh''ell-is-there\n")  # fmt: skip
+            line.sendall(
+                b"\nexport PS1= PS2= TERM=dumb PAGER=cat SYSTEMD_PAGER=cat SYSTEMD_COLORS=0; stty -echo cols 400\n"
+                b"unset PROMPT_COMMAND PS0; echo sh''ell-is-there\n"
+            )
             try:
                 self._until(re.compile("shell-is-there"), 5.0, "")
                 self._drain()
