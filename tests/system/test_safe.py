@@ -94,6 +94,7 @@ def test_without_a_home_that_can_be_read_asterisk_gets_the_files_it_had_last(tmp
     home.prepare()
     home.db.write_bytes(b"no database at all " * 400)
     assert "files it had last" in safe.prepare(where, home)
+    assert home.safe_mode.exists(), "the page says so"
     assert (where.etc / "current").readlink() == home.asterisk_etc
 
 

@@ -252,3 +252,10 @@ def test_a_guard_hears_of_every_failure_and_of_nothing_else(new: NewBox) -> None
     assert found
     door.post("/login", data={"csrf": found[1], "user": "owner", "password": "wrong"})
     assert file.read_text().splitlines()[-1] == "page-failed 203.0.113.9"
+
+
+def test_in_safe_mode_every_page_says_so(box: Box) -> None:
+    client = english(create_app(of_home(box.home)))
+    assert "safe mode" not in client.get("/login").get_data(as_text=True)
+    box.home.safe_mode.touch()
+    assert "This box is in safe mode." in client.get("/login").get_data(as_text=True)

@@ -101,6 +101,7 @@ def create_app(settings: WebSettings) -> Flask:
     app.jinja_env.globals["asset"] = _asset(app)
     app.jinja_env.globals["kept"] = Kept()
     app.jinja_env.globals["theme"] = _theme
+    app.jinja_env.globals["in_safe_mode"] = settings.home.safe_mode.exists
     _errors(app)
     return app
 

@@ -220,6 +220,11 @@ class Home:
         return self.run / "page-failures"
 
     @property
+    def safe_mode(self) -> Path:
+        """There while the box is in safe mode (box.safe)."""
+        return self.run / "safe-mode"
+
+    @property
     def issue(self) -> Path:
         """What the box's console says above its login (agetty), while there is something to say."""
         return self.run / "issue"

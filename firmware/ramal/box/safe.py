@@ -73,6 +73,7 @@ def prepare(places: Places, home: Home) -> str:
     first = importlib.import_module("ramal.box.first")
     with contextlib.suppress(Exception):
         first.lay_run(home, first.RUN)
+        home.safe_mode.touch()  # for the page
     try:
         return _reduced(places, home)
     except Exception as error:  # whatever is at fault in this home is why we are here
