@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     network.add_argument("values", nargs="*", metavar="VALUE", help="static: ADDRESS/LEN ROUTER DNS…; vlan: ID")
     network.add_argument("--minutes", type=int, default=5, metavar="N", help="to confirm in, else it returns (else 5)")
     guard = command("guard", _guard, "keep the packet filter and lock out who guesses passwords (what systemd starts)")
-    guard.add_argument("act", nargs="?", default="run", choices=("run", "show", "release"))
+    guard.add_argument("act", nargs="?", default="run", choices=("run", "show", "bans", "release"))
     guard.add_argument("address", nargs="?", default="", help="release: who may come in again")
     reset = command("reset", _reset, "take back the owner's password, the network, or everything (the box as it came)")
     reset.add_argument("kind", choices=("owner", "network", "factory", "carry-out"))

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from ramal.box.firewall import Tail, find, peers_of
+from ramal.box import first
+from ramal.box.firewall import Tail, banned, find, peers_of
+from ramal.box.home import Home
 from ramal.core.firewall import Doors, ban, release, render
 from ramal.core.guard import FAILURES, FAILURES_NEAR, FIRST_BAN_S, LONGEST_BAN_S, Guard, failed_at_page, failed_in_log
 from ramal.core.near import PRIVATE, Network
@@ -191,6 +193,8 @@ def test_a_ban_closes_every_door_to_one_address_and_a_release_opens_them(wire: W
         # New networks are another filter text, and the ban outlives it.
         wire.nft(render(DOORS, (*PRIVATE, *networks("100.64.9.0/24")), networks(f"{PEER}/32")))
         assert not wire.reaches(OFFICE, "udp", 5060)
+        listed = wire.inside("box", str(NFT), "-j", "list", "set", "inet", "ramal", "banned4")
+        assert [who for who, left_s in banned(listed) if 0 < left_s <= 1200] == [OFFICE]
         assert "timeout 20m" in wire.inside("box", str(NFT), "list", "set", "inet", "ramal", "banned4")
     finally:
         wire.nft(release(OFFICE, 4))
@@ -210,6 +214,40 @@ def test_a_peer_that_is_none_any_more_is_a_stranger(wire: Wire) -> None:
     finally:
         wire.nft(render(DOORS, PRIVATE, networks(f"{PEER}/32")))
     assert wire.reaches(PEER, "tcp", 5060)
+
+
+def test_the_guards_own_process_filters_and_bans_and_ends_when_asked(tmp_path: Path) -> None:
+    if NFT is None or os.geteuid() != 0:
+        pytest.skip("packets need nftables and root")
+    home = Home(tmp_path / "home")
+    assert first.run(home, tmp_path / "nowhere", say=lambda sentence: None) == 0
+    words = ["unshare", "-n", sys.executable, "-m", "ramal", "guard", "--home", str(home.root)]
+    guard = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    try:
+        assert guard.stderr is not None
+        assert "in force" in guard.stderr.readline()
+        inside = ["nsenter", "-t", str(guard.pid), "-n", sys.executable, "-m", "ramal", "guard"]
+
+        def bans(*words: str) -> "subprocess.CompletedProcess[str]":
+            return subprocess.run([*inside, *words], capture_output=True, text=True, timeout=30, check=False)
+
+        line = SAID.format(account="201", remote=f"IPV4/UDP/{STRANGER}/5060")
+
+        def locked_out() -> bool:
+            with home.security_log.open("a") as log:
+                log.write(line)
+            return STRANGER in bans("bans").stdout
+
+        until(locked_out, 30.0)
+        assert "may come in again" in bans("release", STRANGER).stdout
+        assert bans("release", STRANGER).returncode == 1
+        assert STRANGER not in bans("bans").stdout
+    finally:
+        guard.terminate()
+        code = guard.wait(20)
+        if guard.stderr is not None:
+            guard.stderr.close()
+    assert code == 0
 
 
 @has_nft

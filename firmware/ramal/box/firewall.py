@@ -26,7 +26,7 @@ from types import FrameType
 from ramal.box import network
 from ramal.box.addresses import own_addresses
 from ramal.box.home import Home
-from ramal.core.firewall import Doors, ban, release, render
+from ramal.core.firewall import TABLE, Doors, ban, release, render
 from ramal.core.guard import Guard, failed_at_page, failed_in_log
 from ramal.core.near import PRIVATE, Interface, Network, address_of, office_networks
 from ramal.core.network import Plan, trusted_networks
@@ -46,20 +46,22 @@ class FilterRefused(RamalError):
     """nftables did not take a text."""
 
 
-def nft(text: str) -> None:
-    """Have the kernel take ``text`` whole, or nothing of it. FilterRefused."""
+def nft(text: str, *words: str) -> str:
+    """Have the kernel take ``text`` whole, or nothing of it; or ask it by other ``words``, and what it says.
+    FilterRefused."""
     program = shutil.which("nft", path="/usr/sbin:/sbin:/usr/bin")
     if program is None:
         raise FilterRefused("The program nft is missing, so nothing filters this box's network. Install nftables.")
     try:
         done = subprocess.run(
-            [program, "-f", "-"], input=text, capture_output=True, text=True, timeout=NFT_S, check=False
+            [program, *(words or ("-f", "-"))], input=text, capture_output=True, text=True, timeout=NFT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise FilterRefused(f"The packet filter could not be changed ({error}). It stays as it was.") from error
     if done.returncode != 0:
         why = done.stderr.strip()[:400]
         raise FilterRefused(f"The packet filter was not changed, it stays as it was: {why}")
+    return done.stdout
 
 
 def doors(home: Home) -> Doors:
@@ -163,7 +165,7 @@ class Watch:
     """The loop's state. ``put`` takes a text for nft; the others tell how things are, and tests put their own."""
 
     home: Home
-    put: Callable[[str], None] = nft
+    put: Callable[[str], object] = nft
     own: Callable[[], tuple[Interface, ...]] = own_addresses
     find: Callable[[str], Iterable[str]] = find
     plan: Callable[[], Plan] = network.in_force
@@ -236,15 +238,36 @@ class Watch:
         return address is not None and any(address in one for one in networks if one.version == address.version)
 
 
+def banned(listed: str) -> tuple[tuple[str, int], ...]:
+    """(address, seconds left) of what ``nft -j list set`` says."""
+    found: list[tuple[str, int]] = []
+    for part in json.loads(listed).get("nftables", ()):
+        for one in part.get("set", {}).get("elem", ()):
+            inner = one.get("elem", one) if isinstance(one, dict) else {"val": one}
+            found.append((str(inner.get("val")), int(inner.get("expires", 0))))
+    return tuple(sorted(found))
+
+
+def _banned_now() -> Iterator[tuple[str, int]]:
+    for version in (4, 6):
+        yield from banned(nft("", "-j", "list", "set", *TABLE.split(), f"banned{version}"))
+
+
 def run(home: Home, act: str = "run", address: str = "") -> int:
-    """``run`` until SIGTERM; ``show`` the text; ``release`` an address. RamalError."""
+    """``run`` until SIGTERM; ``show`` the text; list ``bans``; ``release`` an address. RamalError."""
     if act == "show":
         print(render(doors(home), near_networks(own_addresses(), network.in_force()), ()), end="")
+        return 0
+    if act == "bans":
+        for who, left_s in _banned_now():
+            print(f"{who}  {left_s} s left")
         return 0
     if act == "release":
         found = address_of(address)
         if found is None:
             raise RamalError(f"“{address[:60]}” is not an address. For example: ramal guard release 192.168.1.33")
+        if str(found) not in {who for who, _ in _banned_now()}:
+            raise RamalError(f"{found} is not locked out.")
         nft(release(str(found), found.version))
         print(f"{found} may come in again.")
         return 0
