@@ -1,7 +1,6 @@
 """The page of the backups: what became of last night's, making one, the recovery code, taking one along."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +20,14 @@ HOUR_MS = 3_600_000
 
 
 @pytest.fixture
-def answering(box: Box, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+def answering(box: Box, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the daemon says of backups; a test may change it."""
     said: dict[str, Any] = {
         "backups.status": {"doing": "", "waiting": False, "asked": False, "away": {}, "folder": str(box.home.backups)},
         "backups.code": {"code": "abcd-efgh-2345", "noted_ms": 0, "made_ms": 5},
     }
     usual = box.daemon._answer
-    box.daemon._answer = lambda request: usual(request) | said.get(request.do, {})  # type: ignore[method-assign, operator]
+    box.daemon._answer = lambda request: usual(request) | said.get(request.do, {})  # type: ignore[method-assign]
     box.daemon.names += ("backups.now", "backups.status", "backups.code", "backups.noted")
     box.daemon.stop()
     box.daemon.start()
@@ -168,7 +167,7 @@ def test_in_a_browser_it_fits_every_width_and_theme(
         sign_in(page, served.url)
         page.context.add_cookies([{"name": "ramal_language", "value": language, "url": served.url}])
         for theme in ("light", "dark"):
-            page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=theme)
             for width in WIDTHS:
                 page.set_viewport_size({"width": width, "height": 900})
                 for path in ("/", "/backups"):

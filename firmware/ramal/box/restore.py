@@ -102,7 +102,7 @@ def _built(reader: BackupReader, old: Home | None, building: Path, name: str, no
         users.audit(db, now_ms, "command line", "backup.restored", name)
     if old is not None:
         _belongs(building, old.root)
-    os.sync()
+    _lasting(building)
     return comparison
 
 
@@ -269,6 +269,17 @@ def _belongs(made: Path, old: Path) -> None:
                     os.chown(path, like.st_uid, like.st_gid, follow_symlinks=False)
         with suppress(OSError):
             os.chmod(folder, stat.S_IMODE((old / folder.relative_to(made)).stat().st_mode))
+
+
+def _lasting(made: Path) -> None:
+    """Have every folder, and what was copied, on the disk; the other files are already."""
+    for inner, _, _ in os.walk(made):
+        fsync_folder(Path(inner))
+    for inner in COPIED:
+        for path in (made / inner).rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                with open(path, "rb") as file:
+                    os.fsync(file.fileno())
 
 
 def _keys_of_both(old: Home, made: Home) -> None:
