@@ -11,9 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from ramal_image import bundle as making
-from ramal_image.bundle import BundleFailed, Keys, make_bundle, make_keys, signer_of, system_conf
 
+from ramal import cli
 from ramal.box.image import Image
 from ramal.box.rauc import BundleRefused, Rauc, checked, payload_is_whole
 from ramal.box.slots import Boot
@@ -22,6 +21,8 @@ from ramal.core import slots, updates
 from ramal.core.slots import Trying
 from ramal.core.updates import Asked, Standing
 from ramal.errors import RamalError
+from ramal_image import bundle as making
+from ramal_image.bundle import BundleFailed, Keys, make_bundle, make_keys, signer_of, system_conf
 
 pytestmark = pytest.mark.skipif(
     not all(shutil.which(name) for name in ("rauc", "openssl", "mkfs.vfat", "mcopy")), reason="no rauc on this machine"
@@ -342,3 +343,22 @@ def test_updates_are_found_on_usb_sticks_and_on_no_other_disk(image: Image, benc
     assert updating.serve()
     assert standing(image).phase == "installed"
     assert (mounted / "ramal 1.1.0.raucb").exists()
+
+
+def test_a_person_installs_and_looks_from_the_command_line(
+    image: Image, bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RAMAL_IMAGE_ROOT", str(image.root))
+    assert cli.main(["update"]) == 0
+    assert capsys.readouterr().out == "Version 1.0.0 runs in slot A.\nSlot B: ? (unknown).\n"
+    assert cli.main(["update", "install", str(bench.make("7.0", arch="arm64"))]) == 1
+    assert "for another kind of machine" in capsys.readouterr().err
+    assert cli.main(["update", "install"]) == 1
+    assert cli.main(["update", "try"]) == 1
+    assert "No other release waits" in capsys.readouterr().err
+    boot = Boot(image)
+    with boot.alone():
+        boot.carry_out(slots.written(boot.facts(), "B", 1))
+        boot.carry_out(slots.named(boot.facts(), "B", "1.1.0", 2))
+    assert cli.main(["update", "history"]) == 0
+    assert "installed  B  1.1.0" in capsys.readouterr().out

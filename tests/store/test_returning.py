@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from ramal.box import prepare
+from ramal.box.home import Home
 from ramal.store import migrations, returning, settings
 from ramal.store.db import DatabaseUnusable, open_writer
 from ramal.store.ingest import Ingest
@@ -255,3 +257,30 @@ def test_old_newer_ones_do_not_fill_the_disk(box: Box) -> None:
     kept = sorted(path.name for path in box.path.parent.glob("*.newer-*"))
     assert len(kept) == returning.NEWER_KEPT
     assert "ramal.db.newer-0099" in kept
+
+
+def test_a_full_disk_leaves_the_newer_one_and_says_so(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    box.upgrade()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", full)
+        with pytest.raises(DatabaseUnusable, match=r"No space left.*left as it was"):
+            come_back(box.path, box.log)
+    assert box.audit() == ["before", "meanwhile"]
+    assert come_back(box.path, box.log) is not None
+
+
+def test_what_starts_a_box_goes_back_before_anything_else(box: Box, tmp_path: Path) -> None:
+    """``ramal prepare`` and ``ramal up`` begin with this."""
+    box.upgrade()
+    home = Home(tmp_path)
+    home.prepare()
+    said: list[str] = []
+    assert prepare.office(home, None, said.append) == demo_office()
+    assert "newer release's" in said[0]
+    assert box.audit() == ["before", "meanwhile"]
+    assert prepare.office(home, None, said.append) == demo_office()
+    assert len(said) == 1

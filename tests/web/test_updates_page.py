@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from flask.testing import FlaskClient
@@ -193,7 +193,7 @@ def test_a_file_that_is_refused_is_told_where_it_was_chosen(
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("tag", ["pt-BR", "en", "es"])
 def test_the_page_fits_every_screen_in_every_language(
-    releases: Releases, served: Served, chromium: Browser, tag: str, scheme: str, tmp_path: Path
+    releases: Releases, served: Served, chromium: Browser, tag: str, scheme: Literal["light", "dark"], tmp_path: Path
 ) -> None:
     releases.left()
     context = chromium.new_context(locale=tag, color_scheme=scheme, extra_http_headers={"Accept-Language": tag})

@@ -57,7 +57,17 @@ def come_back(path: Path, log_dir: Path) -> Returned | None:
         _must_fit(path, before, unknown[0])
         # No frame may be left that would be played into the file that takes this one's name.
         newer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    kept = path.with_name(f"{path.name}.newer-{number}")
+    try:
+        return _swap(path, before, path.with_name(f"{path.name}.newer-{number}"), log_dir)
+    except OSError as error:
+        raise DatabaseUnusable(
+            f"The database {path} is a newer Ramal's, and going on with the copy of before failed ({error}). It was "
+            "left as it was; calls go on and are kept in Asterisk's own journals. Make room on the disk, then restart."
+        ) from error
+
+
+def _swap(path: Path, before: Path, kept: Path, log_dir: Path) -> Returned:
+    """Put a filled copy of ``before`` in the place of ``path``, which stays as ``kept``."""
     made = path.with_name(f".{path.name}.back")
     for stale in (made, *_side_files(made)):
         stale.unlink(missing_ok=True)
