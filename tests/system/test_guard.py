@@ -1,4 +1,4 @@
-"""Who guesses passwords at the phones' door is locked out by what a real Asterisk says, and a phone of the office never.
+"""Who guesses passwords at the phones' door is locked out by what a real Asterisk says; a phone of the office never.
 
 The guesser speaks plain SIP from addresses that nobody has; what would be told to nftables is collected here, and held
 against the kernel with real packets in tests/box/test_firewall.py.
