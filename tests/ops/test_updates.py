@@ -31,6 +31,11 @@ class Asterisk:
 
     channels: list[tuple[str, str]] = field(default_factory=list)
     down: bool = False
+    asked: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def ask(self, action: str, headers: Any = (), variables: Any = (), *, action_id: str = "") -> Message:
+        self.asked.append((action, dict(headers)["Channel"], dict(headers)["Context"]))
+        return decode("Response: Success")
 
     def ask_list(self, action: str, headers: Any = (), *, timeout_s: float = 10.0) -> tuple[Message, list[Message]]:
         assert action == "CoreShowChannels"
@@ -58,7 +63,7 @@ class Box:
             write_soon=never,
             read=never,
             work=never,
-            ask=never,
+            ask=self.asterisk.ask,
             ask_list=self.asterisk.ask_list,
             say=never,
             tell=never,
@@ -182,15 +187,30 @@ def test_a_restart_waits_for_calls_and_not_for_the_boxs_own(box: Box) -> None:
     assert box.desk.status()["restart"] is None
 
 
-@pytest.mark.parametrize("down", [False, True])
-def test_a_restart_does_not_wait_longer_than_the_owner_said(box: Box, down: bool) -> None:
+def test_a_restart_does_not_wait_longer_than_the_owner_said_and_tells_who_is_left(box: Box) -> None:
     box.arm()
-    box.asterisk.channels, box.asterisk.down = [("PJSIP/line-1", "c1")], down
+    box.asterisk.channels = [("PJSIP/line-loop-1", "c1"), ("PJSIP/201-2", "c1"), ("PJSIP/line-loop-3", "c2")]
     box.desk.restart(ask("update.restart", act="try", wait_s=600))
-    until(lambda: box.desk.status()["restart"] is not None, 3.0, "it waits")
+    until(lambda: (box.desk.status()["restart"] or {}).get("calls") == 2, 3.0, "it waits")
     box.now_ms += 599_000
     assert box.asked() is None
+    assert box.asterisk.asked == []
     box.now_ms += 1_000
+    until(lambda: len(box.asterisk.asked) == 2, 3.0, "the bound is over, callers are told")
+    assert box.asterisk.asked[0] == ("Redirect", "PJSIP/line-loop-1", "ramal-restart")
+    assert box.asked() is None, "they are to hear it"
+    box.now_ms += ops.GOODBYE_MS
+    until(lambda: box.asked() is not None, 3.0, "they have heard it")
+    assert len(box.asterisk.asked) == 2
+
+
+def test_an_asterisk_that_does_not_answer_holds_a_restart_up_to_the_bound_only(box: Box) -> None:
+    box.arm()
+    box.asterisk.down = True
+    box.desk.restart(ask("update.restart", act="try", wait_s=600))
+    until(lambda: box.desk.status()["restart"] is not None, 3.0, "it waits")
+    assert box.asked() is None
+    box.now_ms += 600_000
     until(lambda: box.asked() is not None, 3.0, "the bound is over")
 
 

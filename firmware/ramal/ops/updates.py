@@ -7,6 +7,7 @@ this process may only ask (``request.json``); root verifies and does (``ramal up
 
 import base64
 import binascii
+import contextlib
 import logging
 import os
 import re
@@ -14,6 +15,7 @@ import secrets
 import shutil
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -38,6 +40,8 @@ RESERVE_BYTES = 200 << 20
 """An upload leaves this much of the disk to recordings."""
 STORY_CHARS = 200_000
 LOOK_S = 1.0
+GOODBYE_MS = 8000
+"""So long the callers who are left have to hear that their call ends."""
 _UPLOAD = re.compile(r"[0-9a-f]{32}\Z")
 _STORY = re.compile(r"[AB]-[0-9]{1,12}\Z")
 _NO_IMAGE = "This machine was not started from a Ramal image; it is updated as it was installed. Nothing was changed."
@@ -74,6 +78,8 @@ class _Restart:
     waiting: Waiting
     calls: int | None = None
     """In progress when last looked; None before that, or when Asterisk does not tell."""
+    told_ms: int = 0
+    """When the callers who were left were told that their call ends."""
 
 
 class Desk:
@@ -238,28 +244,45 @@ class Desk:
     def _look_at_calls(self) -> None:
         if self._restart is None or self._stopping.is_set():
             return
-        calls = self._calls()
+        channels = self._channels()
+        calls = None if channels is None else len(set(channels.values()))
+        now_ms = self._means.clock_ms()
         with self._lock:
             restart = self._restart
             if restart is None:
                 return
             self._restart = restart = replace(restart, calls=calls)
             # Asterisk that does not answer may have calls: the bound counts then.
-            if not updates.may_restart(restart.waiting, 1 if calls is None else calls, self._means.clock_ms()):
+            if not updates.may_restart(restart.waiting, 1 if calls is None else calls, now_ms):
                 return
-            self._ask(restart.act, "", restart.who)
-            self._restart = None
-        log.info("the box restarts for an update (%s, asked by %s, %s calls)", restart.act, restart.who, calls)
+            if calls and not restart.told_ms:
+                self._restart = replace(restart, told_ms=now_ms)
+            elif not calls or abs(now_ms - restart.told_ms) >= GOODBYE_MS:
+                self._ask(restart.act, "", restart.who)
+                self._restart = None
+                log.info("the box restarts for an update (%s, asked by %s, %s calls)", restart.act, restart.who, calls)
+                return
+        if not restart.told_ms:
+            self._say_goodbye(channels or {})
 
-    def _calls(self) -> int | None:
-        """Calls in progress, whoever talks or waits; None when Asterisk does not tell."""
+    def _channels(self) -> dict[str, str] | None:
+        """Channel → its call, whoever talks or waits; None when Asterisk does not tell."""
         try:
             answer, rows = self._means.ask_list("CoreShowChannels")
         except RamalError:
             return None
         if not answer.ok:
             return None
-        return len({row.get("Linkedid") for row in rows if not row.get("Channel").startswith(_NOBODYS)})
+        found = {row.get("Channel"): row.get("Linkedid") for row in rows}
+        return {channel: call for channel, call in found.items() if not channel.startswith(_NOBODYS)}
+
+    def _say_goodbye(self, channels: Mapping[str, str]) -> None:
+        """Callers from outside hear a sentence before their call ends (dialplan/restart.conf)."""
+        where = (("Context", "ramal-restart"), ("Exten", "s"), ("Priority", "1"))
+        for channel in channels:
+            if channel.startswith("PJSIP/line-"):
+                with contextlib.suppress(RamalError):  # the caller went meanwhile
+                    self._means.ask("Redirect", (("Channel", channel), *where))
 
     # -- files ---------------------------------------------------------------------------------------------------------
 
