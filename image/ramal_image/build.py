@@ -172,6 +172,8 @@ def _from_layers(
     facts = base.facts(packages)
     with steps.step("root"):
         base.open_into(layer, root)
+        busybox = out / "busybox"
+        shutil.copyfile(root / "usr/bin/busybox", busybox)
         wheels.install(want.checkout, folder, root, want.epoch)
         parts = sbom.of_root(root)
         cuts.cut(root)
@@ -193,14 +195,14 @@ def _from_layers(
         shutil.rmtree(boot_files, ignore_errors=True)
         kernel.take(root, name, want.arch, boot_files)
         say(f"  kernel {name}: {stay} of {all_of_them} modules")
-        initrd.build(root, name, busybox(), want.checkout / "image/initramfs", boot_files / "initramfs.zst", want.epoch)
+        initrd.build(root, name, busybox, want.checkout / "image/initramfs", boot_files / "initramfs.zst", want.epoch)
     return _files(want, out, root, boot_files, parts, steps)
 
 
 def _files(want: Wanted, out: Path, root: Path, boot_files: Path, parts: list[sbom.Part], steps: Steps) -> Built:
     squash, boot, selector = (out / f"{want.name}.{end}" for end in ("squashfs", "boot.vfat", "bootsel.vfat"))
     with steps.step("squashfs"):
-        disk.squashfs(root, squash, want.epoch, 3 if want.quick else 19)
+        disk.squashfs(root, squash, want.epoch, 3 if want.quick else 15)
     with steps.step("boot partitions"):
         (boot_files / "config.txt").write_text(CONFIG_TXT)
         (boot_files / "cmdline.txt").write_text(command_line(want.arch, "A") + "\n")
@@ -238,14 +240,6 @@ def command_line(arch: str, slot: str) -> str:
         f"console=tty1 console={CONSOLE[arch]} quiet loglevel=4 gpt panic=10 ramal.slot={slot} "
         "systemd.tty.term.console=dumb"
     )
-
-
-def busybox() -> Path:
-    """The builder's static busybox. (Of the image's own architecture for a cross build: from the lock's packages.)"""
-    path = Path("/usr/bin/busybox")
-    if not path.exists():
-        raise ImageError("busybox-static is missing, so no initramfs was made. Run `apt-get install busybox-static`.")
-    return path
 
 
 def same(want: Wanted, out: Path) -> bool:

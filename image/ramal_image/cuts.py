@@ -17,7 +17,7 @@ PACKAGE_MANAGEMENT = (
     "usr/sbin/update-*", "etc/cron*", "usr/share/bug", "usr/bin/gpg*", "usr/bin/dirmngr*", "usr/bin/pinentry*",
     "usr/lib/gnupg*", "usr/share/gnupg", "usr/lib/systemd/user/gpg-agent*", "usr/lib/systemd/user/dirmngr*",
     "usr/lib/systemd/user/keyboxd*", "usr/bin/keyboxd",
-    "etc/logrotate.d", "etc/init.d", "etc/rc*.d", "etc/default/apt*",
+    "usr/bin/busybox", "etc/logrotate.d", "etc/init.d", "etc/rc*.d", "etc/default/apt*",
 )  # fmt: skip
 """No package is ever installed on a box: it gets a whole new release, or none. (Bundles are checked by RAUC itself.)"""
 PERL = (

@@ -18,8 +18,8 @@ from ramal_image.qemu.vm import Machine, Running
 
 DISK_MIB = 4096
 """A small card: the image grows its data partition onto it."""
-BOOT_S = 420.0
-"""TCG on two busy processors; a Pi needs a tenth."""
+BOOT_S = 900.0
+"""TCG: a minute and a half on two idle processors, five minutes on two that are busy; a Pi needs a tenth."""
 
 
 @dataclass(slots=True)

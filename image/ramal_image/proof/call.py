@@ -59,7 +59,7 @@ def office(shell: Shell) -> None:
     """Lay the office in force, as ``ramal apply`` does."""
     data = base64.b64encode(outside.OFFICE.encode()).decode()
     shell.must(f"echo {data} | base64 -d | setpriv --reuid=ramal --regid=ramal --clear-groups "
-               "env RAMAL_HOME=/data/ramal /usr/bin/ramal apply -", 240)  # fmt: skip
+               "env RAMAL_HOME=/data/ramal /usr/bin/ramal apply -", BOOT_S)  # fmt: skip
     say("  an office with a queue and a phone is in force")
 
 
