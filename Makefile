@@ -4,7 +4,7 @@
 PYTHON ?= python3
 SET_UP = @PYTHONPATH=firmware PYTHONDONTWRITEBYTECODE=1 exec $(PYTHON) -m ramal.provide
 
-.PHONY: run test check bench lock peers clean
+.PHONY: run test check bench lock peers clean image image-lock image-same image-test
 .DEFAULT_GOAL := run
 
 # The whole box on this machine. OFFICE=file.toml|empty, LAN=1 (open SIP and the page to the network), RAMAL_HOME=folder
@@ -30,6 +30,28 @@ peers:
 # The lock files anew from pyproject.toml, with the newest fitting versions
 lock:
 	$(SET_UP) lock
+
+# The flashable image, into build/image. ARCH=amd64|arm64, MIRROR=..., QUICK=1 (larger and sooner). Needs root: image/README.md
+IMAGE = @PYTHONPATH=firmware:image PYTHONDONTWRITEBYTECODE=1 exec .venv/bin/python -m ramal_image
+IMAGE_WORDS = $(if $(ARCH),--arch $(ARCH)) $(if $(MIRROR),--mirror $(MIRROR)) $(if $(QUICK),--quick) $(if $(RELEASE),--release $(RELEASE))
+image: check-venv
+	$(IMAGE) build $(IMAGE_WORDS)
+
+# The image's Debian packages anew: the newest that fit, with their hashes
+image-lock: check-venv
+	$(IMAGE) lock $(IMAGE_WORDS)
+
+# Build the image twice and compare every file
+image-same: check-venv
+	$(IMAGE) same $(IMAGE_WORDS)
+
+# Build the image and prove it in QEMU. PROOFS=boot,call selects
+image-test: check-venv
+	$(IMAGE) test $(IMAGE_WORDS) $(if $(PROOFS),--only $(PROOFS))
+
+.PHONY: check-venv
+check-venv:
+	@test -x .venv/bin/python || PYTHONPATH=firmware PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m ramal.provide check
 
 # What can be made again; never a home (.ramal), nor the cache that other checkouts share
 clean:

@@ -46,13 +46,15 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "ramal.ops": frozenset(
         {
             *("ramal.core", "ramal.errors", "ramal.control", "ramal.store", "ramal.ami", "ramal.asterisk"),
-            *("ramal.box.home", "ramal.provision", "ramal.vault"),
+            *("ramal.box.home", "ramal.box.image", "ramal.provision", "ramal.vault"),
         }
     ),
     # Recordings' files. The page opens them by itself, so that the daemon need not live.
     "ramal.vault": frozenset({"ramal.core", "ramal.errors", "ramal.store", "ramal.provide", "ramal.box.home"}),
     # Only names of files: the page's process must find the database and the daemon's socket.
     "ramal.box.home": frozenset({"ramal.errors"}),
+    "ramal.box.image": frozenset(),
+    "ramal.box.addresses": frozenset({"ramal.core", "ramal.errors"}),
     "ramal_hw": frozenset({"ramal.core.events", "ramal.core.commands", "ramal.errors"}),
     "ramal_web": frozenset(
         {
@@ -60,6 +62,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
             "ramal.store.read",
             "ramal.core",
             "ramal.errors",
+            "ramal.box.addresses",
             "ramal.box.home",
             "ramal.vault.sound",
         }

@@ -45,11 +45,14 @@ from ramal.notify import Notifier
 from ramal.ops import (
     agents,
     alarms,
+    backups,
     card,
+    clock,
     contacts,
     copies,
     forecast,
     keeping,
+    machine,
     mending,
     messages,
     mine,
@@ -60,6 +63,7 @@ from ramal.ops import (
     prompts,
     returns,
     supervise,
+    updates,
     vault,
     wall,
 )
@@ -102,7 +106,9 @@ SUBJECTS: tuple[Callable[[ops.Means], Subject], ...] = (
     messages.subject,
     keeping.subject,
     copies.subject,
+    backups.subject,
     privacy.subject,
+    updates.subject,
 )
 """What the page and the command line can ask for, beside what stands here."""
 
@@ -184,7 +190,9 @@ def new_secret() -> str:
 class Daemon:
     """Everything that runs while ``run`` runs. Made on the main thread, inside the writer's lock."""
 
-    def __init__(self, home: Home, pace: Pace, peers: Peers, stack: ExitStack) -> None:
+    def __init__(
+        self, home: Home, pace: Pace, peers: Peers, stack: ExitStack, look: machine.Look = machine.look
+    ) -> None:
         self.home, self._peers = home, peers
         self.started_ms = clock_ms()
         self.in_force_settings = home.in_force()
@@ -192,6 +200,7 @@ class Daemon:
         self.starts.note(self.started_ms)
         self.writer = Writer(home.db)
         stack.callback(self.writer.stop)
+        self.watch = clock.Watch(home, self.writer.submit, look)
         self.engine = Engine(step, self._dispatch, notifier=Notifier(), tick_s=pace.tick_s)
         self.work = Worker("apply")
         self.link = Link(
@@ -235,7 +244,10 @@ class Daemon:
         self.durable = Durable(home.db, home.root)
         self._tick_s = pace.tick_s
         self._given = self._means()
-        self.subjects: tuple[Subject, ...] = tuple(subject(self._given) for subject in SUBJECTS)
+        self.subjects: tuple[Subject, ...] = (
+            clock.subject(self._given, self.watch),
+            *(subject(self._given) for subject in SUBJECTS),
+        )
         self.rounds = Rounds(self.subjects, pace.round_s)
         self.drills: Drills | None = None
         """Set by ``run``; a daemon of a test may have none."""
@@ -338,6 +350,7 @@ class Daemon:
             state=lambda: self.engine.state,
             clock_ms=clock_ms,
             tick_s=self._tick_s,
+            trusted=self.watch.trusted,
         )
 
     def _read(self, job: Callable[[sqlite3.Connection], Any]) -> Any:
@@ -422,14 +435,16 @@ def run(
     pace: Pace | None = None,
     peers: Peers | None = None,
     drills: Callable[[Daemon], Drills] | None = None,
+    look: machine.Look = machine.look,
 ) -> int:
-    """Be the daemon of ``home`` until SIGTERM or SIGINT; the exit code. RamalError when it cannot start."""
+    """Be the daemon of ``home`` until SIGTERM or SIGINT; the exit code. RamalError when it cannot start. ``look``: at
+    the machine's clock."""
     _log_to_stderr()
     os.umask(UMASK)
     home.prepare()
     with only_writer(home), ExitStack() as stack:
         try:
-            daemon = Daemon(home, pace or Pace(), peers or peers_of(home), stack)
+            daemon = Daemon(home, pace or Pace(), peers or peers_of(home), stack, look)
         except OSError as error:
             raise RamalError(
                 f"The daemon cannot start ({error}). Calls go on. Repair the folder {home.root} and start it again."

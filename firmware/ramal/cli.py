@@ -82,6 +82,21 @@ def _parser() -> argparse.ArgumentParser:
 
     up = commands.add_parser("up", help="start the whole box and keep it running until Ctrl-C", add_help=False)
     up.set_defaults(run=_up)  # its words are box.up's own
+    command("prepare", _prepare, "put on the disk what Asterisk needs (what systemd does before it starts Asterisk)")
+    command("claim", _claim, "show the code by which a new box is claimed in the page")
+    network = command("network", _network, "the box's address: show, dhcp, static, vlan, trust; confirm a change")
+    acts = ("show", "dhcp", "static", "vlan", "trust", "confirm", "back", "boot")
+    network.add_argument("act", nargs="?", default="show", choices=acts)
+    network.add_argument("values", nargs="*", metavar="VALUE", help="static: ADDRESS/LEN ROUTER DNS…; vlan: ID")
+    network.add_argument("--minutes", type=int, default=5, metavar="N", help="to confirm in, else it returns (else 5)")
+    guard = command("guard", _guard, "keep the packet filter and lock out who guesses passwords (what systemd starts)")
+    guard.add_argument("act", nargs="?", default="run", choices=("run", "show", "bans", "release"))
+    guard.add_argument("address", nargs="?", default="", help="release: who may come in again")
+    reset = command("reset", _reset, "take back the owner's password, the network, or everything (the box as it came)")
+    reset.add_argument("kind", choices=("owner", "network", "factory", "carry-out"))
+    reset.add_argument("--sure", action="store_true", help="factory: yes, everything")
+    held = "factory: recordings under a legal hold too; to be said twice"
+    reset.add_argument("--also-held", action="count", default=0, help=held)
     command("run", _run, "run the daemon (what systemd starts)")
     command("web", _web, "run the page (what systemd starts)")
     apply = command("apply", _apply, "put an office file into force")
@@ -99,6 +114,9 @@ def _parser() -> argparse.ArgumentParser:
     contacts = command("contacts", _contacts, "people who call: take or print a CSV file, block, unblock, find")
     contacts.add_argument("act", choices=("import", "export", "block", "unblock", "find"))
     contacts.add_argument("value", nargs="?", default="", metavar="FILE.csv|NUMBER|TEXT", help="- reads standard input")
+    clock = command("clock", _clock, "does the box know what time it is; say that it is right, or set it")
+    clock.add_argument("act", nargs="?", default="status", choices=("status", "trust", "set", "restore"))
+    clock.add_argument("when", nargs="?", default="", metavar="YYYY-MM-DD HH:MM", help="of set: the office's own time")
     night = command("night", _night, "show whether the hours are open, or switch them until they turn by themselves")
     night.add_argument("state", nargs="?", default="", metavar="open|closed|auto", choices=("open", "closed", "auto"))
     night.add_argument("hours", nargs="?", default="", help="the name of one set of hours (else all)")
@@ -130,8 +148,8 @@ def _parser() -> argparse.ArgumentParser:
     recordings.add_argument("--quick", action="store_true", help="do not read the files, only look for them")
     recordings.add_argument("--json", action="store_true", help="as JSON, a line a recording or flaw")
     prompts = command("prompts", _prompts, "spoken sentences: check, mend; list, replace by a file, restore, undo")
-    acts = ("check", "mend", "list", "replace", "restore", "undo")
-    prompts.add_argument("act", nargs="?", default="check", choices=acts)
+    sentences = ("check", "mend", "list", "replace", "restore", "undo")
+    prompts.add_argument("act", nargs="?", default="check", choices=sentences)
     prompts.add_argument("path", nargs="?", default="", metavar="SENTENCE", help="as listed, such as pt_BR/closed")
     prompts.add_argument("file", nargs="?", default="", metavar="FILE", help="wav, mp3, ogg, m4a or flac")
     subject = command("subject", _subject, "people's own data: list requests, find, export, erase, prove an erasure")
@@ -139,6 +157,30 @@ def _parser() -> argparse.ArgumentParser:
     subject.add_argument("what", nargs="?", default="", metavar="NUMBER|NAME|CODE", help="of a proof: its code")
     subject.add_argument("file", nargs="?", default="", metavar="FILE|NUMBER", help="the zip file; the number to prove")
     subject.add_argument("--sure", action="store_true", help="erase, which cannot be undone")
+    health = command("health", _health, "does the box work? Looks at every part and places a real call to itself")
+    health.add_argument("--json", action="store_true", help="as JSON")
+    health.add_argument("--quick", action="store_true", help="no call, and no reading of the whole database")
+    health.add_argument("--decide", action="store_true", help="keep or leave a release on trial (systemd asks so)")
+    update = command("update", _update, "releases of a box with an image: install one, start it on trial, go back")
+    releases = ("status", "history", "install", "try", "back", "look", "serve")
+    update.add_argument("act", nargs="?", default="status", choices=releases)
+    update.add_argument("source", nargs="?", default="", metavar="FILE|URL", help="of install: a signed bundle")
+    slot = command("slot", _slot, "which of the two releases boots: status, try, good, back (RAUC asks here too)")
+    rauc = ("get-primary", "set-primary", "get-state", "set-state", "get-current")
+    slot.add_argument("act", nargs="?", default="status", choices=(*rauc, "status", "try", "good", "back"))
+    slot.add_argument("slot", nargs="?", default="", metavar="A|B")
+    slot.add_argument("state", nargs="?", default="", metavar="good|bad")
+    slot.add_argument("--json", action="store_true", help="status as JSON")
+    backup = command("backup", _backup, "backups of settings and history: make one, list, verify, the recovery code")
+    backup.add_argument("act", nargs="?", default="list", choices=("now", "list", "verify", "key"))
+    values = "verify: the file (else the newest); key: show, new, passphrase"
+    backup.add_argument("value", nargs="?", default="", metavar="FILE|WHAT", help=values)
+    backup.add_argument("--lost", action="store_true", help="key new: though the file of the keys is damaged")
+    backup.add_argument("--json", action="store_true", help="list: as JSON")
+    restore = command("restore", _restore, "put a backup back: into this home, or into a new one with --home")
+    restore.add_argument("file", help="the backup's file")
+    for one in (backup, restore):
+        one.add_argument("--code-file", default="", metavar="FILE", help="holds the recovery code (- reads it here)")
     command("rebuild", _rebuild, "compute the history anew from the kept journal lines")
     return parser
 
@@ -149,6 +191,28 @@ def _parser() -> argparse.ArgumentParser:
 def _up(home: Home, arguments: argparse.Namespace) -> int:
     rest = ["--home", str(home.root), *arguments.rest] if arguments.home else arguments.rest
     return int(importlib.import_module("ramal.box.up").main(rest) or 0)
+
+
+def _prepare(home: Home, arguments: argparse.Namespace) -> int:
+    return int(importlib.import_module("ramal.box.first").run(home))
+
+
+def _network(home: Home, arguments: argparse.Namespace) -> int:
+    return int(importlib.import_module("ramal.box.network").run(arguments.act, arguments.values, arguments.minutes))
+
+
+def _guard(home: Home, arguments: argparse.Namespace) -> int:
+    return int(importlib.import_module("ramal.box.firewall").run(home, arguments.act, arguments.address))
+
+
+def _reset(home: Home, arguments: argparse.Namespace) -> int:
+    from ramal.box import reset
+
+    return reset.run(home, arguments.kind, arguments.also_held, arguments.sure)
+
+
+def _claim(home: Home, arguments: argparse.Namespace) -> int:
+    return int(importlib.import_module("ramal.box.claim").show(home))
 
 
 def _run(home: Home, arguments: argparse.Namespace) -> int:
@@ -271,6 +335,36 @@ def _days(text: str) -> int:
 def _rebuild(home: Home, arguments: argparse.Namespace) -> int:
     print(importlib.import_module("ramal.alone").rebuild(home))
     return DONE
+
+
+def _health(home: Home, arguments: argparse.Namespace) -> int:
+    from ramal.box import health
+
+    return health.run(home, arguments.json, arguments.quick, arguments.decide)
+
+
+def _update(home: Home, arguments: argparse.Namespace) -> int:
+    from ramal.box import image, updating
+
+    return updating.run(image.image_here(), arguments.act, arguments.source)
+
+
+def _slot(home: Home, arguments: argparse.Namespace) -> int:
+    from ramal.box import image, slots
+
+    return slots.run(slots.Boot(image.image_here()), arguments)
+
+
+def _clock(home: Home, arguments: argparse.Namespace) -> int:
+    return int(importlib.import_module("ramal.clock").run(home, arguments.act, arguments.when))
+
+
+def _backup(home: Home, arguments: argparse.Namespace) -> int:
+    return int(importlib.import_module("ramal.backups").run(home, arguments))
+
+
+def _restore(home: Home, arguments: argparse.Namespace) -> int:
+    return int(importlib.import_module("ramal.backups").restore(home, arguments.file, arguments.code_file))
 
 
 def _night(home: Home, arguments: argparse.Namespace) -> int:

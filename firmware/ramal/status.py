@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ramal.core.warnings import PROMPTS_MISSING
+from ramal.core.warnings import CLOCK_UNTRUSTED, PROMPTS_MISSING
 
 
 def text(live: Mapping[str, Any]) -> str:
@@ -77,6 +77,8 @@ def _warning(code: str, args: Mapping[str, Any]) -> str:
             f"{args.get('count')} spoken sentences cannot be heard, such as {args.get('first')}.wav "
             f"({args.get('amiss')}). Calls go on. See “ramal prompts check”."
         )
+    if code == CLOCK_UNTRUSTED:
+        return "The box does not know what time it is. Calls go on; callbacks and deletions wait. See “ramal clock”."
     return f"{code} {_args(args)}".rstrip()
 
 

@@ -141,7 +141,8 @@ def test_calls_in_progress_are_not_disturbed_by_an_apply_nor_by_one_that_is_refu
     done = apply(render(wide(demo()), asterisk.box), asterisk.etc, asterisk.reloader)
     assert done.reloaded == ("res_pjsip", "app_queue", "pbx_config")
     assert asterisk.calls() == before
-    assert {row[7] for row in asterisk.rows("PJSIPShowEndpoints")} == {"201", "299", "line-loop", "line-provider"}
+    endpoints = {row[7] for row in asterisk.rows("PJSIPShowEndpoints")}
+    assert endpoints == {"201", "299", "line-loop", "line-provider", "ramal-health"}
 
     (asterisk.etc / "custom" / "pjsip.conf").write_text("[bad]\ntype = endpoint\nnonsense = 1\n")
     with pytest.raises(ApplyRefused, match="The phone or line “bad” is not there"):

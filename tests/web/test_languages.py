@@ -154,10 +154,10 @@ def test_zero_one_and_many_are_said_rightly(box: Box) -> None:
     app = create_app(of_home(box.home))
     for tag, one, many in (("pt-BR", "1 segundo.", "2 segundos."), ("en", "1 second.", "2 seconds.")):
         with app.test_request_context(headers={"Accept-Language": tag}):
-            from ramal_web.auth.views import _wait_sentence
+            from ramal_web.auth.views import wait_sentence
 
-            assert _wait_sentence(1).endswith(one)
-            assert _wait_sentence(2).endswith(many)
+            assert wait_sentence(1).endswith(one)
+            assert wait_sentence(2).endswith(many)
 
 
 def test_an_english_browser_gets_english(box: Box) -> None:

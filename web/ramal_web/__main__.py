@@ -8,15 +8,17 @@ import errno
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
 from waitress.server import create_server  # type: ignore[import-untyped]
 
-from ramal.box.home import UMASK, Home, default_home
+from ramal.box.home import UMASK, Home, Settings, default_home
 from ramal.errors import RamalError
 from ramal_web.app import create_app
 from ramal_web.bodies import Bodies, Request
@@ -75,15 +77,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _serve(home: Home, bind: str | None, port: int | None) -> int:
-    settings = home.in_force()
+    given = _given_door()
+    settings = Settings() if given is not None else home.in_force()  # a damaged file must not close the image's page
     host = settings.page_bind if bind is None else bind
     wanted = settings.page_port if port is None else port
     app = create_app(of_home(home))
+    place: dict[str, Any] = {"sockets": [given]} if given is not None else {"host": host, "port": wanted}
     try:
         server = create_server(
             app,
-            host=host,
-            port=wanted,
+            **place,
             threads=THREADS,
             connection_limit=CONNECTIONS_MAX,
             channel_timeout=60,
@@ -102,12 +105,20 @@ def _serve(home: Home, bind: str | None, port: int | None) -> int:
         signal.signal(number, end)
     Request.bodies = Bodies(app)
     server.channel_class = PromptChannel
-    print(f"The page listens on http://{host}:{server.effective_port}/", flush=True)
+    where = "the door that systemd opened" if given is not None else f"http://{host}:{server.effective_port}/"
+    print(f"The page listens on {where}", flush=True)
     try:
         server.run()
     finally:
         server.close()
     return 0
+
+
+def _given_door() -> socket.socket | None:
+    """The listening socket that systemd gives (ramal-web.socket), or None: then the page opens its own."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS") != "1":
+        return None
+    return socket.socket(fileno=3)
 
 
 def _cannot_listen(host: str, port: int, error: OSError) -> str:

@@ -16,7 +16,10 @@ from ramal.store.read import DatabaseUnusable
 from ramal_web import (
     audit,
     auth,
+    backups,
     calls,
+    claim,
+    clock,
     contacts,
     copies,
     desk,
@@ -38,6 +41,7 @@ from ramal_web import (
     seal,
     security,
     surveys,
+    updates,
     wall,
 )
 from ramal_web.calls.heard import Heard
@@ -83,16 +87,21 @@ def create_app(settings: WebSettings) -> Flask:
     formats.install(app)
     for area in (auth, live, mine, desk, calls, returns, contacts, menus, night, wall, audit, drill, health, provision):
         app.register_blueprint(area.blueprint)
+    app.register_blueprint(claim.blueprint)
     app.register_blueprint(seal.blueprint)
     app.register_blueprint(copies.blueprint)
+    app.register_blueprint(backups.blueprint)
     app.register_blueprint(messages.blueprint)
     app.register_blueprint(keeping.blueprint)
     app.register_blueprint(surveys.blueprint)
     app.register_blueprint(prompts.blueprint)
     app.register_blueprint(privacy.blueprint)
+    app.register_blueprint(updates.blueprint)
+    app.register_blueprint(clock.blueprint)
     app.jinja_env.globals["asset"] = _asset(app)
     app.jinja_env.globals["kept"] = Kept()
     app.jinja_env.globals["theme"] = _theme
+    app.jinja_env.globals["in_safe_mode"] = settings.home.safe_mode.exists
     _errors(app)
     return app
 

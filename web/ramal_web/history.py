@@ -16,13 +16,14 @@ from flask import Flask, current_app, g
 
 from ramal.box.home import Home
 from ramal.core import messages, survey
+from ramal.core.backups import settings_of
 from ramal.core.chain import Head
 from ramal.core.contacts import Contact
 from ramal.core.copies import place_of
 from ramal.core.destination import Destination
 from ramal.core.history import Category, Direction, call_key
 from ramal.core.latest import Latest
-from ramal.core.office import Copy, Office
+from ramal.core.office import Backup, Copy, Office
 from ramal.store import read
 from ramal.store.read import (
     AuditPage,
@@ -226,6 +227,10 @@ class History:
         """Where recordings are copied to outside the box, and how that stands."""
         wanted = read_office(self._db).copy
         return (wanted[0] if wanted else None), read.copies(self._db, place_of(wanted[0]) if wanted else "")
+
+    def backups(self) -> tuple[Backup, read.BackupPicture]:
+        """How settings and history are backed up, and how that stands."""
+        return settings_of(read_office(self._db)), read.backups(self._db)
 
     def look(self) -> Look | None:
         """What the last look at the recordings' disk found."""

@@ -16,6 +16,7 @@ from flask import Flask, Response, abort, current_app, g, redirect, request, ses
 from flask.sessions import SecureCookieSessionInterface
 from werkzeug.wrappers import Response as BaseResponse
 
+from ramal_web import unclaimed
 from ramal_web.history import User, history
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -136,6 +137,8 @@ def _guard() -> BaseResponse | None:
         request.max_content_length = body_max
     if request.method not in SAFE_METHODS:
         _check_token()
+    if request.endpoint not in unclaimed.OPEN_ENDPOINTS and unclaimed.is_unclaimed():
+        return _away(url_for("claim.page"))
     if request.endpoint == "static" or getattr(view, "is_public", False):
         return None
     passive_view = getattr(view, "is_passive", False)

@@ -29,7 +29,7 @@ def render(office: Office, box: Box) -> Mapping[str, str]:
     files = {
         "asterisk.conf": render_base.asterisk_conf(box),
         "modules.conf": render_base.modules_conf(box),
-        "logger.conf": render_base.logger_conf(),
+        "logger.conf": render_base.logger_conf(box),
         "manager.conf": render_base.manager_conf(box),
         "rtp.conf": render_base.rtp_conf(box),
         "cel.conf": render_base.cel_conf(),

@@ -96,9 +96,10 @@ def modules_conf(box: Box) -> str:
     return "\n".join(lines) + "\n"
 
 
-def logger_conf() -> str:
-    """``queue_log`` to its file only; rotation by number, so that the tailer finds old files among ``queue_log.*``."""
-    return """[general]
+def logger_conf(box: Box) -> str:
+    """``queue_log`` to its file only; rotation by number, so that the tailer finds old files among ``queue_log.*``.
+    Who failed to sign in goes to a file in memory, which the image's guard reads (box.firewall)."""
+    return f"""[general]
 dateformat = %F %T.%3q
 use_callids = yes
 appendhostname = no
@@ -111,6 +112,7 @@ logger_queue_limit = 2000
 
 [logfiles]
 messages.log => notice,warning,error
+{box.run}/security.log => security
 """
 
 

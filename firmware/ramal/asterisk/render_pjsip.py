@@ -3,6 +3,7 @@
 import ipaddress
 
 from ramal.asterisk.machine import Box
+from ramal.asterisk.render_health import health
 from ramal.asterisk.render_messages import DOMAIN
 from ramal.asterisk.render_record import FEATURES
 from ramal.asterisk.tokens import display, secret, token
@@ -87,6 +88,7 @@ send_connected_line = no
 allow_transfer = no
 {_media(box)}""",
     ]
+    parts.append(health(box))
     parts += [_phone(phone) for phone in office.phones]
     parts += [_line(line) for line in office.lines if line.kind in ("sip-peer", "sip-register")]
     parts.append(f"#tryinclude {box.custom}/pjsip.conf\n")

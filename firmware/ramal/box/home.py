@@ -8,6 +8,7 @@ Asterisk's packages). Layout::
     db/ramal.db              settings, history
     recordings/2026/11/22/   talks and messages, named by call
     copies/                  what the off-box copy works with; nothing in it is needed again
+    backups/                 the nightly backups, where neither [backup] nor RAMAL_BACKUPS says otherwise
     seals/                   heads of the recordings' catalogue: one line a day, and the last one
     prompts/                 spoken texts, per language; what is played, and what the machine spoke
     own/                     sounds people gave: prompts, music on hold; what comes in and is not kept yet
@@ -93,6 +94,21 @@ class Home:
     def copies(self) -> Path:
         """What rclone is given beside its environment: host keys, certificates; downloads being compared."""
         return self.root / "copies"
+
+    @property
+    def backups(self) -> Path:
+        """Where backups go when the office's ``[backup]`` names no folder: RAMAL_BACKUPS, else inside the home."""
+        return Path(os.environ.get("RAMAL_BACKUPS") or self.root / "backups")
+
+    @property
+    def backup_key(self) -> Path:
+        """What backups are encrypted with, and the recovery code that opens them elsewhere (vault.backup_keys)."""
+        return self.root / "secrets" / "backup.key"
+
+    @property
+    def network_file(self) -> Path:
+        """The network settings of a box that is a whole machine; beside the home, not a part of it."""
+        return self.root.parent / "system" / "network.toml"
 
     @property
     def seals(self) -> Path:
@@ -187,6 +203,31 @@ class Home:
     def one_time_password(self) -> Path:
         """Holds the owner's first password until it is changed in the page."""
         return self.root / "secrets" / "one-time-password"
+
+    @property
+    def claim(self) -> Path:
+        """Holds the code by which a new box is claimed; there only while nobody has (box.claim)."""
+        return self.root / "secrets" / "claim"
+
+    @property
+    def security_log(self) -> Path:
+        """What Asterisk says of sign-ins; in ``run``, because it is for the guard of this hour (box.firewall) only."""
+        return self.run / "security.log"
+
+    @property
+    def page_failures(self) -> Path:
+        """A line for every failed sign-in at the page, where a guard reads them (it makes the file)."""
+        return self.run / "page-failures"
+
+    @property
+    def safe_mode(self) -> Path:
+        """There while the box is in safe mode (box.safe)."""
+        return self.run / "safe-mode"
+
+    @property
+    def issue(self) -> Path:
+        """What the box's console says above its login (agetty), while there is something to say."""
+        return self.run / "issue"
 
     @property
     def virtual(self) -> Path:
@@ -298,8 +339,10 @@ class Home:
         _write_secret(self.one_time_password, password)
 
     def forget_one_time_password(self) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            self.one_time_password.unlink()
+        """The owner has a password of one's own: the first one and the claim are over."""
+        for path in (self.one_time_password, self.claim, self.issue):
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
 
 
 def open_to_lan(settings: Settings) -> Settings:

@@ -26,25 +26,28 @@ from ramal.core import office_file
 from ramal.core.office import Office
 from ramal.errors import RamalError
 from ramal.provide import Peers
-from ramal.store import migrations, settings
+from ramal.store import migrations, returning, settings
 from ramal.store.db import open_writer
 from ramal.writer_lock import only_writer
 
 Say = Callable[[str], None]
 
 DEMO, EMPTY = "demo", "empty"
-_PASSWORD_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike on a screen or on paper
+LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike on a screen or on paper
 _HASHER = argon2.PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)  # OWASP's choice for small machines
 
 
 def new_secret() -> str:
     """A phone's SIP password: 128 bits, letters and digits only, because people type it into phones."""
-    return "".join(secrets.choice(_PASSWORD_LETTERS) for _ in range(24))
+    return "".join(secrets.choice(LETTERS) for _ in range(24))
 
 
 def office(home: Home, choice: str | None, say: Say) -> Office:
     """The office to start with: the chosen file, or the one in force, or the demo on an empty home. Saved already."""
     with only_writer(home):
+        returned = returning.come_back(home.db, home.asterisk_log)
+        if returned is not None:
+            say(returned.sentence())
         connection = open_writer(home.db)
         try:
             for backup in migrations.migrate(connection):
@@ -177,8 +180,13 @@ def _chosen(choice: str | None, before: Office | None, say: Say) -> Office | Non
 
 def one_time_password() -> tuple[str, str]:
     """A password to be told to a person and changed at the first sign-in, and its argon2 hash."""
-    password = "-".join("".join(secrets.choice(_PASSWORD_LETTERS) for _ in range(4)) for _ in range(3))
-    return password, _HASHER.hash(password)
+    password = "-".join("".join(secrets.choice(LETTERS) for _ in range(4)) for _ in range(3))
+    return password, hashed(password)
+
+
+def hashed(password: str) -> str:
+    """The argon2 hash of what a person is told."""
+    return _HASHER.hash(password)
 
 
 def _new_owner(home: Home, connection: sqlite3.Connection) -> str:

@@ -82,7 +82,7 @@ def _run(home: Home, office_choice: str | None, *, lan: bool) -> int:
                 keeper.look()
                 if time.monotonic() - shortened_s > LOGS_EVERY_S:
                     shortened_s = time.monotonic()
-                    logs.shorten(logs.logs_of(home.log, home.asterisk_log))
+                    logs.shorten(logs.logs_of(home.log, home.asterisk_log, home.run))
                 time.sleep(0.3)
         except Ended:
             _say("Ending: virtual phones, page, daemon, Asterisk …")

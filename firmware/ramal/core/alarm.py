@@ -7,12 +7,13 @@ again, though the lamp and the page show it; a clearing is told to those who wer
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, assert_never
 
 from ramal.core.kpi import Ratio
 from ramal.core.office import Alarm
 from ramal.core.places import logical, personal
 from ramal.core.state import State
+from ramal.core.warnings import BACKUPS
 
 Told = Literal["", "raised", "cleared"]
 NO_CALLS = Ratio(0, 0)
@@ -41,7 +42,9 @@ class Reading:
 
 def read(alarm: Alarm, state: State, now_ms: int, level: Ratio = NO_CALLS, is_open: bool | None = True) -> Reading:
     """What an alarm watches, now. ``level``: the service level of its window; ``is_open``: its hours, None = unknown.
-    Nothing is known while Asterisk is away."""
+    Of calls nothing is known while Asterisk is away."""
+    if alarm.measure == "backup":
+        return Reading(any(code in state.warnings for code in BACKUPS))
     if not state.asterisk.up:
         return Reading(None)
     match alarm.measure:
@@ -57,6 +60,7 @@ def read(alarm: Alarm, state: State, now_ms: int, level: Ratio = NO_CALLS, is_op
         case "no-agent":
             count = _logged_in(state, alarm.queue)
             return Reading(None if is_open is None else is_open and count == 0, count)
+    assert_never(alarm.measure)
 
 
 def _longest_ms(state: State, queue: str, now_ms: int) -> int:

@@ -16,6 +16,7 @@ _SAID: Mapping[str, Mapping[str, str]] = {
         "callers-waiting": "Há {value} pessoas esperando (limite: {limit}).",
         "service-level": "Nível de serviço F6 de {value} % nos últimos {window} minutos (limite: {limit} %).",
         "no-agent": "Nenhum atendente está conectado.",
+        "backup": "Não há cópia de segurança recente e conferida. A página “Cópias de segurança” diz por quê.",
         "over": "O alarme durou de {since} a {at}.",
         "since": "Desde {since}.",
         "where": "Fila: {queue}",
@@ -30,6 +31,7 @@ _SAID: Mapping[str, Mapping[str, str]] = {
         "callers-waiting": "{value} callers are waiting (limit: {limit}).",
         "service-level": "Service level F6 of {value} % in the last {window} minutes (limit: {limit} %).",
         "no-agent": "No agent is logged in.",
+        "backup": "There is no recent backup that was found good. The page “Backups” says why.",
         "over": "The alarm lasted from {since} to {at}.",
         "since": "Since {since}.",
         "where": "Queue: {queue}",
@@ -44,6 +46,7 @@ _SAID: Mapping[str, Mapping[str, str]] = {
         "callers-waiting": "Hay {value} personas esperando (límite: {limit}).",
         "service-level": "Nivel de servicio F6 de {value} % en los últimos {window} minutos (límite: {limit} %).",
         "no-agent": "Ningún agente está conectado.",
+        "backup": "No hay una copia de seguridad reciente y comprobada. La página «Copias de seguridad» dice por qué.",
         "over": "La alarma duró de {since} a {at}.",
         "since": "Desde {since}.",
         "where": "Cola: {queue}",
@@ -70,7 +73,7 @@ def mail(facts: Mapping[str, Any], language: Language, timezone: str) -> tuple[s
     }
     event = facts["event"]
     body = {"raised": (facts["measure"], "since"), "cleared": ("over",), "test": ("test-body",)}[event]
-    lines = [*body, "where" if facts["queue"] else "all"]
+    lines = [*body, *(() if facts["measure"] == "backup" else ("where" if facts["queue"] else "all",))]
     return f"{facts['office']} – {said[event].format(**words)}", "\n".join(said[line].format(**words) for line in lines)
 
 

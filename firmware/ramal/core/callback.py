@@ -11,7 +11,7 @@ and the dialplan refuses any other, so a command that comes twice dials nobody.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ramal.core import ageing, order
+from ramal.core import ageing, order, warnings
 from ramal.core.commands import Command, NoteDecision, Originate
 from ramal.core.events import (
     AgentAnswered,
@@ -58,7 +58,10 @@ def follow(before: State, after: State, event: Event, now_ms: int) -> tuple[Stat
 
 
 def turns(state: State, now_ms: int) -> tuple[CallbackHeld, ...]:
-    """The callbacks whose customers are to be called now, the first in the order first."""
+    """The callbacks whose customers are to be called now, the first in the order first. Nobody's while the clock is not
+    trusted: then nobody can tell whether it is an hour at which people may be called."""
+    if warnings.CLOCK_UNTRUSTED in state.warnings:
+        return ()
     free = {code for code, standing in state.standings.items() if standing.at(now_ms).state == "free"}
     flying = [held for held in state.held.values() if held.called_ms]
     found: list[CallbackHeld] = []

@@ -17,7 +17,7 @@ Transport = Literal["udp", "tcp", "tls"]
 DtmfMode = Literal["auto", "rfc4733", "info", "inband"]
 Callback = Literal["no", "agent-first", "customer-first"]
 DialOut = Literal["no", "national", "international"]
-Measure = Literal["longest-wait", "callers-waiting", "service-level", "no-agent"]
+Measure = Literal["longest-wait", "callers-waiting", "service-level", "no-agent", "backup"]
 MailSecurity = Literal["starttls", "tls", "none"]
 MusicOrder = Literal["random", "in-order"]
 SurveyAsks = Literal["everybody", "by-agent"]
@@ -382,9 +382,11 @@ class Alarm:
     ``measure``: ``longest-wait``: somebody waits for more than ``limit`` seconds; ``callers-waiting``: more than
     ``limit`` callers wait; ``service-level``: of the calls of the last ``window_min`` minutes, at least ``min_calls``,
     fewer than ``limit`` percent were answered in time (F6, core.kpi); ``no-agent``: nobody is logged in during
-    ``hours`` (empty = the queue's, and these empty = always). It must hold for ``holds_s`` seconds to be raised, and
-    be over for as long to be cleared. ``mail``: addresses; ``webhook``: an address that gets JSON, signed with
-    ``webhook_secret``. ``resolved``: the end is told too. Within ``quiet_min`` minutes nothing is raised again.
+    ``hours`` (empty = the queue's, and these empty = always); ``backup``: the last backup failed, was not equal when
+    it was restored, lies on the box only though it should not, or is older than two days. It must hold for ``holds_s``
+    seconds to be raised, and be over for as long to be cleared. ``mail``: addresses; ``webhook``: an address that gets
+    JSON, signed with ``webhook_secret``. ``resolved``: the end is told too. Within ``quiet_min`` minutes nothing is
+    raised again.
     """
 
     name: str
@@ -491,6 +493,25 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
+class Backup:
+    """The nightly backup of settings and database (core.backups). ``hour`` of the office's clock; ``folder``: an
+    absolute path, empty = the box's own; ``stick``: a folder on another disk that is mounted here, for a second copy;
+    ``off_box``: a copy also goes where [copy] sends the recordings. Kept are the newest of so many ``days``, ``weeks``
+    and ``months``, at each place at most ``max_mb`` of 1,000,000 bytes."""
+
+    hour: int = 3
+    folder: str = ""
+    stick: str = ""
+    off_box: bool = False
+    days: int = 7
+    weeks: int = 4
+    months: int = 6
+    max_mb: int = 2000
+    name: str = "backup"
+    """Not a setting: what the one table is called where things are told apart by their names."""
+
+
+@dataclass(frozen=True, slots=True)
 class Office:
     """Everything one box is configured with.
 
@@ -526,6 +547,8 @@ class Office:
     copy: tuple[Copy, ...] = ()
     """One at most."""
     recordings: tuple[Recordings, ...] = ()
+    """One at most; none = the defaults."""
+    backup: tuple[Backup, ...] = ()
     """One at most; none = the defaults."""
     voicemails: tuple[Voicemail, ...] = ()
     city: str = ""

@@ -16,11 +16,14 @@ def check(rows: Rows, ledger: Ledger) -> None:
         _server(row, ledger)
     for row in rows["copy"]:
         _copy(row, ledger)
+    for row in rows["backup"]:
+        if row.values.get("off_box") and not rows["copy"]:
+            ledger.add((*row.path, "off_box"), "no-copy")
 
 
 def _limit(row: Row, ledger: Ledger) -> None:
     measure = row.values.get("measure")
-    if measure in (None, "no-agent") or row.refused("limit"):
+    if measure in (None, "no-agent", "backup") or row.refused("limit"):
         return
     limit = row.values.get("limit")
     if measure == "service-level" and not 1 <= (limit or 0) <= 100:

@@ -52,6 +52,14 @@ def far_folder(value: Any, spot: Spot) -> Any:
     return taken
 
 
+def local_folder(value: Any, spot: Spot) -> Any:
+    """A folder on this machine by its whole path, or nothing = the usual one."""
+    if value == "":
+        return value
+    taken = far_folder(value, spot)
+    return spot.wrong("local-folder", value=taken) if taken is not BAD and not taken.startswith("/") else taken
+
+
 def fingerprint(value: Any, spot: Spot) -> Any:
     """Of a host key or of a certificate, or nothing."""
     return value if value == "" else _fingerprint(value, spot)

@@ -11,6 +11,7 @@ from ramal.core import office_takes as take
 from ramal.core.office import (
     Agent,
     Alarm,
+    Backup,
     Callback,
     Campaign,
     Copy,
@@ -482,6 +483,25 @@ COPY = Table(
     ),
 )
 
+BACKUP = Table(
+    "backup",
+    "backup",
+    Backup,
+    "name",
+    "the backup",
+    1,
+    (
+        Setting("hour", take.integer(0, 23), "hour = 3"),
+        Setting("folder", part.local_folder, 'folder = "/data/backups"'),
+        Setting("stick", part.local_folder, 'stick = "/media/stick/ramal"'),
+        Setting("off_box", take.boolean, "off_box = true"),
+        Setting("days", take.integer(1, 60), "days = 7"),
+        Setting("weeks", take.integer(0, 52), "weeks = 4"),
+        Setting("months", take.integer(0, 60), "months = 6"),
+        Setting("max_mb", take.integer(1, 1_000_000), "max_mb = 2000"),
+    ),
+)
+
 LISTS = (
     LINE,
     HOLIDAY,
@@ -500,5 +520,6 @@ LISTS = (
     COPY,
     VOICEMAIL,
     RECORDINGS,
+    BACKUP,
 )
 """Every ``[[table]]``, in the order of a written file. What there is once at most is written ``[table]``."""

@@ -27,6 +27,13 @@ SEALS_BROKEN = "seals-broken"
 """The last verification of the recordings found something amiss; args: count."""
 COPIES_BEHIND = "copies-behind"
 """Recordings have been without their off-box copy for too long; args: days, count, reason (core.copies' codes)."""
+BACKUP_LATE = "backup-late"
+"""There has been no good backup of settings and database for days; args: days."""
+BACKUP_FAILED = "backup-failed"
+"""The last backup could not be made, or was not equal when it was restored; args: reason (core.backups' codes)."""
+BACKUP_AWAY = "backup-away"
+"""The last backup lies on the box only; args: place (stick, far), reason (core.backups' codes, of far core.copies')."""
+BACKUPS = (BACKUP_LATE, BACKUP_FAILED, BACKUP_AWAY)
 RECORDING_STOPPED = "recording-stopped"
 """New calls are not recorded; args: reason (room, quota), free_mb, short_mb."""
 ROOM_SOON = "room-soon"
@@ -40,6 +47,9 @@ OFFICE_EMPTY = "office-empty"
 
 PROMPTS_MISSING = "prompts-missing"
 """Sentences that cannot be played, and could not be spoken anew; args: count, first (a path), amiss."""
+
+CLOCK_UNTRUSTED = "clock-untrusted"
+"""The box does not know what time it is; args: why (core.clock.Why)."""
 
 MESSAGES_UNMAILED = "messages-unmailed"
 """Messages of the last week that no mail server took for days, and that are not tried any more; args: count."""
@@ -56,6 +66,9 @@ CODES = (
     RECORDINGS_UNKEPT,
     SEALS_BROKEN,
     COPIES_BEHIND,
+    BACKUP_LATE,
+    BACKUP_FAILED,
+    BACKUP_AWAY,
     RECORDING_STOPPED,
     ROOM_SOON,
     RECORDINGS_EARLY,
@@ -65,6 +78,7 @@ CODES = (
     OFFICE_EMPTY,
     PROMPTS_MISSING,
     MESSAGES_UNMAILED,
+    CLOCK_UNTRUSTED,
 )
 
 Args = tuple[tuple[str, str | int], ...]

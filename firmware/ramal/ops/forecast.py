@@ -11,11 +11,11 @@ from ramal.control.protocol import Request
 from ramal.control.server import Answer
 from ramal.core.commands import PutSwitch
 from ramal.core.forecast import Band, Stay, bands, learn, written
-from ramal.core.history import first_key
 from ramal.core.office import Queue
 from ramal.core.state import INVALID, UNAVAILABLE, State
 from ramal.ops import asterisk
 from ramal.ops.means import Means, Subject
+from ramal.store.clock import key_at
 
 VALID_S = 150
 """How long a forecast may be used: one that fails to be renewed is soon forgotten."""
@@ -68,7 +68,7 @@ def _stays(db: sqlite3.Connection, queue: Queue, since_ms: int) -> list[Stay]:
         "SELECT joined_ms, left_ms, outcome, talk_ms FROM queue_stay WHERE queue = ? AND call >= ?"
         " AND (left_ms > joined_ms OR outcome = 'answered') AND outcome NOT IN ('waiting', 'system')"
         " ORDER BY call DESC LIMIT ?",
-        (queue.name, first_key(since_ms), STAYS_MAX),
+        (queue.name, key_at(db, since_ms), STAYS_MAX),
     )
     return [
         Stay(

@@ -243,9 +243,11 @@ class Keeping:
         if abs(now_ms / 1000 - now_s - self._offset_s) > JUMP_S:
             self._believed_s, self._offset_s = now_s, now_ms / 1000 - now_s
         up_ms = int((now_s - self._believed_s) * 1000)
-        believed = retention.clock_trusted(now_ms, last.believed_ms or None, up_ms)
+        believed = self._means.trusted() and retention.clock_trusted(now_ms, last.believed_ms or None, up_ms)
         if not believed and not self._doubted:
-            log.warning("the clock is weeks ahead of the last look; for a day no recording is removed for its age")
+            ahead = "the clock is weeks ahead of the last look; for a day"
+            why = ahead if self._means.trusted() else "the clock is not trusted; until it is"
+            log.warning("%s no recording is removed for its age", why)
         self._doubted = not believed
         return believed
 

@@ -55,6 +55,9 @@ class Means:
     clock_ms: Callable[[], int]
     tick_s: float = 10.0
     """How often something that must not be missed is looked at."""
+    trusted: Callable[[], bool] = lambda: True
+    """Whether the clock may be believed now (``ops.clock``): else nothing goes for its age, and nothing begins by the
+    date or the hour. Free to all threads."""
 
 
 def _nothing() -> None: ...

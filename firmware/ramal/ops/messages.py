@@ -161,6 +161,8 @@ class _Desk:
         return {(key[-2], key[-1]) for key in keys if len(key) > 3}
 
     def _remove_files(self) -> None:
+        if not self.means.trusted():
+            return  # for their age: not while it is not known
         now_ms = self.means.clock_ms()
         for recording, call in self.means.read(lambda db: messages.to_remove(db, now_ms)):
             if self.means.read(lambda db: holds.of_call(db, call, now_ms)):  # noqa: B023

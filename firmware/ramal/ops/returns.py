@@ -143,7 +143,7 @@ class _Desk:
             log.warning("the callback to %s was lost by Asterisk when it crashed; it is noted again", callback.number)
             variables = (("RAMAL_DIGITS", digits), ("RAMAL_RECORD", again))
             asterisk.tick(means, "lost", variables)
-        elif callback.asked_ms < now_ms - (CALLING_MS if callback.state == "calling" else YOUNG_MS):
+        elif means.trusted() and callback.asked_ms < now_ms - (CALLING_MS if callback.state == "calling" else YOUNG_MS):
             why = "asked again" if other else "lost"
             log.warning("the callback to %s is no longer known to Asterisk (%s); it is over", callback.number, why)
             means.write(lambda db: callbacks.cancel(db, now_ms, "ramal", callback.id, why)).result()

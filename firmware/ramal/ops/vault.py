@@ -262,7 +262,10 @@ class Keeper:
             log.info("%d recordings found their kept sound again", count)
 
     def _seal_day(self) -> None:
-        """When a day ended in which something was sealed, seal the day."""
+        """When a day ended in which something was sealed, seal the day; not while nobody knows what day it is."""
+        if not self._means.trusted():
+            keep.note_tip(self._ways)
+            return
         now_ms, zone = self._means.clock_ms(), ZoneInfo(self._means.office().timezone)
 
         def ended(db: sqlite3.Connection) -> bool:

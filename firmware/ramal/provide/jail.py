@@ -42,7 +42,9 @@ def argv(root: Path, name: str, words: list[str], given: Path | None = None, lim
     command += ["--ro-bind", f"{root}/usr", "/usr"]
     for folder in ("bin", "sbin", "lib", "lib64"):
         command += ["--symlink", f"usr/{folder}", f"/{folder}"]
-    command += ["--proc", "/proc", "--dev", "/dev", "--size", str(most.file_bytes), "--tmpfs", "/tmp"]
+    # No /proc: a decoder needs none, and inside a hardened service the kernel would refuse a new one.
+    command += ["--ro-bind-try", f"{root}/etc/alternatives", "/etc/alternatives"]
+    command += ["--dev", "/dev", "--size", str(most.file_bytes), "--tmpfs", "/tmp"]
     if given is not None:
         command += ["--ro-bind", str(given.absolute()), GIVEN]
     command += ["--clearenv", "--setenv", "PATH", "/usr/bin", "--setenv", "LC_ALL", "C", "--chdir", "/tmp"]

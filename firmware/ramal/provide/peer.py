@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ramal.provide import prefix, sandbox
+from ramal.provide.host import program as host_program
 from ramal.provide.sandbox import RunningPeer
 
 __all__ = ["Peers", "RunningPeer", "peers"]
@@ -46,6 +47,9 @@ class Peers:
         """
         if program == "asterisk" and self.own_asterisk:
             return sandbox.argv_on_host(self.own_asterisk, args, tmpfs=tmpfs, die_with_parent=die_with_parent)
+        if self.prefix == Path("/"):  # the image: the programs are the machine's own
+            found = host_program(program) or Path("/usr/bin") / program
+            return sandbox.argv_on_host(found, args, tmpfs=tmpfs, die_with_parent=die_with_parent)
         return sandbox.argv(self.prefix, program, args, binds=binds, tmpfs=tmpfs, die_with_parent=die_with_parent)
 
     def start(
@@ -58,7 +62,7 @@ class Peers:
         **popen: Any,
     ) -> RunningPeer:
         """Start it like ``argv`` says, with subprocess.Popen's keywords; the result knows the program's own pid."""
-        if program == "asterisk" and self.own_asterisk and not tmpfs:
+        if ((program == "asterisk" and self.own_asterisk) or self.prefix == Path("/")) and not tmpfs:
             plain = self.argv(program, *args, die_with_parent=die_with_parent)
             process = subprocess.Popen(plain, **popen)
             return sandbox.watched(process, process.pid)

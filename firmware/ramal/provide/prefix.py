@@ -32,6 +32,8 @@ _OTHER_PACKAGES = (
     *("opus-tools", "libsox-fmt-mp3", "faad"),
 )
 _UNPACKED_BYTES = 500e6
+IMAGE_RECORD = Path("/usr/lib/ramal/peers.json")
+"""On Ramal's own image the machine itself holds the programs; this file says so: ``{"version": "22.10.1"}``."""
 _RECORD = "ramal-peers.json"
 
 
@@ -144,8 +146,13 @@ def install(home: Path, want: Wanted, fill: Callable[[Path], None], accept: Call
     return final
 
 
-def find(folder: Path | None = None) -> tuple[Path, OwnAsterisk | None, str]:
-    """The provided prefix, the machine's own Asterisk if that is the one, and its version. No network, no waiting."""
+def find(folder: Path | None = None, image: Path = IMAGE_RECORD) -> tuple[Path, OwnAsterisk | None, str]:
+    """The provided prefix, the machine's own Asterisk if that is the one, and its version. No network, no waiting.
+
+    On the image (``image`` is there) the prefix is ``/``, and no program has to be asked."""
+    if folder is None and image.exists():
+        version = str(json.loads(image.read_text())["version"])
+        return Path("/"), OwnAsterisk(Path("/usr/sbin/asterisk"), version), version
     own = own_asterisk()
     root = (folder or cache()) / wanted(own, archive.architecture()).name
     try:

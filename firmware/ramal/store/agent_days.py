@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ramal.core.history import first_key
 from ramal.core.state import WRAP_UP
+from ramal.store.clock import key_at
 
 LOOK_BACK_MS = 31 * 24 * 3_600_000
 """How long before the span a login is still believed: nobody stays logged in for longer without an event."""
@@ -44,7 +44,7 @@ def agents_today(db: sqlite3.Connection, since_ms: int, now_ms: int) -> tuple[Ag
         days.setdefault(agent, _Day(agent, since_ms)).take(at_ms, queue, kind, detail)
     for agent, outcome, talk_ms, missed in db.execute(
         "SELECT agent, outcome, talk_ms, missed FROM queue_stay WHERE call >= ? AND call < ?",
-        (first_key(since_ms), first_key(now_ms + 999)),
+        (key_at(db, since_ms), key_at(db, now_ms + 999)),
     ):
         if outcome == "answered" and agent:
             day = days.setdefault(agent, _Day(agent, since_ms))

@@ -7,8 +7,8 @@ counted how stands in ``core.survey``.
 import sqlite3
 from typing import NamedTuple
 
-from ramal.core.history import first_key
 from ramal.core.survey import AGAIN_DAYS, Part, Reply, belongs
+from ramal.store.clock import key_at
 from ramal.store.listing import CALL, CallRow, call_row
 
 ROWS_MAX = 50_000
@@ -96,7 +96,7 @@ def queue_calls(
         "SELECT caller, queue, started_ms, category = 'answered' AND (? = '' OR agent = ?) FROM call"
         " WHERE key >= ? AND key < ? AND direction = 'in'"
         f" AND queue {'= ?' if queue else '<> ?'} ORDER BY key LIMIT ?",
-        (agent, agent, first_key(since_ms), first_key(later_ms), queue, 4 * ROWS_MAX),
+        (agent, agent, key_at(db, since_ms), key_at(db, later_ms), queue, 4 * ROWS_MAX),
     ).fetchall()
     return [(caller, whose, at_ms, bool(spoken)) for caller, whose, at_ms, spoken in rows]
 

@@ -7,7 +7,8 @@ any thread that has the connection for itself.
 import sqlite3
 from dataclasses import dataclass
 
-from ramal.core.history import call_key, first_key
+from ramal.core.history import call_key
+from ramal.store.clock import key_at
 from ramal.store.ledger import TAKES
 from ramal.store.listing import CALL, CallRow, call_row
 from ramal.store.notes import Note, notes_of
@@ -45,7 +46,7 @@ def calls_since(db: sqlite3.Connection, number: str, since_ms: int) -> int:
         "SELECT count(*) FROM (SELECT 1 FROM call WHERE direction = 'in' AND caller <> '' AND caller = ? AND key >= ?"
         " LIMIT ?)"
     )
-    return int(db.execute(query, (number, first_key(since_ms), COUNT_MAX)).fetchone()[0]) if number else 0
+    return int(db.execute(query, (number, key_at(db, since_ms), COUNT_MAX)).fetchone()[0]) if number else 0
 
 
 def last_of_agent(db: sqlite3.Connection, agent: str) -> CallRow | None:
@@ -63,7 +64,7 @@ def outside_today(db: sqlite3.Connection, agent: str, since_ms: int) -> tuple[in
         "SELECT count(*), coalesce(sum(talk_ms), 0) FROM call"
         " WHERE agent = ? AND agent <> '' AND key >= ? AND direction = 'out' AND category = 'connected'"
     )
-    calls, talk_ms = db.execute(query, (agent, first_key(since_ms))).fetchone()
+    calls, talk_ms = db.execute(query, (agent, key_at(db, since_ms))).fetchone()
     return int(calls), int(talk_ms)
 
 

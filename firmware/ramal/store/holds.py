@@ -14,7 +14,7 @@ from ramal.store import users
 from ramal.store.search import digits
 
 Kind = Literal["call", "number", "queue"]
-_COLUMNS = "id, kind, what, from_ms, to_ms, at_ms, who, why, until_ms, released_ms, released_who"
+COLUMNS = "id, kind, what, from_ms, to_ms, at_ms, who, why, until_ms, released_ms, released_who"
 WHY_MAX = 500
 
 
@@ -78,7 +78,7 @@ def add(db: sqlite3.Connection, at_ms: int, who: str, wish: Wish) -> Hold:
         raise RamalError(f"There is no call {wish.what[:40]}. Nothing was changed.")
     row = db.execute(
         "INSERT INTO hold (kind, what, from_ms, to_ms, at_ms, who, why, until_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-        f" RETURNING {_COLUMNS}",
+        f" RETURNING {COLUMNS}",
         (wish.kind, wish.what, wish.from_ms, wish.to_ms, at_ms, who, wish.why.strip()[:WHY_MAX], wish.until_ms),
     ).fetchone()
     made = Hold(*row)
@@ -100,19 +100,19 @@ def release(db: sqlite3.Connection, at_ms: int, who: str, number: int) -> Hold:
 
 def get(db: sqlite3.Connection, number: int) -> Hold | None:
     """One hold."""
-    row = db.execute(f"SELECT {_COLUMNS} FROM hold WHERE id = ?", (number,)).fetchone()
+    row = db.execute(f"SELECT {COLUMNS} FROM hold WHERE id = ?", (number,)).fetchone()
     return None if row is None else Hold(*row)
 
 
 def every(db: sqlite3.Connection, limit: int = 500) -> tuple[Hold, ...]:
     """All holds, those in force and the newest first."""
-    rows = db.execute(f"SELECT {_COLUMNS} FROM hold ORDER BY released_ms IS NOT NULL, id DESC LIMIT ?", (limit,))
+    rows = db.execute(f"SELECT {COLUMNS} FROM hold ORDER BY released_ms IS NOT NULL, id DESC LIMIT ?", (limit,))
     return tuple(Hold(*row) for row in rows)
 
 
 def active(db: sqlite3.Connection, now_ms: int) -> tuple[Hold, ...]:
     """The holds in force."""
-    rows = db.execute(f"SELECT {_COLUMNS} FROM hold WHERE released_ms IS NULL ORDER BY id")
+    rows = db.execute(f"SELECT {COLUMNS} FROM hold WHERE released_ms IS NULL ORDER BY id")
     return tuple(hold for hold in (Hold(*row) for row in rows) if hold.holds(now_ms))
 
 

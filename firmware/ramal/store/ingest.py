@@ -28,7 +28,7 @@ from ramal.core.journal import (
     salvage,
     user_fields,
 )
-from ramal.store import joined, tail
+from ramal.store import clock, joined, tail
 from ramal.store.db import transaction
 from ramal.store.ledger import Entry, Ledger
 from ramal.store.tail import Chunk, Cursor
@@ -45,6 +45,8 @@ AHEAD_MS = 10_000
 _SECOND = re.compile(rb"([0-9]{1,11})\.")
 TIMER, DISPOSITION = b"%40ramal-tick-", b",DISPOSITION,"
 """What is looked for before anything is taken apart: channels that wait (dialplan/timer.conf), words of agents."""
+HEALTH = b",PJSIP%2Framal-health-"
+"""The box's calls to itself (dialplan/health.conf): nobody's, and no figure's."""
 
 
 @dataclass(slots=True)
@@ -75,7 +77,7 @@ class Ingest:
         self._clock_ms = clock_ms
         self._cel = log_dir / CEL_NAME
         self._queue = log_dir / QUEUE_NAME
-        self._ledger = Ledger(connection)
+        self._ledger = Ledger(connection, clock_ms)
         self._merged = self._ledger.merged()
         self._restarts = [at for (at,) in connection.execute("SELECT at_ms FROM restart ORDER BY at_ms")]
 
@@ -120,6 +122,16 @@ class Ingest:
         with transaction(self._db):
             self._fold(self._ledger.load(key for (key,) in rows))
         return int(rows[-1][0])
+
+    def mend(self, boot: str) -> int:
+        """Put right the times of what was recorded in the epochs of a boot by which the clock was wrong, as far as that
+        is known by now; how many calls. A second time there is nothing to do, and nothing is written."""
+        if not clock.unmended(self._db, boot):
+            return 0
+        with transaction(self._db):
+            keys = clock.mend(self._db, boot, self._clock_ms())
+            self._fold(self._ledger.load(keys))
+        return len(keys)
 
     # ---- one step, inside its transaction
 
@@ -183,7 +195,7 @@ class Ingest:
     def _sort_out(self, data: bytes, grouped: dict[bytes, list[bytes]]) -> None:
         """Leave out Asterisk's timers, which are nobody's calls, and give what an agent said later about a call to
         that call too, when it is known."""
-        if TIMER in data:
+        if TIMER in data or HEALTH in data:
             for linked in [linked for linked, lines in grouped.items() if _is_timer(lines[0])]:
                 del grouped[linked]
         if DISPOSITION not in data:
@@ -349,7 +361,7 @@ _SAME_EVENT = "at_ms = ? AND agent = ? AND queue = ? AND kind = ? AND detail = ?
 def _is_timer(line: bytes) -> bool:
     """By the channel's name alone: every other field may be a stranger's."""
     channel = line.split(b",", 5)[4]
-    return channel.startswith(b"Local%2F") and TIMER in channel
+    return (channel.startswith(b"Local%2F") and TIMER in channel) or channel.startswith(HEALTH[1:])
 
 
 def _signed(number: int) -> int:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from ramal.core.history import first_key
 from ramal.core.kpi import SHORT_MS, Fate, Offer, Part, belongs
+from ramal.store.clock import key_at
 from ramal.store.listing import CALL, CallRow, call_row
 
 ROWS_MAX = 50_000
@@ -29,7 +29,7 @@ class Offers(NamedTuple):
 
 def offers(db: sqlite3.Connection, queue: str, since_ms: int, until_ms: int, now_ms: int) -> Offers:
     """The calls of a queue ("" = of all, each call once) that joined their first queue in [since_ms, until_ms)."""
-    keys = (first_key(since_ms - BEFORE_JOINING_MS), first_key(until_ms + 999))
+    keys = (key_at(db, since_ms - BEFORE_JOINING_MS), key_at(db, until_ms + 999))
     if queue:
         own = "SELECT call FROM queue_stay WHERE queue = ? AND call >= ? AND call < ?"
         query, values = f"SELECT {_STAY} FROM queue_stay WHERE call IN ({own})", [queue, *keys]

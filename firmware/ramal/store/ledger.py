@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from ramal.core.clock import Epoch, mended, mended_call
 from ramal.core.fold import fold
 from ramal.core.history import Call, call_key
 from ramal.core.journal import Journal, cel_of, parse_queue
-from ramal.store import callbacks, gaps, menus, messages, returns, surveys
+from ramal.store import callbacks, clock, gaps, menus, messages, returns, surveys
 from ramal.store.packing import Lines, merge, pack, unpack
 from ramal.store.search import search_text
 
@@ -57,6 +58,8 @@ class Entry:
     lines: Lines
     before: Before | None = None
     changed: bool = True
+    epoch: int | None = None
+    """Of the clock, when the call's times are to be put right (``store.clock``)."""
 
     def add(self, cel: Sequence[bytes], queue: Sequence[bytes]) -> None:
         """Append lines, each once."""
@@ -69,8 +72,9 @@ class Entry:
 class Ledger:
     """Reads and writes calls on the writer's connection."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._db = connection
+    def __init__(self, connection: sqlite3.Connection, clock_ms: Callable[[], int] = lambda: 0) -> None:
+        # clock_ms: the time now; asked only for calls that history does not know yet.
+        self._db, self._clock_ms = connection, clock_ms
 
     def has(self, call_id: str) -> bool:
         """Is there a call of this id?"""
@@ -111,8 +115,11 @@ class Ledger:
         wrong = [key for key, entry in entries.items() if entry.id != keys[key]]
         for key in wrong:
             log.error("two calls have the key %d: %s is kept, %s is not", key, entries[key].id, keys[key])
+        epochs = clock.of_new(self._db, [key for key in keys if key not in entries], self._clock_ms())
         return [
-            entries.get(key) or Entry(key, call_id, Lines([], [])) for key, call_id in keys.items() if key not in wrong
+            entries.get(key) or Entry(key, call_id, Lines([], []), epoch=epochs.get(key))
+            for key, call_id in keys.items()
+            if key not in wrong
         ]
 
     def load(self, keys: Iterable[int]) -> list[Entry]:
@@ -122,18 +129,25 @@ class Ledger:
         for begin in range(0, len(wanted), 500):
             part = wanted[begin : begin + 500]
             rows = self._db.execute(
-                "SELECT c.key, c.id, c.direction, c.category, c.started_ms, c.number, c.caller, c.caller_name, j.lines"
-                f" FROM call c JOIN call_journal j ON j.call = c.key WHERE c.key IN ({','.join('?' * len(part))})",
+                "SELECT c.key, c.id, c.direction, c.category, c.started_ms, c.number, c.caller, c.caller_name, j.lines,"
+                " t.epoch FROM call c JOIN call_journal j ON j.call = c.key LEFT JOIN clock_call t ON t.call = c.key"
+                f" WHERE c.key IN ({','.join('?' * len(part))})",
                 part,
             )
-            for key, call_id, direction, category, started_ms, number, caller, caller_name, blob in rows:
+            for key, call_id, direction, category, started_ms, number, caller, caller_name, blob, epoch in rows:
                 before = Before(direction, category, started_ms, search_text(direction, caller, number, caller_name))
-                entries.append(Entry(key, call_id, unpack(blob), before))
+                entries.append(Entry(key, call_id, unpack(blob), before, epoch=epoch))
         return entries
 
     def write(self, entries: Iterable[Entry], restart_after: Callable[[int], int | None]) -> None:
         """Fold the calls and write every row that follows from them."""
-        told = [(entry, _folded(entry, restart_after)) for entry in entries]
+        entries = list(entries)
+        epochs = {entry.epoch for entry in entries if entry.epoch is not None}
+        spans = {epoch: clock.spans(self._db, epoch) for epoch in epochs}
+        told = [
+            (entry, _folded(entry, restart_after, () if entry.epoch is None else spans[entry.epoch]))
+            for entry in entries
+        ]
         calls = [(entry, call) for entry, call in told if call is not None]
         known = [(entry.key,) for entry, _ in calls if entry.before is not None]
         db = self._db
@@ -146,6 +160,8 @@ class Ledger:
                 if entry.changed
             ],
         )
+        tags = [(entry.key, entry.epoch) for entry, _ in calls if entry.epoch is not None and entry.before is None]
+        db.executemany("INSERT OR IGNORE INTO clock_call VALUES (?, ?)", tags)
         db.executemany("DELETE FROM queue_stay WHERE call = ?", known)
         db.executemany(_PUT_STAY, [row for entry, call in calls for row in _stay_rows(entry.key, call)])
         db.executemany("DELETE FROM leg WHERE call = ?", known)
@@ -252,14 +268,14 @@ def restarts_from(journal: Journal) -> int:
     return max(began_ms, last_sign(journal) - 1000)
 
 
-def _folded(entry: Entry, restart_after: Callable[[int], int | None]) -> Call | None:
+def _folded(entry: Entry, restart_after: Callable[[int], int | None], spans: Sequence[Epoch]) -> Call | None:
     """The call; None when it cannot be folded but was before: then its rows stay as they are."""
     try:
         journal = journal_of(entry.id, entry.lines)
         restarted_ms = restart_after(restarts_from(journal))
         if restarted_ms is not None:
             journal = replace(journal, restarted_ms=max(restarted_ms, last_sign(journal)))
-        return fold(journal)
+        return mended_call(fold(mended(journal, spans)), spans) if spans else fold(journal)
     except Exception:
         # A mistake of ours must not stop history. The lines are kept, so a corrected version can fold them again.
         log.exception("call %s could not be folded; its lines are kept", entry.id)

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ramal.core.history import Category, Direction, HangupBy, first_key
+from ramal.core.history import Category, Direction, HangupBy
 from ramal.core.journal import clean
+from ramal.store.clock import key_at
 from ramal.store.ledger import COLUMNS
 from ramal.store.search import digits, looks_like_number, match_query, plain, search_text
 
@@ -192,8 +193,8 @@ def _scan(
 ) -> tuple[list[CallRow], int | None]:
     """The first ``limit`` fitting calls in the page's direction, and the key where looking was given up, if it was."""
     tables, key, condition, values = wanted.drive()
-    low = max(-1 if after is None else after, -1 if wanted.since_ms is None else first_key(wanted.since_ms) - 1)
-    high = min(_NO_KEY if before is None else before, _above(wanted.until_ms))
+    low = max(-1 if after is None else after, -1 if wanted.since_ms is None else key_at(db, wanted.since_ms) - 1)
+    high = min(_NO_KEY if before is None else before, _above(db, wanted.until_ms))
     order = "DESC" if after is None else "ASC"
     cursor = db.execute(
         f"SELECT {CALL} FROM {tables} WHERE {condition} AND {key} > ? AND {key} < ? ORDER BY {key} {order}",
@@ -218,8 +219,8 @@ def _scan(
 _NO_KEY = (1 << 63) - 1
 
 
-def _above(until_ms: int | None) -> int:
-    return _NO_KEY if until_ms is None else first_key(until_ms + 999)
+def _above(db: sqlite3.Connection, until_ms: int | None) -> int:
+    return _NO_KEY if until_ms is None else key_at(db, until_ms + 999)
 
 
 def _was_in(db: sqlite3.Connection, key: int, queue: str) -> bool:

@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ramal.core.history import Call, first_key
+from ramal.core.history import Call
+from ramal.store.clock import key_at
 
 HOUR_MS = 3_600_000
 KEY_SLACK_MS = 5000
@@ -75,7 +76,7 @@ def _add_calls(db: sqlite3.Connection, total: Counter[Slot], since_ms: int, unti
     for (text,) in db.execute(
         "SELECT m.tally FROM call c JOIN call_menu m ON m.call = c.key"
         " WHERE c.key >= ? AND c.key < ? AND c.started_ms >= ? AND c.started_ms < ?",
-        (first_key(since_ms - KEY_SLACK_MS), first_key(until_ms + KEY_SLACK_MS), since_ms, until_ms),
+        (key_at(db, since_ms - KEY_SLACK_MS), key_at(db, until_ms + KEY_SLACK_MS), since_ms, until_ms),
     ):
         total.update(_parsed(text))
 

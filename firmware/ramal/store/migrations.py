@@ -6,6 +6,7 @@ What each makes stands in ``schema_NNNN``.
 """
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -13,13 +14,15 @@ from ramal.store.db import DatabaseUnusable
 from ramal.store.schema_0001 import FIRST
 from ramal.store.schema_0002 import SECOND
 from ramal.store.schema_0003 import THIRD
+from ramal.store.schema_0004 import FOURTH
 
 if TYPE_CHECKING:
     from sqlite_utils import Database, Migrations
 
 
-def migrate(connection: sqlite3.Connection) -> list[str]:
-    """Bring the database up to this version's schema; the names of the migrations that ran.
+def migrate(connection: sqlite3.Connection, aside: bool = True) -> list[str]:
+    """Bring the database up to this version's schema; the names of the migrations that ran. ``aside``: put a copy
+    beside it first, as is right for every database but one that is just being made.
 
     Raises DatabaseUnusable when the database was written by a newer Ramal (nothing is changed) or a migration fails
     (that migration is rolled back whole).
@@ -38,7 +41,7 @@ def migrate(connection: sqlite3.Connection) -> list[str]:
                 "calls go on. Install that version or newer, or restore a backup made by this one."
             )
         pending = [entry.name for entry in migrations.pending(database)]
-        if pending and applied:
+        if pending and applied and aside:
             _copy_aside(connection, path, pending[0])
         if pending:
             migrations.apply(database)
@@ -48,6 +51,30 @@ def migrate(connection: sqlite3.Connection) -> list[str]:
             "are kept in Asterisk's own journals. Check the disk's free space, then start Ramal again."
         ) from error
     return pending
+
+
+def migrate_to(connection: sqlite3.Connection, names: Sequence[str]) -> None:
+    """Give an empty database the schema that the migrations ``names`` make, and no later one. DatabaseUnusable when
+    these are not the first ones of this version's: then a newer Ramal (or none) wrote them."""
+    from sqlite_utils import Database
+
+    migrations = _migrations()
+    ours = [entry.name for entry in migrations._migrations]
+    if list(names) != ours[: len(names)] or not names:
+        unknown = next((name for name in names if name not in ours), "")
+        raise DatabaseUnusable(
+            f"It was made by a newer Ramal, whose database knows “{unknown[:80]}”. Nothing was changed. Bring this box "
+            "up to date first, then try again."
+            if unknown
+            else "Its database is of no version that Ramal ever had. Nothing was changed."
+        )
+    behind = ours[len(names)] if len(names) < len(ours) else None
+    migrations.apply(Database(connection, recursive_triggers=False), stop_before=behind)
+
+
+def names() -> frozenset[str]:
+    """The migrations this release knows."""
+    return frozenset(entry.name for entry in _migrations()._migrations)
 
 
 def _migrations() -> "Migrations":
@@ -68,6 +95,11 @@ def _migrations() -> "Migrations":
     @migrations(name="0003 voice")
     def third(database: "Database") -> None:
         for statement in THIRD:
+            database.execute(statement)
+
+    @migrations(name="0004 the box: backups, clock, updates")
+    def fourth(database: "Database") -> None:
+        for statement in FOURTH:
             database.execute(statement)
 
     return migrations

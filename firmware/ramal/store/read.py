@@ -12,10 +12,11 @@ from typing import Any, Literal
 
 from ramal.core.callback_history import Callback as Callback
 from ramal.core.chain import Head as Head
-from ramal.core.history import Category, Direction, Part, Step, call_key, first_key
+from ramal.core.clock import mended
+from ramal.core.history import Category, Direction, Part, Step, call_key
 from ramal.core.privacy import Identity as Identity
 from ramal.core.timeline import timeline
-from ramal.store import callbacks, holds, letters, messages, returns, seals
+from ramal.store import callbacks, clock, holds, letters, messages, returns, seals
 from ramal.store.agent_days import AgentDay as AgentDay
 from ramal.store.agent_days import agents_today as agents_today
 from ramal.store.answers import Answer as Answer
@@ -24,11 +25,15 @@ from ramal.store.answers import answer_of as answer_of
 from ramal.store.answers import answers_behind as answers_behind
 from ramal.store.answers import queue_calls as queue_calls
 from ramal.store.answers import replies as replies
+from ramal.store.backups import Backup as Backup
+from ramal.store.backups import BackupPicture as BackupPicture
+from ramal.store.backups import backups as backups
 from ramal.store.callers import Before as Before
 from ramal.store.callers import calls_before as calls_before
 from ramal.store.callers import calls_since as calls_since
 from ramal.store.callers import last_of_agent as last_of_agent
 from ramal.store.callers import outside_today as outside_today
+from ramal.store.clock import key_at
 from ramal.store.contacts import ContactPage as ContactPage
 from ramal.store.contacts import contact as contact
 from ramal.store.contacts import every_contact as every_contact
@@ -129,6 +134,8 @@ class CallDetail:
     listeners: tuple[Listening, ...] = ()
     legs: tuple[Part, ...] = ()
     """With whom the caller spoke, when the call was handed on; none for a call with one leg."""
+    clock: tuple[str, int] = ("", 0)
+    """As ``store.clock.of_call``: unknown, or mended and what the clock showed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +162,10 @@ def call(db: sqlite3.Connection, call_id: str) -> CallDetail | None:
     journal = journal_of(call_id, unpack(blob))
     query = "SELECT max(min(at_ms), ?) FROM restart WHERE at_ms > ?"
     (restarted_ms,) = db.execute(query, (last_sign(journal), restarts_from(journal))).fetchone()
-    steps = _with_decisions(db, row[0], timeline(replace(journal, restarted_ms=restarted_ms)))
+    journal = replace(journal, restarted_ms=restarted_ms)
+    if (tag := db.execute("SELECT epoch FROM clock_call WHERE call = ?", (key,)).fetchone()) is not None:
+        journal = mended(journal, clock.spans(db, tag[0]))
+    steps = _with_decisions(db, row[0], timeline(journal))
     rows = db.execute(
         f"SELECT {_RECORDING} WHERE r.id BETWEEN ? AND ? ORDER BY r.started_ms, r.id",
         (row[0] * TAKES, row[0] * TAKES + TAKES - 1),
@@ -166,7 +176,8 @@ def call(db: sqlite3.Connection, call_id: str) -> CallDetail | None:
         "SELECT agent, phone, number, from_ms, to_ms, began, ended FROM leg WHERE call = ? ORDER BY n", (row[0],)
     )
     recordings = tuple(_recording(row, call_id) for row in rows)
-    return CallDetail(shown, steps, recordings, tuple(heard_by), tuple(Part(*leg) for leg in legs))
+    parts = tuple(Part(*leg) for leg in legs)
+    return CallDetail(shown, steps, recordings, tuple(heard_by), parts, clock.of_call(db, row[0]))
 
 
 def _with_decisions(db: sqlite3.Connection, key: int, steps: tuple[Step, ...]) -> tuple[Step, ...]:
@@ -201,7 +212,7 @@ def _count_calls(
     for category, n in db.execute(
         "SELECT category, count(*) FROM call WHERE key >= ? AND key < ? AND started_ms >= ? AND started_ms < ?"
         " AND +direction = ? AND category IS NOT NULL GROUP BY category",
-        (first_key(since_ms - KEY_SLACK_MS), first_key(until_ms + KEY_SLACK_MS), since_ms, until_ms, direction),
+        (key_at(db, since_ms - KEY_SLACK_MS), key_at(db, until_ms + KEY_SLACK_MS), since_ms, until_ms, direction),
     ):
         total[category] += n
 

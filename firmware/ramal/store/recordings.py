@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from ramal.core.gap import Gap
-from ramal.core.history import first_key
 from ramal.store import gaps, joining
+from ramal.store.clock import key_at
 from ramal.store.ledger import TAKES
 
 log = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ def amiss(db: sqlite3.Connection, since_ms: int) -> Mapping[str, int]:
     """How many recordings of calls that began since then are ``missing`` or ``short``; none of a kind: left out."""
     rows = db.execute(
         "SELECT state, count(*) FROM recording WHERE id >= ? AND state IN ('missing', 'short') GROUP BY state",
-        (first_key(since_ms) * TAKES,),
+        (key_at(db, since_ms) * TAKES,),
     )
     return {str(state): int(count) for state, count in rows}
 

@@ -12,10 +12,10 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ramal.core.history import first_key
 from ramal.core.retention import WEEKS, Kept, Pace, Remembered, Terms
 from ramal.core.retention_rules import Purpose
 from ramal.store import holds
+from ramal.store.clock import key_at
 from ramal.store.ledger import TAKES
 
 _PURPOSES: Mapping[str, Purpose] = {"message": "message", "survey": "survey"}
@@ -100,7 +100,7 @@ def pace(db: sqlite3.Connection, terms: Terms, now_ms: int, timezone: str) -> Pa
         " c.queue, (SELECT group_concat(queue) FROM queue_stay q WHERE q.call = c.key)"
         " FROM recording r CROSS JOIN call c ON c.key = r.id / ? LEFT JOIN sound s ON s.recording = r.id"
         " WHERE r.id >= ? AND r.state IN ('ready', 'short', 'damaged')",
-        (TAKES, first_key(since_ms) * TAKES),
+        (TAKES, key_at(db, since_ms) * TAKES),
     )
     for kind, begun_ms, size, campaign, queue, stays in rows:
         at = (_day(begun_ms, zone) - since).days

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 import secrets
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -192,12 +193,14 @@ def _write(home: Home, keys: Iterable[Key]) -> None:
 
 
 def _whole(path: Path, text: str) -> None:
-    """Replace a file, lasting and 0600, or leave the old one."""
+    """Replace a file, lasting, or leave the old one. 0600; but 0640 where the folder is set-group-id: there somebody
+    decided that the folder's group reads keys, as on the image, where the page is another user (box.first)."""
     path.parent.mkdir(mode=0o750, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}")
     with contextlib.suppress(FileNotFoundError):
         part.unlink()
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    mode = 0o640 if path.parent.stat().st_mode & stat.S_ISGID else 0o600
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(text)
         file.flush()

@@ -8,7 +8,7 @@ from flask import Blueprint, current_app, g, redirect, render_template, request,
 from werkzeug.wrappers import Response
 
 from ramal.control.client import Control, DaemonDown, Refused
-from ramal_web import languages
+from ramal_web import failures, languages
 from ramal_web.auth import passwords
 from ramal_web.catalogs import LANGUAGES
 from ramal_web.history import User, history
@@ -38,10 +38,12 @@ def sign_in() -> Page:
     throttle: Throttle = current_app.extensions["ramal.throttle"]
     wait_s = throttle.charge(name, address, time.monotonic())
     if wait_s > 0:
+        failures.note(address)
         return _too_soon(wait_s)
     user = history().user(name)
     if not passwords.right(password, user.password_hash if user else None) or user is None:
         log.warning("login of %r from %s failed", name, address)
+        failures.note(address)
         return _login_page(gettext("This name and this password do not belong together."), 401)
     throttle.refund(name, address)
     begin_session(user)
@@ -70,14 +72,14 @@ def password() -> Page:
         address = request.remote_addr or ""
         wait_s = throttle.charge(user.name, address, time.monotonic())
         if wait_s > 0:
-            return _password_page(_wait_sentence(wait_s), 429)
+            return _password_page(wait_sentence(wait_s), 429)
         if not passwords.right(request.form.get("old", ""), user.password_hash):
             return _password_page(gettext("The old password is not right."), 401)
         throttle.refund(user.name, address)
     new = request.form.get("new", "")
     fault = passwords.fault(new, user.name, user.password_hash)
     if fault:
-        return _password_page(_fault_sentence(fault), 422)
+        return _password_page(fault_sentence(fault), 422)
     if new != request.form.get("again", ""):
         return _password_page(gettext("The two new passwords are not the same."), 422)
     return _change(user, new)
@@ -130,11 +132,12 @@ def _audit(who: str, what: str, detail: str) -> None:
 
 
 def _too_soon(wait_s: float) -> Page:
-    page, _ = _login_page(_wait_sentence(wait_s), 429)
+    page, _ = _login_page(wait_sentence(wait_s), 429)
     return page, 429, {"Retry-After": str(math.ceil(wait_s))}
 
 
-def _wait_sentence(wait_s: float) -> str:
+def wait_sentence(wait_s: float) -> str:
+    """What who tried too often is told."""
     seconds = math.ceil(wait_s)
     if seconds < 90:
         return ngettext(
@@ -149,7 +152,8 @@ def _wait_sentence(wait_s: float) -> str:
     )
 
 
-def _fault_sentence(fault: passwords.Fault) -> str:
+def fault_sentence(fault: passwords.Fault) -> str:
+    """What is wrong with a new password."""
     if fault == "short":
         return gettext("The new password needs at least %(count)s characters.", count=passwords.SHORTEST)
     if fault == "long":

@@ -61,6 +61,7 @@ def one(call_id: str) -> str:
         listeners=detail.listeners,
         holds=history().holds_of(detail.call.id, time.time_ns() // 1_000_000),
         legs=detail.legs,
+        clock=detail.clock,
         callback=history().callback_of(detail.call.id),
         contact=history().contact(detail.call.caller),
         noted=_noted(detail.steps, say),

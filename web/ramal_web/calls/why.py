@@ -22,6 +22,8 @@ CODES = (
         "moved",
         "missed-too-often",
         "rejected",
+        "clock-open",
+        "callback-clock",
     ),
     *("survey-offered", "survey-skipped", "survey-refused"),
 )
@@ -108,6 +110,10 @@ def _leaving(code: str, names: Names, step: Step, given: tuple[str, str, str]) -
             return gettext("Nobody answered in “%(queue)s” within %(seconds)s s.", queue=queue, seconds=b or "?")
         case "closed":
             return gettext("It was closed by the hours “%(hours)s”.", hours=b or a)
+        case "clock-open":
+            return gettext("The box did not know what time it was, so “%(hours)s” counted as open.", hours=a)
+        case "callback-clock":
+            return gettext("The box did not know what time it was, so nobody was called back until it knew.")
         case "moved":
             return gettext("A supervisor moved the call from “%(queue)s” to “%(to)s”.", queue=queue, to=names.queue(b))
         case "callback-offered":

@@ -184,11 +184,28 @@ def warning(warned: Warning) -> str:
                 "the box”.",
                 int(args.get("count", 0)),
             )
+        case "backup-late":
+            return ngettext(
+                "For %(num)s day there has been no good backup of settings and history. See “Backups”.",
+                "For %(num)s days there has been no good backup of settings and history. See “Backups”.",
+                int(args.get("days", 0)),
+            )
+        case "backup-failed":
+            return gettext("The last backup failed, or was not equal when it was restored. See “Backups”.")
+        case "backup-away" if args.get("place") == "stick":
+            return gettext("The last backup could not be written onto the stick; it lies on the box. See “Backups”.")
+        case "backup-away":
+            return gettext("The last backup could not be sent off the box; it lies on the box. See “Backups”.")
         case "history-behind":
             return gettext("The history is catching up: the newest calls appear a little later. Nothing is lost.")
         case "daemon-restarting":
             return gettext(
                 "Ramal's control program was restarted several times. Calls are not affected. The log says why."
+            )
+        case "clock-untrusted":
+            return gettext(
+                "The box does not know what time it is. Calls go on and count as within opening hours; nobody is "
+                "called back and nothing is removed for its age. Connect it to the Internet, or see “Clock”."
             )
         case "office-empty":
             return gettext("No office is set up yet, so calls have nowhere to go. Apply an office file.")
@@ -259,4 +276,6 @@ def _alarm(name: str, args: Mapping[str, Any]) -> str:
             return gettext("Alarm “%(name)s”: the service level is below %(limit)s percent.", name=name, limit=limit)
         case "no-agent":
             return gettext("Alarm “%(name)s”: no agent is signed in.", name=name)
+        case "backup":
+            return gettext("Alarm “%(name)s”: there is no recent backup that was found good.", name=name)
     return gettext("Alarm “%(name)s”.", name=name)

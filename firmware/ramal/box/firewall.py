@@ -1,0 +1,289 @@
+"""``ramal guard``: keeps the packet filter right and locks out who guesses passwords. One process, its main thread.
+
+It runs as the user ``ramal`` with the one capability that nftables needs. Before it starts, the image's static text
+(systemd/firewall.nft, the same made for a box that knows nothing yet) is in force; when it dies, the last one stays.
+Law: what cannot be known (the office, an address, a name) leaves the filter as it was, never open; and nobody whose
+phone is registered is locked out (core.guard).
+"""
+
+import contextlib
+import ipaddress
+import json
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from ramal.box import network
+from ramal.box.addresses import own_addresses
+from ramal.box.home import Home
+from ramal.core.firewall import TABLE, Doors, ban, release, render
+from ramal.core.guard import Guard, failed_at_page, failed_in_log
+from ramal.core.near import PRIVATE, Interface, Network, address_of, office_networks
+from ramal.core.network import Plan, trusted_networks
+from ramal.core.office import Office
+from ramal.errors import RamalError
+from ramal.store import settings
+from ramal.store.db import open_reader
+
+LOOK_S, REFRESH_S = 1.0, 30.0
+LOG_BYTES_MAX = 1 << 20
+_READ_BYTES = 1 << 18
+NFT_S = 20.0
+_SELF = ("127.0.0.1", "::1")
+
+
+class FilterRefused(RamalError):
+    """nftables did not take a text."""
+
+
+def nft(text: str, *words: str) -> str:
+    """Have the kernel take ``text`` whole, or nothing of it; or ask it by other ``words``, and what it says.
+    FilterRefused."""
+    program = shutil.which("nft", path="/usr/sbin:/sbin:/usr/bin")
+    if program is None:
+        raise FilterRefused("The program nft is missing, so nothing filters this box's network. Install nftables.")
+    try:
+        done = subprocess.run(
+            [program, *(words or ("-f", "-"))], input=text, capture_output=True, text=True, timeout=NFT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise FilterRefused(f"The packet filter could not be changed ({error}). It stays as it was.") from error
+    if done.returncode != 0:
+        why = done.stderr.strip()[:400]
+        raise FilterRefused(f"The packet filter was not changed, it stays as it was: {why}")
+    return done.stdout
+
+
+def doors(home: Home) -> Doors:
+    """This box's ports."""
+    now = home.in_force()
+    return Doors(now.sip_port, now.rtp_first, now.rtp_last, now.page_port)
+
+
+def office_of(home: Home) -> Office | None:
+    """The office in force; None when nobody can tell."""
+    try:
+        with closing(open_reader(home.db)) as connection:
+            return settings.load(connection)
+    except (RamalError, sqlite3.Error):
+        return None
+
+
+def near_networks(own: Iterable[Interface], plan: Plan) -> tuple[Network, ...]:
+    """Whose phones and people are the office's: what the Internet does not carry, the box's own networks, a VPN's."""
+    return (*PRIVATE, *office_networks(own), *trusted_networks(plan))
+
+
+def peers_of(office: Office, find: Callable[[str], Iterable[str]]) -> tuple[Network, ...]:
+    """The trunks' addresses: those the office names, and what their hosts' names mean now."""
+    found: list[Network] = []
+    for line in office.lines:
+        for text in (*line.addresses, *(find(line.host) if line.host else ())):
+            with contextlib.suppress(ValueError):
+                one = ipaddress.ip_network(text, strict=False)
+                if not one.is_loopback:
+                    found.append(one)
+    return tuple(found)
+
+
+def find(host: str) -> tuple[str, ...]:
+    """The addresses of a name; none when it cannot be asked for."""
+    try:
+        return tuple(sorted({str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)}))
+    except OSError:
+        return ()
+
+
+def registered(home: Home) -> frozenset[str]:
+    """Where the office's phones are registered from, as Asterisk itself remembers it (AstDB)."""
+    file = home.asterisk_lib / "astdb.sqlite3"
+    try:
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=2.0)) as connection:
+            query = "SELECT value FROM astdb WHERE key LIKE '/registrar/contact/%'"
+            values = [str(value) for (value,) in connection.execute(query)]
+    except sqlite3.Error:
+        return frozenset()
+    return frozenset(address for value in values for address in _contact_addresses(value))
+
+
+def _contact_addresses(value: str) -> Iterator[str]:
+    with contextlib.suppress(ValueError, AttributeError):
+        table = json.loads(value)
+        uri = str(table.get("uri", "")).partition(";")[0].rpartition("@")[2].removeprefix("sip:")
+        host = uri.partition("]")[0].lstrip("[") if uri.startswith("[") else uri.partition(":")[0]
+        for text in (host, str(table.get("via_addr", ""))):
+            address = address_of(text.strip("[]"))
+            if address is not None:
+                yield str(address)
+
+
+@dataclass(slots=True)
+class Tail:
+    """New whole lines of a file that others append to, from its end at the first look; also when it was emptied."""
+
+    path: Path
+    _at: int = -1
+    _inode: int = -1
+    _part: bytes = b""
+
+    def lines(self) -> list[str]:
+        """What came since; at most a quarter of a MiB at once. A file that has grown too long is emptied."""
+        try:
+            with self.path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                if self._at < 0:
+                    self._at = status.st_size
+                elif status.st_ino != self._inode or status.st_size < self._at:
+                    self._at, self._part = 0, b""
+                self._inode = status.st_ino
+                file.seek(self._at)
+                data = file.read(_READ_BYTES)
+                self._at += len(data)
+            if self._at > LOG_BYTES_MAX and self._at >= status.st_size:
+                os.truncate(self.path, 0)
+                self._at = 0
+        except OSError:
+            self._at, self._part = 0, b""  # it is not there: all of the next one will be new
+            return []
+        *whole, self._part = (self._part + data).split(b"\n")
+        self._part = self._part[-4096:]
+        return [line.decode("utf-8", "replace") for line in whole]
+
+
+@dataclass(slots=True)
+class Watch:
+    """The loop's state. ``put`` takes a text for nft; the others tell how things are, and tests put their own."""
+
+    home: Home
+    put: Callable[[str], object] = nft
+    own: Callable[[], tuple[Interface, ...]] = own_addresses
+    find: Callable[[str], Iterable[str]] = find
+    plan: Callable[[], Plan] = network.in_force
+    say: Callable[[str], None] = lambda sentence: print(sentence, file=sys.stderr, flush=True)
+    _text: str = ""
+    _near: tuple[Network, ...] = PRIVATE
+    _peers: tuple[Network, ...] = ()
+    _phones: frozenset[str] = frozenset()
+    _guard: Guard = field(init=False)
+    _logs: tuple[tuple[Tail, Callable[[str], str | None]], ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._guard = Guard(self._spared, self._is_near)
+        self._logs = (
+            (Tail(self.home.security_log), failed_in_log),
+            (Tail(self.home.page_failures), failed_at_page),
+        )
+        with contextlib.suppress(OSError):
+            os.close(os.open(self.home.page_failures, os.O_CREAT | os.O_WRONLY, 0o660))
+            os.chmod(self.home.page_failures, 0o660)  # the page's user writes to it, by the group
+
+    def refresh(self) -> None:
+        """Bring the filter to how things are now."""
+        self._near = near_networks(self.own(), self.plan())
+        office = office_of(self.home)
+        if office is not None:
+            self._peers = peers_of(office, self.find)
+        self._phones = registered(self.home)
+        text = render(doors(self.home), self._near, self._peers)
+        if text == self._text:
+            return
+        try:
+            self.put(text)
+        except FilterRefused as error:
+            self.say(str(error))
+            return
+        self._text = text
+        self.say(f"The packet filter is in force: {len(self._peers)} networks of trunks may reach the lines.")
+
+    def look(self, now_s: float) -> None:
+        """Read what failed since, and lock out who has to be."""
+        for tail, failed in self._logs:
+            for line in tail.lines():
+                address = address_of(failed(line) or "")
+                if address is None or str(address) in _SELF:
+                    continue
+                seconds = self._guard.failed(str(address), now_s)
+                if seconds:
+                    self._ban(address, seconds)
+
+    def _ban(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address, seconds: int) -> None:
+        if str(address) in registered(self.home):  # as it is this instant, not half a minute ago
+            return
+        try:
+            self.put(ban(str(address), address.version, seconds))
+        except FilterRefused as error:
+            self.say(f"{address} could not be locked out: {error}")
+            return
+        self.say(f"{address} tried too many passwords; locked out for {seconds} s. ramal guard release {address}")
+
+    def _spared(self, text: str) -> bool:
+        return text in self._phones or self._in(text, self._peers)
+
+    def _is_near(self, text: str) -> bool:
+        return self._in(text, self._near)
+
+    @staticmethod
+    def _in(text: str, networks: Iterable[Network]) -> bool:
+        address = address_of(text)
+        return address is not None and any(address in one for one in networks if one.version == address.version)
+
+
+def banned(listed: str) -> tuple[tuple[str, int], ...]:
+    """(address, seconds left) of what ``nft -j list set`` says."""
+    found: list[tuple[str, int]] = []
+    for part in json.loads(listed).get("nftables", ()):
+        for one in part.get("set", {}).get("elem", ()):
+            inner = one.get("elem", one) if isinstance(one, dict) else {"val": one}
+            found.append((str(inner.get("val")), int(inner.get("expires", 0))))
+    return tuple(sorted(found))
+
+
+def _banned_now() -> Iterator[tuple[str, int]]:
+    for version in (4, 6):
+        yield from banned(nft("", "-j", "list", "set", *TABLE.split(), f"banned{version}"))
+
+
+def run(home: Home, act: str = "run", address: str = "") -> int:
+    """``run`` until SIGTERM; ``show`` the text; list ``bans``; ``release`` an address. RamalError."""
+    if act == "show":
+        print(render(doors(home), near_networks(own_addresses(), network.in_force()), ()), end="")
+        return 0
+    if act == "bans":
+        for who, left_s in _banned_now():
+            print(f"{who}  {left_s} s left")
+        return 0
+    if act == "release":
+        found = address_of(address)
+        if found is None:
+            raise RamalError(f"“{address[:60]}” is not an address. For example: ramal guard release 192.168.1.33")
+        if str(found) not in {who for who, _ in _banned_now()}:
+            raise RamalError(f"{found} is not locked out.")
+        nft(release(str(found), found.version))
+        print(f"{found} may come in again.")
+        return 0
+    ended: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        ended.append(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    watch, due_s = Watch(home), 0.0
+    while not ended:
+        now_s = time.monotonic()
+        if now_s >= due_s:
+            watch.refresh()
+            due_s = now_s + REFRESH_S
+        watch.look(now_s)
+        time.sleep(LOOK_S)
+    return 0

@@ -1,0 +1,107 @@
+"""What an installed image has outside of any home: only names of files, and whether this machine is one.
+
+Law: no other module writes these names down. ``root`` is "/" on a box; tests and ``RAMAL_IMAGE_ROOT`` say otherwise.
+Layout of what lasts (``/data/system``)::
+
+    slots/          trying, A, B, history.jsonl: notes of the boot selection (core.slots)
+    failed-boots/   what a release that was left had to say: B-<unix time>.txt
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """The names below ``root``. Making one touches nothing."""
+
+    root: Path = Path("/")
+
+    @property
+    def release(self) -> Path:
+        """VERSION=, ARCH=, BUILT=: only an image has it."""
+        return self.root / "etc/ramal-release"
+
+    @property
+    def command_line(self) -> Path:
+        return self.root / "proc/cmdline"
+
+    @property
+    def mounts(self) -> Path:
+        return self.root / "proc/self/mountinfo"
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    @property
+    def bootsel(self) -> Path:
+        """Where the boot selector's partition is mounted, read-only."""
+        return self.root / "bootsel"
+
+    @property
+    def autoboot(self) -> Path:
+        return self.bootsel / "autoboot.txt"
+
+    @property
+    def slots(self) -> Path:
+        return self.data / "system/slots"
+
+    @property
+    def failed_boots(self) -> Path:
+        return self.data / "system/failed-boots"
+
+    @property
+    def updates(self) -> Path:
+        """The daemon's folder: what it asks of root (request.json), what became of it (progress.json), and the bundles
+        that are sent to the page. Root's ``ramal update serve`` trusts nothing in it."""
+        return self.data / "ramal/updates"
+
+    @property
+    def request(self) -> Path:
+        return self.updates / "request.json"
+
+    @property
+    def progress(self) -> Path:
+        return self.updates / "progress.json"
+
+    @property
+    def sticks(self) -> Path:
+        """Where USB sticks are mounted, read-only, while somebody looks for updates on them."""
+        return self.root / "run/ramal-sticks"
+
+    @property
+    def system_conf(self) -> Path:
+        return self.root / "etc/rauc/system.conf"
+
+    @property
+    def tryboot_flags(self) -> tuple[Path, Path]:
+        """Where “try the other slot at the next start, once” is written: QEMU's port, the Pi module's parameter."""
+        return (
+            self.root / "dev/virtio-ports/ramal.tryboot",
+            self.root / "sys/module/ramal_tryboot/parameters/once",
+        )
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this machine is an image at all, and not a computer with Ramal on it."""
+        return self.release.is_file()
+
+    def version(self) -> str:
+        """VERSION of the release file; "" without one."""
+        return self.about().get("VERSION", "")
+
+    def about(self) -> dict[str, str]:
+        """The release file as a table; empty without one."""
+        try:
+            text = self.release.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return {}
+        pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
+        return {name.strip(): value.strip().strip('"')[:100] for name, _, value in pairs}
+
+
+def image_here() -> Image:
+    """This machine's, or that of ``RAMAL_IMAGE_ROOT``."""
+    return Image(Path(os.environ.get("RAMAL_IMAGE_ROOT") or "/"))

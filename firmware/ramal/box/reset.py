@@ -1,0 +1,282 @@
+"""``ramal reset owner | network | factory``: what a person can take back, up to the box as it came.
+
+``owner`` and ``network`` act at once, in the command's process. ``factory`` only writes down what is wanted; the next
+start carries it out before anything else runs (``ramal-reset.service``, as root), because nothing may hold the files
+then. Law: **recordings under a legal hold survive a factory reset** with their keys, their calls and their seals,
+unless it was asked for twice; and when nobody can tell what is held, nothing is removed. A power cut at any instant
+only means that the rest is done at the next start: what is wanted is forgotten last.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ramal.box import claim
+from ramal.box.home import Home, write_whole
+from ramal.box.network import Network
+from ramal.box.prepare import hashed
+from ramal.control.client import Control, DaemonDown
+from ramal.errors import RamalError
+from ramal.store import only_held, sounds
+from ramal.store.db import open_writer, transaction
+from ramal.vault import removal
+from ramal.vault.keep import inside
+from ramal.writer_lock import only_writer
+
+OWN_KEYS = "recordings.key"
+ASK_S = 15.0
+
+
+class ResetRefused(RamalError):
+    """Nothing was removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What a box has beside its home. The slots' state is the updates', and stays."""
+
+    system: Path = Path("/data/system")
+    backups: Path = Path("/data/backups")
+
+    @property
+    def wanted(self) -> Path:
+        return self.system / "reset.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A factory reset that was asked for; ``also_held``: what is under a hold goes too."""
+
+    also_held: bool = False
+
+
+def run(home: Home, kind: str, also_held: int, sure: bool, places: Places | None = None) -> int:
+    """One act of the command line; ``also_held``: how often that was asked. RamalError."""
+    where = places or Places()
+    match kind:
+        case "owner":
+            print(owner(home))
+        case "network":
+            print(network(Network()))
+        case "factory":
+            print(ask(home, where, also_held, sure))
+            (where.system / "network.toml").unlink(missing_ok=True)  # its unit reads it before the reset is carried out
+            _restart()
+        case "carry-out":
+            for sentence in carry_out(home, where):
+                print(sentence)
+    return 0
+
+
+def owner(home: Home) -> str:
+    """Let the box be claimed anew: the owner's password and sessions are worth nothing from now on."""
+    code = claim.new_code()
+    try:
+        # The file first: a password whose code nobody knows would close the box for good.
+        write_whole(home.claim, f"{code}\n", 0o640)
+        Control(home.control_sock).ask("users.reset", ASK_S, name="owner", hash=hashed(code), who="box")
+        claim.tell_console(home, code)
+    except DaemonDown:
+        code = claim.anew(home)
+    except RamalError:
+        home.claim.unlink(missing_ok=True)
+        raise
+    except OSError as error:
+        raise ResetRefused(
+            f"The new code cannot be kept ({error.strerror or error}). Run the command as root."
+        ) from error
+    return f"The owner's password is worth nothing any more. Claim the box anew in the page with the code {code}"
+
+
+def network(box: Network) -> str:
+    """Return to DHCP, for good: there is nobody to confirm it to."""
+    for path in (box.places.trial, box.places.kept):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise ResetRefused(f"{path} cannot be removed ({error.strerror}). Run the command as root.") from error
+    told = box.boot()
+    box.reload()
+    return told or "The box asks for its address by DHCP again, without a VLAN."
+
+
+def ask(home: Home, places: Places, also_held: int, sure: bool) -> str:
+    """Write down that a factory reset is wanted. ResetRefused with what has to be known first."""
+    if not sure:
+        raise ResetRefused(
+            "A factory reset removes the office, all calls, recordings and backups of this box, for good. Recordings "
+            "under a legal hold stay. Nothing was changed. If that is wanted: ramal reset factory --sure"
+        )
+    count = _held_count(home)
+    if also_held == 1 and count != 0:
+        many = f"{count} calls are" if count is not None else "Nobody can tell how many calls are"
+        raise ResetRefused(
+            f"{many} under a legal hold, and removing their recordings may be against the law. Nothing was changed. "
+            "If it must be, say it twice: ramal reset factory --sure --also-held --also-held"
+        )
+    if count is None and not also_held:
+        raise ResetRefused(_UNKNOWN)
+    try:
+        places.system.mkdir(parents=True, exist_ok=True)
+        write_whole(places.wanted, json.dumps({"also_held": also_held > 1}), 0o600)
+        _sync(places.system)
+    except OSError as error:
+        raise ResetRefused(f"Nothing was changed: {error.strerror or error}. Run the command as root.") from error
+    kept = f" {count} calls under a hold stay." if count and also_held < 2 else ""
+    return f"The box starts anew now and is then as it came.{kept}"
+
+
+def carry_out(home: Home, places: Places) -> list[str]:
+    """Do what was asked for, if anything was; sentences for the journal. At the start, before anything uses the home.
+    ResetRefused leaves the home as it is, and the wish goes, so that the box starts."""
+    wanted = _wanted(places)
+    if wanted is None:
+        return []
+    try:
+        kept = frozenset() if wanted.also_held else _leave_held(home)
+    except (RamalError, sqlite3.Error) as error:
+        places.wanted.unlink(missing_ok=True)
+        raise ResetRefused(f"{_UNKNOWN} ({error})") from error
+    _sweep(home, kept)
+    for path in (places.system / "network.toml", places.system / "first-boot"):
+        path.unlink(missing_ok=True)
+    for folder in (places.system / "ssh", places.system / "failed-boots", places.system / "journal"):
+        shutil.rmtree(folder, ignore_errors=True)
+    if places.backups.is_dir():
+        for one in places.backups.iterdir():
+            _remove(one)
+    _sync(places.system)
+    places.wanted.unlink()
+    _sync(places.system)
+    work = home.recordings_work
+    stayed = [one for one in kept if one.is_relative_to(home.recordings) and work not in one.parents and one.exists()]
+    return [f"The box is as it came; {len(stayed)} recordings under a legal hold stayed."]
+
+
+_UNKNOWN = (
+    "Nobody can tell which recordings are under a legal hold, because the database cannot be read. Nothing was "
+    "removed. Restore a backup first; or, if everything must go: ramal reset factory --sure --also-held --also-held"
+)
+
+
+def _held_count(home: Home) -> int | None:
+    """How many calls are held; None when nobody can tell."""
+    if not home.db.exists():
+        return 0 if not any(home.recordings.rglob("*.*")) else None
+    try:
+        connection = sqlite3.connect(f"file:{home.db}?mode=ro", uri=True, timeout=5.0)
+        try:
+            return len(only_held.held(connection))
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return None
+
+
+def _wanted(places: Places) -> Wanted | None:
+    try:
+        table = json.loads(places.wanted.read_text(encoding="utf-8"))
+        return Wanted(also_held=isinstance(table, dict) and table.get("also_held") is True)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):  # a torn wish is still one, with what it cannot have meant
+        return Wanted()
+
+
+def _leave_held(home: Home) -> frozenset[Path]:
+    """Bring the database to what is held; the files to keep. Empty when nothing is held: then the database goes too."""
+    if not home.db.exists():
+        if any(home.recordings.rglob("*.*")):
+            raise ResetRefused(_UNKNOWN)
+        return frozenset()
+    with only_writer(home):
+        db = open_writer(home.db)
+        try:
+            keys = only_held.held(db)
+            if not keys:
+                return frozenset()
+            _erase_others(home, db, keys)
+            only_held.forget(db, keys)
+            paths = {home.root / one for one in only_held.files(db, keys)}
+        finally:
+            db.close()
+    vault = home.claim.parent
+    keys_files = {path for path in vault.glob(f"{OWN_KEYS}*") if path.is_file()}
+    seals = {path for path in home.seals.rglob("*") if path.is_file()} if home.seals.is_dir() else set()
+    noted = home.recordings_work / "keys"
+    return frozenset({home.db, *paths, *keys_files, *seals, *([noted] if noted.exists() else [])})
+
+
+def _erase_others(home: Home, db: sqlite3.Connection, keys: Collection[int]) -> None:
+    """Remove the files of every recording that is not held, and say so in the chain."""
+    at_ms = time.time_ns() // 1_000_000
+
+    def write(job: Callable[[sqlite3.Connection], Any]) -> Any:
+        with transaction(db):
+            return job(db)
+
+    for recording in only_held.recordings(db):
+        if only_held.of_call(recording) not in keys:
+            _finish(home, db, recording)
+            removal.erase(home, write, recording, at_ms, "factory")
+
+
+def _finish(home: Home, db: sqlite3.Connection, recording: int) -> None:
+    """Remove what a power cut left of a recording whose row says that it is gone."""
+    sound = sounds.of(db, recording)
+    if sound is None or sound.gone_ms is None or not sound.unlink_due:
+        return
+    for relative in {sound.path, sound.source}:
+        path = inside(home, relative)
+        if path is not None and path.is_file():
+            path.unlink()
+    sounds.unlinked(db, recording)
+
+
+def _sweep(home: Home, kept: frozenset[Path]) -> None:
+    """Remove everything of the home but ``kept`` and the folders on the way to it."""
+    needed = {above for path in kept for above in path.parents}
+
+    def below(folder: Path) -> None:
+        for one in sorted(folder.iterdir()):
+            if one in kept:
+                continue
+            if one in needed and not one.is_symlink():
+                below(one)
+            else:
+                _remove(one)
+
+    if home.root.is_dir():
+        below(home.root)
+        _sync(home.root)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+
+
+def _restart(words: Sequence[str] = ("systemctl", "reboot")) -> None:
+    try:
+        subprocess.run(words, check=False, timeout=30)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise RamalError(f"Switch the box off and on: it could not start anew by itself ({error}).") from error
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

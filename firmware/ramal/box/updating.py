@@ -1,0 +1,230 @@
+"""Root's part of an update: verifies, installs, starts the new release once, goes back. ``ramal update``.
+
+Runs on the thread of a command: ``ramal update serve`` (a path unit starts it when the daemon left a request) or a
+person's own. Law: the daemon may only ask; what it asks is parsed as a stranger's, and RAUC trusts signatures alone.
+One at a time, held by the boot selection's lock; what became of it is in ``progress.json`` at every moment.
+"""
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ramal.box import sticks
+from ramal.box.image import Image
+from ramal.box.rauc import BundleRefused, Rauc, checked
+from ramal.box.slots import Boot
+from ramal.core import slots, updates
+from ramal.core.slots import SlotsRefused
+from ramal.core.updates import Asked, Phase, Progress, Standing, UpdateRefused
+from ramal.errors import RamalError
+
+TOLD_S = 0.5
+"""Progress is written down at most this often."""
+
+
+@dataclass(slots=True)
+class Updating:
+    """One update on its way. ``told`` is called with everything that goes into progress.json."""
+
+    boot: Boot
+    rauc: Rauc
+    told: Callable[[Standing], None] = lambda standing: None
+    _standing: Standing = field(default_factory=Standing)
+    _told_s: float = 0.0
+
+    @property
+    def image(self) -> Image:
+        """Where all this happens."""
+        return self.boot.image
+
+    def install(self, source: str) -> str:
+        """Verify ``source`` and put it into the slot that does not run, armed to be started once; its version.
+        RamalError when it was not; then the release that runs and what boots by itself are as they were."""
+        self._say("verifying")
+        try:
+            facts = self.boot.facts()
+            target = slots.other_of(facts.running or "A")
+            slots.before_writing(facts, target, 0)  # refuses now, and not after a download
+            bundle = self.rauc.verified(checked(source))
+            self._say("installing", version=bundle.version)
+            try:
+                self.rauc.install(source, self._progressed)
+            except RamalError as error:
+                with self.boot.alone():
+                    code = error.code or "failed"
+                    self.boot.carry_out(slots.failed(target, bundle.version, code, self.boot.clock_ms()))
+                raise
+            with self.boot.alone():
+                if self.boot.facts().trying is None:
+                    raise BundleRefused("failed", "RAUC did not make the new release the next one.")
+                self.boot.carry_out(slots.named(self.boot.facts(), target, bundle.version, self.boot.clock_ms()))
+        except RamalError as error:
+            self._say("failed", code=error.code or "failed", reason=str(error)[:300])
+            raise
+        self._say("installed", percent=100)
+        return bundle.version
+
+    def try_it(self) -> None:
+        """Restart into the release that was installed, once. RamalError when none waits."""
+        self._restart(lambda: slots.try_now(self.boot.facts(), self.boot.clock_ms()))
+
+    def back(self) -> None:
+        """Restart into the release before this one. RamalError when there is none that was healthy."""
+
+        def plan() -> slots.Plan:
+            facts = self.boot.facts()
+            first = slots.back(facts, self.boot.clock_ms())
+            if facts.on_trial:
+                return first
+            self.boot.carry_out(first)
+            return slots.try_now(self.boot.facts(), self.boot.clock_ms())
+
+        self._restart(plan)
+
+    def look(self) -> tuple[str, ...]:
+        """The updates on USB sticks, as paths; sticks are mounted read-only for that."""
+        found = tuple(str(path) for path in sticks.bundles(self.image, self.boot.runs))
+        self._say(self._standing.phase, sticks=found)
+        return found
+
+    def serve(self) -> bool:
+        """Do what the daemon asked for, if anything; whether there was something."""
+        asked = _taken(self.image.request)
+        if asked is None:
+            return False
+        self._standing = Standing(asked_ms=asked.at_ms)
+        try:
+            match asked.act:
+                case "install":
+                    self.install(self._allowed(asked))
+                case "try":
+                    self.try_it()
+                case "back":
+                    self.back()
+                case "look":
+                    self.look()
+        except RamalError as error:
+            self._say("failed", code=error.code or "failed", reason=str(error)[:300])
+        finally:
+            self._tidy(asked)
+        return True
+
+    def _allowed(self, asked: Asked) -> str:
+        """A file the daemon names lies where it may put one, or on a stick; RAUC opens it as root."""
+        if not asked.source.startswith("/"):
+            return asked.source
+        real = Path(os.path.realpath(asked.source))
+        for folder in (self.image.updates, self.image.sticks):
+            if real.is_relative_to(os.path.realpath(folder)) and real.suffix == ".raucb":
+                return str(real)
+        raise BundleRefused("no-file", "The file of the update is not where updates are kept.")
+
+    def _tidy(self, asked: Asked) -> None:
+        """An uploaded bundle is not needed again, whatever became of it."""
+        if asked.act == "install" and Path(asked.source).parent == self.image.updates:
+            with contextlib.suppress(OSError):
+                Path(asked.source).unlink()
+        if asked.act == "install":
+            sticks.leave(self.image, self.boot.runs)
+
+    def _restart(self, plan: Callable[[], slots.Plan]) -> None:
+        try:
+            with self.boot.alone():
+                found = plan()
+                self._say("restarting")
+                self.boot.carry_out(found)
+        except RamalError as error:
+            self._say("failed", code=error.code or "failed", reason=str(error)[:300])
+            raise
+
+    def _progressed(self, progress: Progress) -> None:
+        if time.monotonic() - self._told_s >= TOLD_S or progress.percent == 100:
+            self._say("installing", percent=progress.percent, words=progress.words)
+
+    def _say(self, phase: Phase, **more: object) -> None:
+        self._told_s = time.monotonic()
+        self._standing = replace(self._standing, phase=phase, at_ms=self.boot.clock_ms(), **more)  # type: ignore[arg-type]
+        _write(self.image.progress, updates.standing_text(self._standing))
+        self.told(self._standing)
+
+
+def _taken(path: Path) -> Asked | None:
+    """The request, taken away so that it is done once."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            text = file.read(10_000)
+        path.unlink()
+    except OSError:
+        return None
+    return updates.parse_asked(text)
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all; not for ever: after a power cut nothing is under way."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)  # the folder is the daemon's too: never write through a link of its
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, path)
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+def run(image: Image, act: str, source: str) -> int:
+    """``ramal update``: status, history, install FILE|URL, try, back, look, serve."""
+    boot = Boot(image)
+    match act:
+        case "status":
+            _status(boot)
+        case "history":
+            _history(boot)
+        case "install":
+            if not source:
+                raise UpdateRefused("no-source", "Say which update: a file or an address. Nothing was changed.")
+            whole = source if "://" in source else str(Path(source).resolve())
+            version = Updating(boot, Rauc(image), _print).install(whole)
+            print(f"Version {version} is installed beside the one that runs. Start it with “ramal update try”.")
+        case "try":
+            Updating(boot, Rauc(image), _print).try_it()
+        case "back":
+            Updating(boot, Rauc(image), _print).back()
+        case "look":
+            for path in Updating(boot, Rauc(image)).look():
+                print(path)
+        case _:
+            Updating(boot, Rauc(image)).serve()
+    return 0
+
+
+def _status(boot: Boot) -> None:
+    facts = boot.facts()
+    print(f"Version {boot.image.version() or '?'} runs in slot {facts.running or '?'}", end="")
+    print(", on trial." if facts.on_trial else ".")
+    if facts.running is not None:
+        other = slots.other_of(facts.running)
+        note = facts.note(other)
+        print(f"Slot {other}: {note.version or '?'} ({note.state}{', ' + note.why if note.why else ''}).")
+    if facts.trying is not None and not facts.on_trial:
+        print("It is to be started once: “ramal update try”.")
+
+
+def _history(boot: Boot) -> None:
+    boot.facts()  # says so where there are no slots
+    for entry in boot.history():
+        at = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.at_ms / 1000))
+        print("  ".join(word for word in (at, entry.what, entry.slot, entry.version, entry.why) if word))
+
+
+def _print(standing: Standing) -> None:
+    print(f"{standing.percent:3d}%  {standing.words or standing.phase}", file=sys.stderr)
+
+
+__all__ = ["SlotsRefused", "Updating", "run"]

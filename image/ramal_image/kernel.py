@@ -1,0 +1,104 @@
+"""The kernel in the root: which of its modules a box can need, and their index made anew.
+
+Law: what is kept keeps what it needs (modules.dep), so a cut can never leave a module that does not load. Main thread.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ramal_image import ImageError, initrd, tools
+
+KEPT = (
+    *("arch/", "crypto/", "lib/", "block/", "mm/", "security/"),
+    *(f"fs/{name}/" for name in ("ext4", "jbd2", "fat", "nls", "squashfs", "overlayfs", "exfat", "fuse", "autofs")),
+    *(f"net/{name}/" for name in ("netfilter", "ipv4", "ipv6", "8021q", "bridge", "core", "packet", "unix", "llc")),
+    *("net/802/", "net/sched/", "net/key/", "net/tls/", "drivers/net/mdio/", "drivers/net/phy/", "drivers/net/pcs/"),
+    *("drivers/net/usb/", "drivers/net/virtio_net", "drivers/net/net_failover", "drivers/net/mii", "drivers/net/dummy"),
+    *("drivers/net/veth", "drivers/net/tun"),
+    *(
+        f"drivers/net/ethernet/{name}/"
+        for name in ("broadcom/genet", "cadence", "realtek", "intel/e1000", "intel/e1000e", "intel/igb", "intel/igc")
+    ),
+    *(
+        f"drivers/{name}/"
+        for name in (
+            *("mmc", "nvme", "usb/host", "usb/core", "usb/common", "usb/dwc2", "usb/dwc3", "usb/storage", "usb/serial"),
+            *("usb/class", "usb/phy", "usb/roles", "gpio", "pinctrl/bcm", "clk", "watchdog", "rtc", "i2c", "spi"),
+            *("hwmon", "virtio", "block", "char", "tty", "md", "ata", "mfd", "reset", "pci", "phy", "firmware", "pwm"),
+            *("regulator", "thermal", "cpufreq", "leds", "nvmem", "misc/rp1", "soc", "mailbox", "dma", "extcon"),
+            *("input/misc", "input/serio", "hid/usbhid", "acpi", "power/reset", "base", "cdrom", "bluetooth"),
+        )
+        if name != "bluetooth"
+    ),
+    *("drivers/scsi/scsi_mod", "drivers/scsi/scsi_common", "drivers/scsi/sd_mod", "drivers/scsi/sg."),
+    *("drivers/scsi/virtio_scsi", "drivers/hid/hid-generic", "drivers/hid/hid.", "drivers/net/sungem_phy"),
+    *("drivers/iio/industrialio.", "drivers/platform/x86/wmi."),
+)
+"""Beginnings of module paths below kernel/."""
+BLOBS = (
+    "drivers/md/bcache",
+    "drivers/block/drbd",
+    "drivers/usb/serial/keyspan",
+    "drivers/md/dm-vdo",
+    "drivers/char/ipmi",
+)
+"""Left out of the above: large, and no box's."""
+
+
+def version(root: Path) -> str:
+    """The one kernel of ``root``; ImageError when there is none or more."""
+    found = sorted(path.name for path in (root / "usr/lib/modules").iterdir())
+    if len(found) != 1:
+        raise ImageError(f"The root holds the kernels {found}, and an image has exactly one. Run `make image-lock`.")
+    return found[0]
+
+
+def kept(depends: Mapping[str, Sequence[str]], beginnings: Sequence[str] = KEPT) -> set[str]:
+    """The files of modules.dep that stay: those wanted and, with each, all that it needs."""
+    stay: set[str] = set()
+    for file, needs in depends.items():
+        inner = file.removeprefix("kernel/")
+        wanted = inner.startswith(tuple(beginnings)) and not inner.startswith(BLOBS)
+        if wanted or initrd.module_name(file) in initrd.WANTED:
+            stay.update((file, *needs))
+    return stay
+
+
+def trim(root: Path, name: str) -> tuple[int, int]:
+    """Remove the other modules and index what is left; how many stay, and how many there were."""
+    home = root / "usr/lib/modules" / name
+    if not (home / "modules.dep").exists():
+        tools.run("depmod", "--basedir", root, name)
+    depends = initrd.dependencies((home / "modules.dep").read_text())
+    stay = kept(depends)
+    for file in depends:
+        if file not in stay:
+            (home / file).unlink(missing_ok=True)
+    for folder in sorted((path for path in home.rglob("*") if path.is_dir()), reverse=True):
+        if not any(folder.iterdir()):
+            folder.rmdir()
+    tools.run("depmod", "--basedir", root, name)
+    return len(stay), len(depends)
+
+
+def take(root: Path, name: str, arch: str, folder: Path) -> Path:
+    """Move the kernel (and arm64's device trees) out of ``root`` into ``folder``; the kernel's file.
+
+    A squashfs does not hold what only the loader reads."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = [
+        path for path in (root / f"boot/vmlinuz-{name}", root / f"usr/lib/modules/{name}/vmlinuz") if path.exists()
+    ]
+    if not found:
+        raise ImageError(f"The packages of kernel {name} hold no kernel; nothing was built.")
+    shutil.copyfile(found[0], folder / "kernel8.img")
+    trees = root / "usr/lib/modules" / name / "dtb"
+    if arch == "arm64":
+        for file in sorted((trees / "broadcom").glob("bcm271[12]-rpi-*.dtb")):
+            shutil.copyfile(file, folder / file.name)
+    for path in found:
+        path.unlink()
+    shutil.rmtree(trees, ignore_errors=True)
+    shutil.rmtree(root / "boot", ignore_errors=True)
+    return folder / "kernel8.img"

@@ -1,0 +1,112 @@
+"""A new box is claimed in its page by the code on its console; a caller from outside is queued, answered by a phone
+outside, recorded, and found in the page. Beside the network it uses the root shell of the harness to lay the office."""
+
+import base64
+import html
+import re
+import time
+
+from ramal.provide.say import say
+from ramal_image import ImageError
+from ramal_image.proof import outside
+from ramal_image.proof.bench import BOOT_S, Bench
+from ramal_image.proof.outside import Browser
+from ramal_image.qemu.shell import Shell
+from ramal_image.qemu.vm import Running
+
+OWNERS = "a-good-pass-phrase-27"
+
+
+def prove(bench: Bench) -> None:
+    """ImageError at the first thing that does not hold."""
+    with bench.inside() as shell, bench.start() as running:
+        bench.up(running)
+        code = claim_code(running)
+        browser = claim(code)
+        say("  claimed by the code on the console")
+        office(shell)
+        talk(bench, shell, running)
+        found(browser)
+
+
+def claim_code(running: Running) -> str:
+    """As a person reads it from the console's screen (serial here)."""
+    running.type("\r\n")
+    deadline = time.monotonic() + BOOT_S
+    while time.monotonic() < deadline:
+        try:
+            return running.wait_for(r"Claim code: ([a-z2-9]{4}-[a-z2-9]{4})", 20)[1]
+        except ImageError:
+            running.type("\r\n")
+    raise ImageError(f"The console never showed a claim code.\n{running.tail()}")
+
+
+def claim(code: str) -> Browser:
+    """The box's owner from now on, in a browser that is signed in."""
+    browser = Browser()
+    wrong = browser.send("/claim", code="abcd-2345", new=OWNERS, again=OWNERS)
+    if wrong.status != 401:
+        raise ImageError(
+            f"A wrong claim code was answered with {wrong.status} instead of 401: {text(wrong.body)[:300]}"
+        )
+    answer = browser.send("/claim", code=code, new=OWNERS, again=OWNERS)
+    if answer.status != 200 or browser.get("/claim").body.find('name="code"') >= 0:
+        raise ImageError(f"The box could not be claimed: {answer.status} {text(answer.body)[:400]}")
+    return browser
+
+
+def office(shell: Shell) -> None:
+    """Lay the office in force, as ``ramal apply`` does."""
+    data = base64.b64encode(outside.OFFICE.encode()).decode()
+    shell.must(f"echo {data} | base64 -d | setpriv --reuid=ramal --regid=ramal --clear-groups "
+               "env RAMAL_HOME=/data/ramal /usr/bin/ramal apply -", BOOT_S)  # fmt: skip
+    say("  an office with a queue and a phone is in force")
+
+
+def talk(bench: Bench, shell: Shell, running: Running) -> None:
+    """The phone registers and signs its agent in; a caller comes, is queued and heard."""
+    folder = bench.folder / "phone"
+    with outside.phone(folder, "*45"):
+
+        def in_service() -> bool:
+            return "PJSIP/201" in shell.must(
+                "/usr/sbin/asterisk -C /data/ramal/asterisk/etc/current/asterisk.conf -rx 'queue show'", 60
+            )
+
+        running.until(in_service, 120, "the agent is a member of the queue after *45")
+        say("  the phone outside registered, and its agent signed in by *45")
+    with outside.phone(folder):
+
+        def registered() -> bool:
+            shown = shell.must(
+                "/usr/sbin/asterisk -C /data/ramal/asterisk/etc/current/asterisk.conf -rx 'pjsip show contacts'", 60
+            )
+            return "201/" in shown
+
+        running.until(registered, 60, "the phone is registered")
+        outside.call(bench.folder / "caller", 12_000)
+    said = (folder / "phone.log").read_text(errors="replace")
+    if "Call established" not in said:
+        raise ImageError(f"The phone outside never answered. Its last words: {said[-800:]}")
+    say("  a caller from outside was queued, answered by the phone outside, and hung up")
+
+
+def found(browser: Browser) -> None:
+    """The page shows the call, and gives its recording."""
+    deadline = time.monotonic() + 180
+    link = None
+    while time.monotonic() < deadline and link is None:
+        calls = browser.get("/calls").body
+        for call in dict.fromkeys(re.findall(r'href="(/calls/[^"?]+)"', calls)):
+            link = link or re.search(r"(/recordings/\d+)", browser.get(html.unescape(call)).body)
+    if link is None:
+        raise ImageError("The page shows no call with a recording.")
+    sound = browser.get(link[1])
+    if sound.status != 200 or len(sound.body) < 2000:
+        raise ImageError(f"The recording {link[1]} cannot be fetched: {sound.status}, {len(sound.body)} bytes.")
+    say(f"  the page shows the call and gives its recording ({len(sound.body)} bytes)")
+
+
+def text(page: str) -> str:
+    """A page's words, for a message."""
+    return " ".join(re.sub(r"<(script|style).*?</\1>|<[^>]+>", " ", page, flags=re.DOTALL).split())

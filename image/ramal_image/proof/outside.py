@@ -1,0 +1,165 @@
+"""The office around the box, on the proof's own network: a SIP phone (baresip), a carrier's caller (sipp), a browser.
+
+The programs are the ones ``make peers`` provides. Blocking; for the main thread.
+"""
+
+import contextlib
+import http.cookiejar
+import math
+import re
+import struct
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+import wave
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ramal.provide import peers
+from ramal.virtual import setup
+from ramal_image import ImageError
+from ramal_image.proof import reach
+from ramal_image.qemu import wire
+
+VOICE_S, VOICE_HZ = 240, 440.0
+LINE = f"""\
+[[line]]
+name = "carrier"
+kind = "sip-peer"
+addresses = ["{wire.OURS}"]
+channels = 10
+"""
+OFFICE = f"""\
+[office]
+name = "Proof"
+country = "BR"
+region = "SP"
+timezone = "America/Sao_Paulo"
+language = "en"
+
+{LINE}
+[[number]]
+number = "+551133330001"
+to = "queue:sales"
+
+[[phone]]
+extension = "201"
+name = "Desk"
+secret = "proof-of-the-image-201"
+
+[[agent]]
+code = "7"
+name = "Ana"
+phone = "201"
+pin = "4821"
+queues = ["sales"]
+
+[[queue]]
+name = "sales"
+title = "Sales"
+ring_s = 20
+retry_s = 1
+wrap_up_s = 0
+max_wait_s = 120
+overflow = "hangup"
+record = "always"
+"""
+NUMBER = "+551133330001"
+
+
+def _home(folder: Path, sip_port: int, control_port: int) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(folder / "voice.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        one_s = [round(9000 * math.sin(2 * math.pi * VOICE_HZ * at / 8000)) for at in range(8000)]
+        file.writeframes(struct.pack("<8000h", *one_s) * VOICE_S)
+    text = setup.config(
+        sip_port=sip_port,
+        control_port=control_port,
+        loop_source="aufile,voice.wav",
+        rtp_ports=(20000, 20998),
+        max_calls=1,
+    )
+    text = text.replace(f"sip_listen 127.0.0.1:{sip_port}", f"sip_listen {wire.OURS}:{sip_port}")
+    text = text.replace("net_interface 127.0.0.1", f"net_interface {wire.OURS}").replace(
+        f"aufile,{setup.EAR}", "aubridge,ear0"
+    )
+    (folder / "config").write_text(text)
+    (folder / "contacts").write_text("")
+    account = setup.Account("201", "proof-of-the-image-201", host=wire.BOX)
+    (folder / "accounts").write_text(setup.account_line(account) + ";answermode=auto\n")
+    return folder
+
+
+@contextlib.contextmanager
+def phone(folder: Path, *dial: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """Extension 201, which answers by itself; with ``dial`` it calls that first. Its log is ``folder``/phone.log."""
+    _home(folder, 5070, 4470)
+    words = ["-f", str(folder), *[word for number in dial for word in ("-e", f"/dial sip:{number}@{wire.BOX}")]]
+    command = peers().argv("baresip", *words, binds=[folder], die_with_parent=True)
+    with (folder / "phone.log").open("ab") as log:
+        process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def call(folder: Path, stay_ms: int, timeout_s: float = 180.0) -> None:
+    """A carrier's call to NUMBER from outside, whose caller says back what is heard. ImageError when it fails."""
+    folder.mkdir(parents=True, exist_ok=True)
+    words = [f"{wire.BOX}:5060", "-sn", "uac", "-s", NUMBER, "-i", wire.OURS, "-mi", wire.OURS, "-p", "5090", "-m", "1"]
+    words += [
+        "-d",
+        str(stay_ms),
+        "-rtp_echo",
+        "-mp",
+        "21000",
+        "-nostdin",
+        "-trace_err",
+        "-timeout",
+        f"{timeout_s:.0f}s",
+    ]
+    command = peers().argv("sipp", *words, binds=[folder], die_with_parent=True)
+    done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s + 30)
+    if done.returncode != 0:
+        errors = "\n".join(path.read_text(errors="replace")[-600:] for path in folder.glob("*errors.log"))
+        raise ImageError(f"The caller's call did not go as a call goes (sipp: {done.returncode}). {errors}")
+
+
+@dataclass(slots=True)
+class Browser:
+    """One person's browser at the box's page; forms are sent with the page's own token."""
+
+    host: str = wire.BOX
+    _opener: urllib.request.OpenerDirector = field(init=False)
+
+    def __post_init__(self) -> None:
+        jar = http.cookiejar.CookieJar()
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+
+    def get(self, path: str) -> reach.Answer:
+        return self._open(urllib.request.Request(f"http://{self.host}{path}"))
+
+    def send(self, path: str, form_at: str | None = None, **fields: str) -> reach.Answer:
+        """Fill in the form that ``form_at`` (else ``path``) shows, and send it to ``path``."""
+        shown = self.get(form_at or path)
+        token = re.search(r'name="csrf"[^>]*value="([^"]+)"|value="([^"]+)"[^>]*name="csrf"', shown.body)
+        given = fields | ({"csrf": token[1] or token[2]} if token else {})
+        data = urllib.parse.urlencode(given).encode()
+        headers = {"Origin": f"http://{self.host}"}
+        return self._open(urllib.request.Request(f"http://{self.host}{path}", data=data, headers=headers))
+
+    def _open(self, request: urllib.request.Request) -> reach.Answer:
+        try:
+            with self._opener.open(request, timeout=60) as got:
+                return reach.Answer(got.status, got.read(5_000_000).decode("latin-1"), tuple(got.headers.items()))
+        except urllib.error.HTTPError as error:
+            return reach.Answer(error.code, error.read(100_000).decode("latin-1"), tuple(error.headers.items()))
+        except OSError:
+            return reach.Answer(0)

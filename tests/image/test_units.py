@@ -1,0 +1,104 @@
+"""The image's units: systemd takes each of them, each is closed as far as it can be, and calls wait for nobody.
+
+systemd-analyze judges them where the machine has it (Debian's does); what follows from our own law is read from the
+files everywhere.
+"""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+UNITS = Path(__file__).parents[2] / "systemd"
+SERVICES = sorted(path.name for path in UNITS.glob("*.service"))
+OURS = sorted(
+    path.name for pattern in ("*.service", "*.timer", "*.socket", "*.path", "*.target") for path in UNITS.glob(pattern)
+)
+EXPOSED_MOST = 3.0
+ANALYZE = shutil.which("systemd-analyze")
+judged = pytest.mark.skipif(ANALYZE is None, reason="this machine has no systemd-analyze")
+CALLS = ("ramal-asterisk.service", "ramal-safe-asterisk.service")
+MAY_WAIT_FOR = re.compile(
+    r"ramal-(prepare|reset|firstboot|safe-check|safe)\.service|systemd-tmpfiles-setup\.service|network-pre\.target"
+)
+
+
+def unit(name: str) -> Mapping[str, list[str]]:
+    """Every setting's values, words of all its lines together; an empty value forgets those before it."""
+    found: dict[str, list[str]] = {}
+    for line in (UNITS / name).read_text(encoding="utf-8").replace("\\\n", " ").splitlines():
+        key, equals, value = line.partition("=")
+        if equals and not line.startswith(("#", "[")):
+            found[key] = [*found.get(key, []), *value.split()] if value else []
+    return found
+
+
+@judged
+def test_systemd_takes_every_unit() -> None:
+    done = subprocess.run(
+        [str(ANALYZE), "verify", "--recursive-errors=no", "--man=no", *(f"./{name}" for name in OURS)],
+        cwd=UNITS, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    # The programs are the image's, not this machine's: image/ looks that they are there.
+    absent = re.compile(r": Command \S+ is not executable: No such file or directory$")
+    assert [line for line in (done.stdout + done.stderr).splitlines() if line and not absent.search(line)] == []
+
+
+@judged
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_of_ours_is_closed_as_far_as_it_can_be(name: str) -> None:
+    done = subprocess.run(
+        [str(ANALYZE), "security", "--offline=true", f"--threshold={EXPOSED_MOST * 10:.0f}", "--no-pager", f"./{name}"],
+        cwd=UNITS, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-1500:] + done.stderr
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if (UNITS / name).exists()])
+def test_asterisk_waits_for_no_daemon_no_page_no_network_and_no_time(name: str) -> None:
+    read = unit(name)
+    for key in ("Requires", "BindsTo", "Requisite", "PartOf"):
+        assert read.get(key, []) == [], key
+    others = [word for key in ("After", "Wants") for word in read.get(key, []) if not MAY_WAIT_FOR.fullmatch(word)]
+    assert others == []
+    assert read["Restart"] == ["always"]
+    assert read["StartLimitIntervalSec"] == ["0"], "it must never give up"
+
+
+def test_the_daemon_comes_after_asterisk_and_does_not_need_it() -> None:
+    read = unit("ramal.service")
+    assert "ramal-asterisk.service" in read["After"]
+    assert read.get("Requires", []) == []
+    assert read["WatchdogSec"] == ["30"]
+    assert read["Restart"] == ["always"]
+
+
+def test_the_page_is_another_user_and_does_not_see_what_it_does_not_need() -> None:
+    read = unit("ramal-web.service")
+    assert read["User"] == ["ramal-web"]
+    hidden = set(read["InaccessiblePaths"])
+    assert {"-/data/ramal/secrets/ami", "-/data/ramal/secrets/phones", "-/data/ramal/asterisk"} <= hidden
+    assert read["CapabilityBoundingSet"] == []
+
+
+def test_nothing_of_ours_waits_for_the_network_to_be_up() -> None:
+    for name in SERVICES:
+        words = {word for key in ("After", "Wants", "Requires") for word in unit(name).get(key, [])}
+        assert not words & {"network-online.target", "time-sync.target"}, name
+
+
+def test_what_is_enabled_is_there_and_can_be_enabled() -> None:
+    enabled = (UNITS / "enabled").read_text(encoding="utf-8").split()
+    assert len(set(enabled)) == len(enabled)
+    for name in enabled:
+        assert {"WantedBy", "RequiredBy", "Alias"} & set(unit(name)), name
+
+
+def test_users_have_numbers_of_their_own_because_the_data_outlives_the_release() -> None:
+    lines = (UNITS / "sysusers.d" / "ramal.conf").read_text(encoding="utf-8").splitlines()
+    for line in lines:
+        if line.startswith(("u ", "g ")):
+            assert re.match(r"[ug] \S+\s+\d+(:\d+)?\s", line), line
