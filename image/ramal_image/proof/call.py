@@ -58,8 +58,12 @@ def claim(code: str) -> Browser:
 def office(shell: Shell) -> None:
     """Lay the office in force, as ``ramal apply`` does."""
     data = base64.b64encode(outside.OFFICE.encode()).decode()
-    shell.must(f"echo {data} | base64 -d | setpriv --reuid=ramal --regid=ramal --clear-groups "
-               "env RAMAL_HOME=/data/ramal /usr/bin/ramal apply -", BOOT_S)  # fmt: skip
+    said = shell.must(
+        f"echo {data} | base64 -d | setpriv --reuid=ramal --regid=ramal --clear-groups "
+        "env RAMAL_HOME=/data/ramal /usr/bin/ramal apply -",
+        BOOT_S,
+    )
+    say(f"  the box says of the office: {' '.join(said.split())[-200:]}")
     say("  an office with a queue and a phone is in force")
 
 
