@@ -1,16 +1,20 @@
 """autoboot.txt as the Raspberry Pi's loader reads it."""
 
 import pytest
-from ramal_image import ImageError, autoboot
-from ramal_image.autoboot import Choice
 
 from ramal.core import slots
+from ramal_image import ImageError, autoboot
+from ramal_image.autoboot import Choice
 
 
 def test_what_the_image_ships_is_one_sector_that_boots_a_and_tries_b() -> None:
     text = autoboot.text(Choice(usual=2, tried=3))
     assert len(text) == autoboot.SIZE
     assert autoboot.read(text) == Choice(usual=2, tried=3)
+
+
+def test_the_image_ships_what_the_box_itself_would_write() -> None:
+    assert autoboot.text(Choice(usual=2, tried=3)) == slots.render_autoboot("A")
 
 
 def test_the_boxs_own_writer_is_read_as_it_was_meant() -> None:

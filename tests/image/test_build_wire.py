@@ -118,11 +118,8 @@ def test_the_power_proofs_program_reaches_the_box_whole_in_lines_that_a_terminal
     compile(power.WRITER, "writer", "exec")
     *lines, _ = power.typed()
     program = "import base64,os,zlib;print(zlib.decompress(base64.b64decode(os.environ['w'])).decode())"
-    told = subprocess.run(
-        ["sh", "-c", "\n".join([*lines[1:], f'export w; {sys.executable} -c "{program}"'])],
-        capture_output=True,
-        text=True,
-    )
+    script = "\n".join([*lines[1:], f'export w; {sys.executable} -c "{program}"'])
+    told = subprocess.run(["sh", "-c", script], capture_output=True, text=True)
     assert told.stdout.strip() == power.WRITER.strip()
     assert max(len(line) for line in power.typed()) < 250
 
