@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from ramal_image import ImageError, initrd, kernel
 from ramal_image.initrd import Entry
 

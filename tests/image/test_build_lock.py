@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from ramal_image import debs
 from ramal_image.debs import Deb, LockWrong, Wish
 

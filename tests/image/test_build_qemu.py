@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from ramal_image import ImageError, autoboot, disk, layout
 from ramal_image.qemu import firmware, vm, volume
 from ramal_image.qemu.firmware import Board, Booted

@@ -11,6 +11,7 @@ import random
 import re
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 
 from ramal.provide.say import say
 from ramal_image import ImageError, autoboot, layout
@@ -73,6 +74,8 @@ def prove(bench: Bench) -> None:
     rows, files = 0, 0
     counts = {"lost": 0, "torn": 0, "kept": 0}
     bench.board.append = "ramal.init=/usr/bin/sh"
+    # One processor: with two, QEMU's TCG now and then runs half-patched kernel text (int3 in sched_clock_tick, seen).
+    bench.board.template = replace(bench.board.template, processors=1)
     fixed = _slot_a(bench)
     for cut in range(CUTS + 1):
         volume = Volume(bench.card, bench.folder / "nbd", seed=cut)
