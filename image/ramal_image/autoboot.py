@@ -48,6 +48,6 @@ def read(data: bytes) -> Choice:
 
 
 def text(choice: Choice) -> bytes:
-    """The file as an image ships it: padded to one sector by a comment."""
+    """The file as an image ships it: padded to one sector by empty lines, as the box's own writer does."""
     body = f"[all]\ntryboot_a_b=1\nboot_partition={choice.usual}\n[tryboot]\nboot_partition={choice.tried}\n"
-    return body.encode().ljust(SIZE - 1, b"#") + b"\n"
+    return body.encode().ljust(SIZE, b"\n")

@@ -13,6 +13,10 @@ def test_what_the_image_ships_is_one_sector_that_boots_a_and_tries_b() -> None:
     assert autoboot.read(text) == Choice(usual=2, tried=3)
 
 
+def test_the_image_ships_what_the_box_itself_would_write() -> None:
+    assert autoboot.text(Choice(usual=2, tried=3)) == slots.render_autoboot("A")
+
+
 def test_the_boxs_own_writer_is_read_as_it_was_meant() -> None:
     assert autoboot.read(slots.render_autoboot("A")) == Choice(usual=2, tried=3)
     assert autoboot.read(slots.render_autoboot("B")) == Choice(usual=3, tried=2)

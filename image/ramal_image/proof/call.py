@@ -58,37 +58,42 @@ def claim(code: str) -> Browser:
 def office(shell: Shell) -> None:
     """Lay the office in force, as ``ramal apply`` does."""
     data = base64.b64encode(outside.OFFICE.encode()).decode()
-    shell.must(f"echo {data} | base64 -d | setpriv --reuid=ramal --regid=ramal --clear-groups "
-               "env RAMAL_HOME=/data/ramal /usr/bin/ramal apply -", BOOT_S)  # fmt: skip
+    said = shell.must(
+        f"echo {data} | base64 -d | setpriv --reuid=ramal --regid=ramal --clear-groups "
+        "env RAMAL_HOME=/data/ramal /usr/bin/ramal apply -",
+        BOOT_S,
+    )
+    say(f"  the box says of the office: {' '.join(said.split())[-200:]}")
     say("  an office with a queue and a phone is in force")
 
 
 def talk(bench: Bench, shell: Shell, running: Running) -> None:
     """The phone registers and signs its agent in; a caller comes, is queued and heard."""
     folder = bench.folder / "phone"
-    with outside.phone(folder, "*45"):
-
-        def in_service() -> bool:
-            return "PJSIP/201" in shell.must(
-                "/usr/sbin/asterisk -C /data/ramal/asterisk/etc/current/asterisk.conf -rx 'queue show'", 60
-            )
-
-        running.until(in_service, 120, "the agent is a member of the queue after *45")
-        say("  the phone outside registered, and its agent signed in by *45")
+    began = time.monotonic()
+    while "PJSIP/201" not in asterisk(shell, "queue show"):
+        # Asterisk reloads after the office is in force; a phone that was refused before that is switched on again.
+        if time.monotonic() - began > BOOT_S:
+            shown = asterisk(shell, "pjsip show endpoints")
+            raise ImageError(f"The agent never became a member of the queue by *45. Endpoints: {shown[-1500:]}")
+        with outside.phone(folder, "*45"):
+            wait_s = time.monotonic() + 45
+            while time.monotonic() < wait_s and "PJSIP/201" not in asterisk(shell, "queue show"):
+                if running.process.poll() is not None:
+                    raise ImageError(f"The machine ended. {running.tail()}")
+    say("  the phone outside registered, and its agent signed in by *45")
     with outside.phone(folder):
-
-        def registered() -> bool:
-            shown = shell.must(
-                "/usr/sbin/asterisk -C /data/ramal/asterisk/etc/current/asterisk.conf -rx 'pjsip show contacts'", 60
-            )
-            return "201/" in shown
-
-        running.until(registered, 60, "the phone is registered")
+        running.until(lambda: "201/" in asterisk(shell, "pjsip show contacts"), 120, "the phone is registered")
         outside.call(bench.folder / "caller", 12_000)
     said = (folder / "phone.log").read_text(errors="replace")
     if "Call established" not in said:
         raise ImageError(f"The phone outside never answered. Its last words: {said[-800:]}")
     say("  a caller from outside was queued, answered by the phone outside, and hung up")
+
+
+def asterisk(shell: Shell, command: str) -> str:
+    """What Asterisk's own console says."""
+    return shell.must(f"/usr/sbin/asterisk -C /data/ramal/asterisk/etc/current/asterisk.conf -rx '{command}'", 90)
 
 
 def found(browser: Browser) -> None:
