@@ -13,7 +13,7 @@ import pytest
 
 from ramal.core import sound
 from ramal.virtual.phone import Phone
-from tests.system import box
+from tests.system import box, ears
 from tests.system.box import TestBox
 from tests.system.provider import Provider
 from tests.system.sipp import Caller
@@ -121,9 +121,9 @@ def rings(desk: Phone) -> bool:
 
 
 def shares(office: Office, path: Path) -> tuple[float, float]:
-    """How much of a recording is the agent's tone, and the customer's: of windows, 0 to 1."""
+    """In how much of a recording the agent's tone is, and the customer's (``ears.part``)."""
     wave = sound.read_wave(path.read_bytes())
-    return sound.tone_share(wave.mono, wave.rate_hz, AGENT_HZ), sound.tone_share(wave.mono, wave.rate_hz, CUSTOMER_HZ)
+    return ears.part(wave.mono, AGENT_HZ, wave.rate_hz), ears.part(wave.mono, CUSTOMER_HZ, wave.rate_hz)
 
 
 def rows(office: Office, query: str, *values: object) -> list[sqlite3.Row]:

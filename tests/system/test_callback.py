@@ -30,7 +30,7 @@ def test_who_asked_to_be_called_back_is_served_before_who_came_later(office: Off
         until(lambda: not office.record(first), 5, "the callback is over with the answer")
         recording = until(lambda: list(office.box.home.recordings.rglob("*-callback.wav")), 5, "a recording")[0]
         until(lambda: recording.stat().st_size > 3 * 16_000, 10, "three seconds recorded")
-        until(lambda: min(shares(office, recording)) > 0.2, 15, "both voices recorded")
+        until(lambda: min(shares(office, recording)) > 0.2, 15, "both voices recorded", step_s=0.5)
         desk.hangup()
         until(lambda: rings(desk), 15, "the second caller's turn")
         desk.hangup()

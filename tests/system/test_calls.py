@@ -15,7 +15,7 @@ import pytest
 from ramal.core import sound
 from ramal.store import read
 from ramal.virtual.phone import Account, Phone
-from tests.system import agents, box
+from tests.system import agents, box, ears
 from tests.system.box import TestBox
 from tests.system.leaving import leave_word
 from tests.system.sipp import Caller, quoted
@@ -95,7 +95,7 @@ def test_a_call_is_answered_recorded_and_stands_in_the_history(office: TestBox, 
     assert row.state == "ready"
     assert (row.duration_ms or 0) >= call["talk_ms"] - 500
     wave = sound.read_wave((office.home.root / row.path).read_bytes())
-    assert sound.tone_share(wave.mono, wave.rate_hz, 440.0) > 0.5
+    assert ears.part(wave.mono, 440.0, wave.rate_hz) > 0.5
 
 
 def test_the_agent_may_hang_up_first(office: TestBox) -> None:

@@ -69,6 +69,7 @@ def call_out(office: Desks, phone: Phone, dialed: str) -> None:
     hears(phone, str(office.provider.hz))
     talked(phone, 1000)
     phone.hangup()
+    until(lambda: not phone.calls, 10, "the phone has hung up: what is asked of it next is of the next call")
     office.over()
 
 
