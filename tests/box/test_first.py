@@ -5,6 +5,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -26,6 +28,13 @@ OFFICE = (Path(__file__).parents[1] / "system" / "offices" / "small.toml").read_
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     return Home(tmp_path / "home")
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder whose name is short enough for a unix socket's: a home with a long one keeps its sockets elsewhere."""
+    with tempfile.TemporaryDirectory(prefix="ramal-", dir="/tmp") as folder:
+        yield Path(folder)
 
 
 def prepare(home: Home, where: Path | None = None) -> tuple[int, list[str]]:
@@ -135,8 +144,8 @@ def test_it_needs_no_network(home: Home) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_sockets_go_to_memory_and_what_another_life_left_is_gone(home: Home, tmp_path: Path) -> None:
-    memory = tmp_path / "memory"
+def test_sockets_go_to_memory_and_what_another_life_left_is_gone(short: Path) -> None:
+    home, memory = Home(short / "home"), short / "memory"
     memory.mkdir()
     (home.root / "run" / "below").mkdir(parents=True)
     (home.root / "run" / "below" / "old.sock").write_text("")
@@ -144,7 +153,7 @@ def test_sockets_go_to_memory_and_what_another_life_left_is_gone(home: Home, tmp
     assert (home.root / "run").resolve() == memory
     assert (memory / "settings.toml").exists()
     prepare(home, memory)
-    elsewhere = tmp_path / "elsewhere"
+    elsewhere = short / "elsewhere"
     elsewhere.mkdir()
     prepare(home, elsewhere)
     assert (home.root / "run").resolve() == elsewhere

@@ -190,7 +190,7 @@ def test_control_c_ends_everything_and_the_next_start_needs_no_network_and_is_fa
     assert "Everything is stopped" in shared.up.said()
     assert processes(shared.home) == {}
     assert sockets(shared.home) == []
-    assert sorted(path.name for path in shared.home.run.iterdir()) == ["up.lock"]
+    assert sorted(path.name for path in shared.home.run.iterdir()) == ["security.log", "up.lock"]
     shared.up = Up(shared.home, before=_without_network())
     second_s = shared.up.wait_up()
     assert "Speaking" not in shared.up.said()
