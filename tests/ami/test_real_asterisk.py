@@ -189,6 +189,7 @@ def test_a_queued_call_is_told_from_joining_to_its_end(desk, new_phone):
     desk.wait(events.AgentRang, **ids, caller="1130001000", caller_name="Ana")
     desk.wait(events.AgentAnswered, **ids, channel=joined.waiting.channel)
     desk.wait(events.CallerLeft, call=joined.waiting.call, abandoned=False)
+    until(lambda: desk.snapshot().talks)  # app_queue tells of the answer a moment before it bridges the two
     up = desk.snapshot()
     assert up.talks == (events.Talk("7", "sales", joined.waiting.call, "1130001000", "Ana"),)
     assert up.waiting == ()

@@ -91,6 +91,14 @@ class Life:
         self.db = open_writer(to / "ramal.db")
         self.ingest = Ingest(self.db, self.log)
 
+    def survives(self) -> None:
+        """History is the same after the daemon died, and after it was made anew from its journals."""
+        before = rows(self.db)
+        self.crash()
+        self.read_all()
+        assert self.ingest.refold() is not None
+        assert rows(self.db) == before
+
     def fail_within(self, operations: int) -> None:
         """A step is broken off in the middle, as by a full disk."""
         self.db.set_progress_handler(lambda: 1, max(1, operations))

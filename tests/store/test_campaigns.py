@@ -6,7 +6,7 @@ import pytest
 
 from ramal.store import read
 from ramal.store.ingest import CEL_NAME
-from tests.store.history import Life, rows
+from tests.store.history import Life
 from tests.store.test_dispositions import call, line
 
 S = 1_795_000_000
@@ -37,11 +37,7 @@ def test_a_call_to_the_outside_knows_its_campaign_and_a_rebuild_says_the_same(tm
     assert [(step.kind, step.detail) for step in detail.steps if step.kind == "campaign"] == [
         ("campaign", {"campaign": "spring"})
     ]
-    before = rows(life.db)
-    life.crash()
-    life.read_all()
-    assert life.ingest.refold() is not None
-    assert rows(life.db) == before
+    life.survives()
     life.close()
 
 

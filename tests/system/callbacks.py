@@ -123,7 +123,7 @@ def rings(desk: Phone) -> bool:
 def shares(office: Office, path: Path) -> tuple[float, float]:
     """In how much of a recording the agent's tone is, and the customer's (``ears.part``)."""
     wave = sound.read_wave(path.read_bytes())
-    return ears.part(wave.mono, AGENT_HZ, wave.rate_hz), ears.part(wave.mono, CUSTOMER_HZ, wave.rate_hz)
+    return ears.part(wave.mono, AGENT_HZ, 0.2, wave.rate_hz), ears.part(wave.mono, CUSTOMER_HZ, 0.2, wave.rate_hz)
 
 
 def rows(office: Office, query: str, *values: object) -> list[sqlite3.Row]:

@@ -26,10 +26,10 @@ def retune(box: TestBox, pitches: Mapping[str, float], length_ms: int = LENGTH_M
         file.write_bytes(sound.wav_bytes(sound.tone([hz], length_ms)))
 
 
-def part(samples: sound.Samples, hz: float, rate_hz: int = sound.RATE_HZ) -> float:
-    """In how much of a sound a tone is: of windows of 100 ms, 0 to 1. Never look for it in all of a sound at once:
-    where a busy machine lost a moment the tone goes on in another phase, and then there seems to be none."""
-    rows = sound.tones_present(samples, rate_hz, [hz])
+def part(samples: sound.Samples, hz: float, share: float, rate_hz: int = sound.RATE_HZ) -> float:
+    """In how much of a sound a tone has that ``share``: of windows of 100 ms, 0 to 1. Never look for it in all of a
+    sound at once: where a busy machine lost a moment it goes on in another phase, and then there seems to be none."""
+    rows = sound.tones_present(samples, rate_hz, [hz], share=share)
     return sum(there for (there,) in rows) / max(1, len(rows))
 
 

@@ -95,7 +95,7 @@ def test_a_call_is_answered_recorded_and_stands_in_the_history(office: TestBox, 
     assert row.state == "ready"
     assert (row.duration_ms or 0) >= call["talk_ms"] - 500
     wave = sound.read_wave((office.home.root / row.path).read_bytes())
-    assert ears.part(wave.mono, 440.0, wave.rate_hz) > 0.5
+    assert ears.part(wave.mono, 440.0, 0.5, wave.rate_hz) > 0.5
 
 
 def test_the_agent_may_hang_up_first(office: TestBox) -> None:

@@ -77,7 +77,7 @@ def test_a_call_is_kept_encrypted_played_and_verified_and_the_daemon_may_die_mea
         assert not (office.home.root / row.source).exists()
         assert row.duration_ms > 2000
         channels = heard(office, row.recording)
-        assert max(ears.part(channel, 440.0) for channel in channels) > 0.5
+        assert max(ears.part(channel, 440.0, 0.5) for channel in channels) > 0.5
     assert cli.main(["--home", str(office.home.root), "recordings", "verify"]) == 0
     assert "Everything is as it was sealed (2 files" in capsys.readouterr().out
     until(

@@ -375,7 +375,7 @@ def test_a_sentence_is_recorded_in_the_caller_s_language_and_kept_by_a_hang_up(o
         caller.hangup()
     office.over()
     wave = sound.read_wave(file.read_bytes())
-    assert ears.part(wave.mono, 1250.0, wave.rate_hz) > 0.7
+    assert ears.part(wave.mono, 1250.0, 0.7, wave.rate_hz) > 0.7
     call, _ = office.told(user)
     assert [take.kind for take in office.box.detail(call["id"]).recordings] == ["talk", "survey"]
     with office.history() as db:
