@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ramal.errors import RamalError
-from ramal.provide import host, lock, prefix, venv
+from ramal.provide import host, lock, prefix, suite, venv
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -69,8 +69,10 @@ def test() -> int:
     python = _project(lock.DEV)
     prefix.provide()
     failed = _checks(python)
-    chosen = shlex.split(os.environ.get("TESTS", "")) or ["-n", str(TESTS_AT_ONCE), *BY_FILE]
-    return failed or _become(python, "-m", "pytest", *chosen)
+    chosen = shlex.split(os.environ.get("TESTS", ""))
+    if failed or chosen:
+        return failed or _become(python, "-m", "pytest", *chosen)
+    return suite.run(python, CHECKOUT, ["-n", str(TESTS_AT_ONCE), *BY_FILE], _environment())
 
 
 def check() -> int:
