@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from ramal.provide import __main__ as commands
+from ramal.provide import host
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,25 @@ from ramal.provide import __main__ as commands
 )
 def test_makes_variables_become_flags(settings: dict[str, str], flags: list[str]) -> None:
     assert commands.up_flags(settings) == flags
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"QUICK": "0", "PROOFS": ""}, []),
+        ({"ARCH": "arm64", "QUICK": "1"}, ["--arch", "arm64", "--quick"]),
+        ({"PROOFS": "boot,call", "RELEASE": "0.2.0"}, ["--release", "0.2.0", "--only", "boot,call"]),
+    ],
+)
+def test_makes_variables_become_words_for_the_image(settings: dict[str, str], words: list[str]) -> None:
+    assert commands.image_words(settings) == words
+
+
+def test_another_processors_image_needs_its_programs() -> None:
+    names = {need.package for need in host.needs_of("arm64", proofs=True)}
+    assert "qemu-system-arm" in names
+    assert {need.package for need in host.needs_of("amd64", proofs=True)} == {"qemu-system-x86"}
+    assert host.needs_of("amd64", proofs=False) == ()
 
 
 def test_an_unknown_command_shows_the_known_ones() -> None:

@@ -1,7 +1,7 @@
-"""``python3 -m ramal.provide run|test|check|bench|peers|lock``: set up what that needs, then become it.
+"""``python3 -m ramal.provide run|test|check|bench|peers|lock|image…``: set up what that needs, then become it.
 
-Settings come as environment variables, as make passes them on (OFFICE, LAN, RAMAL_HOME, TESTS, BENCH), so that no shell
-ever splits a file name.
+Settings come as environment variables, as make passes them on (OFFICE, LAN, RAMAL_HOME, TESTS, BENCH; of the image
+ARCH, MIRROR, RELEASE, QUICK, PROOFS), so that no shell ever splits a file name.
 """
 
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ramal.errors import RamalError
-from ramal.provide import host, lock, prefix, suite, venv
+from ramal.provide import archive, host, lock, prefix, suite, venv
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -103,6 +103,42 @@ def write_locks() -> int:
     return 0
 
 
+def image() -> NoReturn:
+    """The flashable image (image/README.md)."""
+    _image("build", host.IMAGE_NEEDS)
+
+
+def image_lock() -> NoReturn:
+    """The image's Debian packages, chosen anew."""
+    _image("lock", host.IMAGE_NEEDS)
+
+
+def image_same() -> NoReturn:
+    """The image twice, compared."""
+    _image("same", host.IMAGE_NEEDS)
+
+
+def image_test() -> NoReturn:
+    """The image, built and proved in QEMU with phones and callers outside it."""
+    prefix.provide()
+    _image("test", host.IMAGE_NEEDS)
+
+
+def image_words(settings: Mapping[str, str]) -> list[str]:
+    """What make's variables mean to ``ramal_image``."""
+    names = (("ARCH", "--arch"), ("MIRROR", "--mirror"), ("RELEASE", "--release"), ("PROOFS", "--only"))
+    words = [word for name, flag in names if settings.get(name) for word in (flag, settings[name])]
+    return [*words, *(["--quick"] if settings.get("QUICK", "0") not in ("", "0") else [])]
+
+
+def _image(command: str, needs: Sequence[host.Need]) -> NoReturn:
+    arch = os.environ.get("ARCH") or archive.architecture()
+    host.provide((*host.RUN_NEEDS, *needs, *host.needs_of(arch, proofs=command == "test")))
+    python = _project(lock.DEV)
+    folders = os.pathsep.join(str(CHECKOUT / name) for name in ("firmware", "image"))
+    _become(python, "-m", "ramal_image", command, *image_words(os.environ), PYTHONPATH=folders)
+
+
 COMMANDS: Mapping[str, Callable[[], int]] = {
     "run": run,
     "test": test,
@@ -110,6 +146,10 @@ COMMANDS: Mapping[str, Callable[[], int]] = {
     "bench": bench,
     "peers": peers,
     "lock": write_locks,
+    "image": image,
+    "image-lock": image_lock,
+    "image-same": image_same,
+    "image-test": image_test,
 }
 
 
@@ -148,11 +188,11 @@ def _checks(python: Path) -> int:
     return max(codes, default=0, key=abs)
 
 
-def _become(python: Path, *words: str) -> NoReturn:
+def _become(python: Path, *words: str, **more: str) -> NoReturn:
     """Replace this process, so that Ctrl-C and the exit code are the program's own."""
     os.chdir(CHECKOUT)
     sys.stdout.flush()
-    os.execve(python, [str(python), *words], _environment())
+    os.execve(python, [str(python), *words], {**_environment(), **more})
 
 
 def _environment() -> dict[str, str]:

@@ -5,6 +5,7 @@ Law: nothing is installed that was not first named with its reason, and nothing 
 
 import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -49,6 +50,24 @@ def _has_venv() -> bool:
     return all(importlib.util.find_spec(name) is not None for name in ("venv", "ensurepip"))
 
 
+def _tool(package: str, name: str, why: str) -> Need:
+    return Need(package, lambda: program(name) is not None, why)
+
+
+BOX_TOOLS: tuple[Need, ...] = (
+    _tool("mtools", "mcopy", "fills the image's boot partitions"),
+    _tool("dosfstools", "mkfs.vfat", "makes the image's boot partitions"),
+    _tool("fdisk", "sfdisk", "lays out the image's partitions"),
+    _tool("cpio", "cpio", "packs what the image starts with"),
+    _tool("nftables", "nft", "reads the box's packet filter"),
+    _tool("iproute2", "ip", "gives a test or a proof a network of its own"),
+    _tool("rauc", "rauc", "signs and reads the box's updates"),
+    _tool("openssl", "openssl", "makes the keys that sign the box's updates"),
+    _tool("systemd", "systemd-analyze", "judges the box's units"),
+)
+"""What the tests and the image both need."""
+
+
 RUN_NEEDS: tuple[Need, ...] = (
     Need("python3-venv", _has_venv, "makes .venv, where the Python packages of this checkout go"),
     Need("bubblewrap", lambda: program("bwrap") is not None, "runs Asterisk and the phones out of their own folder"),
@@ -68,8 +87,9 @@ RUN_NEEDS: tuple[Need, ...] = (
 
 TEST_NEEDS: tuple[Need, ...] = (
     *RUN_NEEDS,
-    Need("git", lambda: program("git") is not None, "tells the tests which files belong to the project"),
-    Need("chromium", lambda: program("chromium") is not None, "the pages are tested in a real browser"),
+    _tool("git", "git", "tells the tests which files belong to the project"),
+    _tool("chromium", "chromium", "the pages are tested in a real browser"),
+    *BOX_TOOLS,
     # Its package begins to serve the machine's network, which a person may not want: elsewhere its tests are skipped.
     Need(
         "samba",
@@ -77,6 +97,30 @@ TEST_NEEDS: tuple[Need, ...] = (
         "copies to a Windows share are tested with a real one (on CI only; elsewhere install samba to have it)",
     ),
 )
+
+
+IMAGE_NEEDS: tuple[Need, ...] = (
+    *BOX_TOOLS,
+    _tool("squashfs-tools", "mksquashfs", "packs the image's system"),
+    _tool("e2fsprogs", "mke2fs", "makes the image's data partition"),
+    _tool("kmod", "depmod", "chooses the image's kernel modules"),
+    _tool("mmdebstrap", "mmdebstrap", "unpacks the image's Debian packages"),
+    _tool("zstd", "zstd", "packs the image's first file system"),
+    _tool("xz-utils", "xz", "packs the image for download"),
+)
+
+
+def needs_of(arch: str, proofs: bool) -> tuple[Need, ...]:
+    """What an image for ``arch`` needs too: programs of that processor; with ``proofs`` a machine to run it."""
+    found: list[Need] = []
+    if arch == "arm64":
+        if platform.machine() != "aarch64":
+            found.append(_tool("qemu-user-static", "qemu-aarch64-static", "installs the Raspberry Pi's packages here"))
+        if proofs:
+            found.append(_tool("qemu-system-arm", "qemu-system-aarch64", "runs the image for the Raspberry Pi"))
+    elif proofs:
+        found.append(_tool("qemu-system-x86", "qemu-system-x86_64", "runs the image"))
+    return tuple(found)
 
 
 def missing(needs: Sequence[Need]) -> tuple[Need, ...]:
