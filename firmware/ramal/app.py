@@ -61,6 +61,7 @@ from ramal.ops import (
     phones,
     privacy,
     prompts,
+    restoring,
     returns,
     supervise,
     updates,
@@ -109,6 +110,7 @@ SUBJECTS: tuple[Callable[[ops.Means], Subject], ...] = (
     backups.subject,
     privacy.subject,
     updates.subject,
+    restoring.subject,
 )
 """What the page and the command line can ask for, beside what stands here."""
 

@@ -178,7 +178,9 @@ def _parser() -> argparse.ArgumentParser:
     backup.add_argument("--lost", action="store_true", help="key new: though the file of the keys is damaged")
     backup.add_argument("--json", action="store_true", help="list: as JSON")
     restore = command("restore", _restore, "put a backup back: into this home, or into a new one with --home")
-    restore.add_argument("file", help="the backup's file")
+    restore.add_argument("file", nargs="?", default="", help="the backup's file")
+    restore.add_argument("--asked", action="store_true", help="for the box itself: look at what the page asks for")
+    restore.add_argument("--now", action="store_true", help="for the box itself: do what was found well")
     for one in (backup, restore):
         one.add_argument("--code-file", default="", metavar="FILE", help="holds the recovery code (- reads it here)")
     command("rebuild", _rebuild, "compute the history anew from the kept journal lines")
@@ -364,6 +366,11 @@ def _backup(home: Home, arguments: argparse.Namespace) -> int:
 
 
 def _restore(home: Home, arguments: argparse.Namespace) -> int:
+    if arguments.asked or arguments.now:
+        image = importlib.import_module("ramal.box.image").image_here()
+        return int(importlib.import_module("ramal.box.restoring").run(image, home, arguments.now))
+    if not arguments.file:
+        raise RamalError("Say which backup: ramal restore FILE. Nothing was changed.")
     return int(importlib.import_module("ramal.backups").restore(home, arguments.file, arguments.code_file))
 
 

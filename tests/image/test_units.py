@@ -102,3 +102,18 @@ def test_users_have_numbers_of_their_own_because_the_data_outlives_the_release()
     for line in lines:
         if line.startswith(("u ", "g ")):
             assert re.match(r"[ug] \S+\s+\d+(:\d+)?\s", line), line
+
+
+def test_a_backup_is_put_back_while_nothing_has_the_home_open() -> None:
+    read = unit("ramal-restore.service")
+    users_of_the_home = {
+        name
+        for name in SERVICES
+        if unit(name).get("User", ["root"])[0] in ("ramal", "ramal-web") and unit(name).get("Type") != ["oneshot"]
+    }
+    assert {"ramal.service", "ramal-web.service", "ramal-asterisk.service", "ramal-guard.service"} <= users_of_the_home
+    stopped = set(read["Conflicts"])
+    assert users_of_the_home - {"ramal-safe-asterisk.service"} <= stopped
+    assert "ramal-web.socket" in stopped, "else the next visitor starts the page"
+    assert stopped == set(read["After"]), "ended before, not beside"
+    assert (read["SuccessAction"], read["FailureAction"]) == (["reboot"], ["reboot"])

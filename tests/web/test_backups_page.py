@@ -188,3 +188,94 @@ def look(page: Page, name: str) -> None:
     folder = os.environ.get("RAMAL_TEST_LOOK")
     if folder:
         page.screenshot(path=f"{folder}/{name}.png", full_page=True)
+
+
+@pytest.fixture
+def putting(box: Box, answering: dict[str, Any]) -> dict[str, Any]:
+    """What the daemon of an image says of putting one back."""
+    standing = {"phase": "idle", "code": "", "reason": "", "at_ms": now_ms(), "before": []}
+    said = {"image": True, "asked": False, "standing": standing, "file_max": 1 << 30, "calls": 0}
+    answering["restore.status"] = said
+    answering["restore.piece"] = {"upload": "ab" * 16, "bytes": 6}
+    box.daemon.names += ("restore.status", "restore.piece", "restore.begin", "restore.forget")
+    box.daemon.stop()
+    box.daemon.start()
+    return said
+
+
+def put_back(client: FlaskClient, **given: str) -> str:
+    data = {"csrf": token(client, "/backups"), **given}
+    return client.post("/backups/restore", data=data, follow_redirects=True).text
+
+
+def test_one_on_the_box_is_put_back_after_a_warning(box: Box, client: FlaskClient, putting: dict[str, Any]) -> None:
+    name = with_backup(box)
+    putting["calls"] = 2
+    enter(client)
+    page = client.get("/backups").text
+    assert f'<option value="{name}">' in page
+    assert "2 calls are in progress." in page
+    assert "ramal restore FILE" not in page, "nobody needs a command line on a box"
+    assert "Say first" in put_back(client, name=name)
+    assert box.daemon.asked_for("restore.begin") == []
+    assert "looked at first" in put_back(client, name=name, code="abcd", sure="yes")
+    assert box.daemon.asked_for("restore.begin") == [{"who": "owner", "upload": "", "name": name, "code": "abcd"}]
+    assert ("backups.restore", name) in [
+        (one["what"], one["detail"]) for one in box.daemon.asked_for("audit") if "detail" in one
+    ]
+    assert "abcd" not in str(box.daemon.asked_for("audit"))
+
+
+@pytest.mark.parametrize(
+    ("standing", "said"),
+    [
+        ({"phase": "restoring"}, "The telephones stop now"),
+        ({"phase": "checking"}, "Calls go on."),
+        ({"phase": "failed", "code": "no-key"}, "This code does not open this backup."),
+        ({"phase": "failed", "code": "newer"}, "made by a newer Ramal"),
+        ({"phase": "failed", "code": "?"}, "only the log tells"),
+        ({"phase": "done", "before": ["ramal.before-restore-20261122-100000"]}, "Remove what was there before"),
+    ],
+)
+def test_how_far_it_is_is_told(
+    box: Box, client: FlaskClient, putting: dict[str, Any], standing: dict[str, Any], said: str
+) -> None:
+    putting["standing"] |= standing
+    enter(client)
+    page = client.get("/backups").text
+    assert said in page
+    going = standing["phase"] in ("checking", "restoring")
+    assert ('hx-get="/backups/restore"' in page) is going
+    assert ("Put this backup back" not in page) is going
+    assert said in client.get("/backups/restore").text
+
+
+def test_what_was_there_before_is_removed_when_asked(box: Box, client: FlaskClient, putting: dict[str, Any]) -> None:
+    enter(client)
+    assert "being removed" in put_back(client, act="forget")
+    assert len(box.daemon.asked_for("restore.forget")) == 1
+    assert box.daemon.asked_for("restore.begin") == []
+
+
+def test_a_file_is_sent_by_a_browser_in_pieces(
+    box: Box, served: Served, page: Page, putting: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "a.ramal-backup").write_bytes(b"RAMAL\0")
+    sign_in(page, served.url)
+    page.goto(served.url + "/backups")
+    page.set_input_files("#bundle", str(tmp_path / "a.ramal-backup"))
+    page.fill("#restore-code", "abcd efgh")
+    page.check("input[name=sure]")
+    page.click("text=Put this backup back")
+    expect(page.locator("body")).to_contain_text("looked at first")
+    (given,) = box.daemon.asked_for("restore.begin")
+    assert (given["upload"], given["code"]) == ("ab" * 16, "abcd efgh")
+
+
+@pytest.mark.parametrize("path", ["/backups/restore", "/backups/piece"])
+def test_only_the_owner_puts_one_back(box: Box, client: FlaskClient, putting: dict[str, Any], path: str) -> None:
+    box.sql("UPDATE user SET role = 'supervisor'")
+    enter(client)
+    found = token(client, "/calls")
+    assert client.post(path, data={"csrf": found}).status_code == 403
+    assert box.daemon.asked_for("restore.begin") == []

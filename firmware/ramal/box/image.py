@@ -67,6 +67,21 @@ class Image:
         return self.updates / "progress.json"
 
     @property
+    def restore_request(self) -> Path:
+        """What the daemon asks of root about putting a backup back; in memory, for it holds a recovery code."""
+        return self.root / "run/ramal/restore.json"
+
+    @property
+    def restore_go(self) -> Path:
+        """The same, found well by root and for root; what ``ramal-restore`` waits for."""
+        return self.root / "run/ramal-restore/go.json"
+
+    @property
+    def restore_standing(self) -> Path:
+        """What became of it; outlasts the restart."""
+        return self.root / "data/system/restoring.json"
+
+    @property
     def sticks(self) -> Path:
         """Where USB sticks are mounted, read-only, while somebody looks for updates on them."""
         return self.root / "run/ramal-sticks"

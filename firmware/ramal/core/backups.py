@@ -27,6 +27,7 @@ Code = Literal[
     "damaged",
     "no-office",
     "far",
+    "newer",
     "other",
 ]
 """Why there is no (equal) backup. no-stick: no other disk is mounted there; far: the off-box place (core.copies)."""
@@ -65,6 +66,7 @@ SENTENCES: Mapping[Code, str] = {
     "backups are kept. Make another: ramal backup now",
     "damaged": "The backup's file is not as it was written. Make another: ramal backup now",
     "no-office": "No office was applied yet, so there is nothing to back up.",
+    "newer": "It was made by a newer Ramal. Bring this box up to date first: ramal update",
     "far": "The backup lies on the box, but not outside it. See: ramal copies test",
     "other": "It failed for a reason that only the log tells in full.",
 }

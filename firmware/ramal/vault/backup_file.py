@@ -245,7 +245,8 @@ def _head(file: BinaryIO, path: Path) -> Recipe:
     if version > rules.FORMAT:
         raise BackupRefused(
             f"{path.name} was made by a newer Ramal (its format is {version}, this one reads up to {rules.FORMAT}). "
-            "Nothing was changed. Bring this box up to date first: ramal update"
+            "Nothing was changed. Bring this box up to date first: ramal update",
+            "newer",
         )
     if not recipe.sane():
         raise BackupRefused(f"{path.name} asks for an unheard-of key. Nothing was changed.", "damaged")

@@ -57,6 +57,8 @@ def say(what: str) -> str:
         "copies.dropped": gettext("Said that the copies of a former place are removed"),
         "backups.now": gettext("Had a backup made"),
         "backups.downloaded": gettext("Downloaded a backup"),
+        "backups.restore": gettext("Asked for a backup to be put back"),
+        "backups.forgotten": gettext("Had removed what was there before a backup was put back"),
         "backups.code": gettext("Looked at the recovery code of the backups"),
         "backups.noted": gettext("Said that the recovery code is written down"),
         "backups.key-show": gettext("Looked at the recovery code of the backups"),

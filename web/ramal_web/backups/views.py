@@ -1,5 +1,7 @@
-"""``/backups``: what was backed up and whether it came back equal; making one, downloading, the recovery code."""
+"""``/backups``: what was backed up and whether it came back equal; making one, downloading, the recovery code, and
+putting one back."""
 
+import base64
 import time
 from pathlib import Path
 from typing import Any
@@ -9,12 +11,13 @@ from werkzeug.wrappers import Response
 
 from ramal.core import backups as rules
 from ramal.core.office_tables import BACKUP
+from ramal.core.restoring import GOING
 from ramal_web.asking import NotDone, ask
 from ramal_web.backups import words
 from ramal_web.history import history
 from ramal_web.i18n import gettext
 from ramal_web.keeping.words import figure, size
-from ramal_web.security import only, passive
+from ramal_web.security import only, passive, takes
 from ramal_web.told import not_done, told
 
 blueprint = Blueprint("backups", __name__)
@@ -24,6 +27,10 @@ COMMANDS = (
     "ramal restore FILE",
     "systemctl start ramal-asterisk ramal ramal-web",
 )
+PIECE = 2 << 20
+"""Bytes of a backup the browser sends at once."""
+PART = 600_000
+"""Bytes of it in one question to the daemon, before base64."""
 FRESH_MS = 36 * 3_600_000
 
 
@@ -72,6 +79,54 @@ def act() -> Response | str:
     return told(gettext("A backup is being made, restored for a look, and compared."), "/backups")
 
 
+@blueprint.get("/backups/restore")
+@only("owner")
+@passive
+def restoring() -> str:
+    """How far putting one back is."""
+    return render_template("backups/restoring.html", **_putting_back())
+
+
+@blueprint.post("/backups/piece")
+@only("owner")
+@takes(PIECE + (64 << 10))
+def piece() -> tuple[dict[str, Any], int]:
+    """One piece of a backup, for pieces.js: ``{"upload", "bytes"}``, or ``{"error"}``."""
+    given, upload = request.files.get("piece"), request.form.get("upload", "")[:40]
+    at = request.form.get("at", "0")
+    if given is None or not (at.isascii() and at.isdigit() and len(at) < 15):
+        return {"error": gettext("Your browser sent something this page cannot use.")}, 400
+    bytes_ = int(at)
+    try:
+        while part := given.stream.read(PART):
+            answer = ask("restore.piece", upload=upload, at=bytes_, data=base64.b64encode(part).decode())
+            upload, bytes_ = str(answer["upload"]), int(answer["bytes"])
+    except NotDone as problem:
+        return {"error": _worded(problem).sentence}, problem.status
+    return {"upload": upload, "bytes": bytes_}, 200
+
+
+@blueprint.post("/backups/restore")
+@only("owner")
+def restore() -> Response:
+    """``act``: restore (an ``upload`` or a ``name``, with a ``code``), or forget what was there before."""
+    given = request.form
+    try:
+        if given.get("act") == "forget":
+            ask("restore.forget")
+            ask("audit", what="backups.forgotten")
+            return told(gettext("What was there before is being removed."), "/backups")
+        name, upload = given.get("name", "")[:100], given.get("upload", "")[:40]
+        if given.get("sure") != "yes":
+            unsure = gettext("Say first that the telephones may stop for some minutes. Nothing was changed.")
+            return not_done(NotDone(unsure, 422), "/backups")
+        ask("audit", what="backups.restore", detail=name)
+        ask("restore.begin", upload=upload, name=name, code=given.get("code", "")[:300])
+    except NotDone as problem:
+        return not_done(_worded(problem), "/backups")
+    return told(gettext("The backup is looked at first. Calls go on until it is found well."), "/backups")
+
+
 @blueprint.get("/backups/<name>")
 @only("owner")
 def download(name: str) -> Response:
@@ -95,7 +150,22 @@ def download(name: str) -> Response:
 
 
 def _page(code: str, asked: bool = False) -> str:
-    return render_template("backups/index.html", code=code, code_asked=asked, example=EXAMPLE, **_seen())
+    seen = _seen() | _putting_back()
+    return render_template("backups/index.html", code=code, code_asked=asked, example=EXAMPLE, piece=PIECE, **seen)
+
+
+def _putting_back() -> dict[str, Any]:
+    try:
+        found = ask("restore.status")
+    except NotDone:
+        found = {}
+    standing = found.get("standing") or {}
+    going = bool(found.get("asked")) or standing.get("phase") in GOING
+    return {"putting": found, "standing": standing, "going": going, "backup_words": words, "size": size}
+
+
+def _worded(problem: NotDone) -> NotDone:
+    return NotDone(words.refused(problem.code), problem.status) if problem.code else problem
 
 
 def _seen() -> dict[str, Any]:

@@ -60,3 +60,17 @@ def look(one: Backup) -> tuple[str, str]:
 def place(code: str) -> str:
     """Where else it lies."""
     return {"stick": gettext("also on the stick"), "far": gettext("also outside the box")}.get(code, code)
+
+
+def refused(code: str) -> str:
+    """Why a backup was not put back. Nothing was changed, whichever it was."""
+    return {
+        "no-key": gettext("This code does not open this backup. Look at the paper again; the box is as it was."),
+        "damaged": gettext("This is no backup of Ramal, or it is damaged. The box is as it was; take another one."),
+        "differs": gettext("What came out of it is not what was put in. The box is as it was; take another one."),
+        "no-room": gettext("The disk has no room to lay the backup out beside what is there. The box is as it was."),
+        "stopped": gettext("It was cut off, by a power cut perhaps. See whether the calls below are those you expect."),
+        "busy": gettext("A backup is being put back already. Wait for its end."),
+        "no-file": gettext("This file is not here any more. Send it again."),
+        "newer": gettext("This backup was made by a newer Ramal. Bring this box up to date first, under Updates."),
+    }.get(code, gettext("It was not put back, for a reason that only the log tells in full. The box is as it was."))

@@ -1,6 +1,6 @@
 """``/updates``: which release runs, installing another one, starting it on trial, going back. For the owner.
 
-Law: the page only asks the daemon, and the daemon only asks root. A bundle comes in pieces (updates.js): no request is
+Law: the page only asks the daemon, and the daemon only asks root. A bundle comes in pieces (pieces.js): no request is
 large, nothing is kept by this process.
 """
 
@@ -53,7 +53,7 @@ def story(name: str) -> str | Response:
 @only("owner")
 @takes(PIECE + (64 << 10))
 def piece() -> tuple[dict[str, Any], int]:
-    """One piece of a bundle, for updates.js: ``{"upload", "bytes"}``, or ``{"error"}``."""
+    """One piece of a bundle, for pieces.js: ``{"upload", "bytes"}``, or ``{"error"}``."""
     given, upload = request.files.get("piece"), request.form.get("upload", "")[:40]
     at = request.form.get("at", "0")
     if given is None or not (at.isascii() and at.isdigit() and len(at) < 15):

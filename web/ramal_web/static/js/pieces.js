@@ -1,8 +1,8 @@
-// Sends an update to the box in pieces: no request is large, and the person sees how far it is.
+// Sends a large file (an update, a backup) to the box in pieces: no request is large, and the person sees how far it is.
 "use strict";
 
 (() => {
-  const form = document.querySelector("form[data-update-upload]");
+  const form = document.querySelector("form[data-pieces]");
   if (!form) return;
   const file = form.querySelector("input[type=file]");
   const bar = document.getElementById("bundle-progress");
@@ -23,7 +23,7 @@
       body.append("upload", upload);
       body.append("at", String(at));
       body.append("piece", bundle.slice(at, at + piece), "piece");
-      const answer = await fetch(form.dataset.updateUpload, { method: "POST", body, redirect: "error" });
+      const answer = await fetch(form.dataset.pieces, { method: "POST", body, redirect: "error" });
       const told = await answer.json();
       if (!answer.ok) throw new Error(told.error || form.dataset.lostWords, { cause: "told" });
       upload = told.upload;
