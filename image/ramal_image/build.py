@@ -16,7 +16,22 @@ from pathlib import Path
 
 from ramal.provide import prefix
 from ramal.provide.say import say
-from ramal_image import ImageError, base, bundle, cuts, debs, disk, initrd, kernel, layout, sbom, system, tools, wheels
+from ramal_image import (
+    ImageError,
+    base,
+    bundle,
+    cuts,
+    debs,
+    disk,
+    initrd,
+    kernel,
+    layout,
+    loader,
+    sbom,
+    system,
+    tools,
+    wheels,
+)
 
 BASE_EPOCH = 1_790_000_000
 """The base layer's own time: fixed, so that it stays in the cache from commit to commit."""
@@ -150,7 +165,7 @@ def build(want: Wanted, out: Path) -> Built:
     out.mkdir(parents=True, exist_ok=True)
     packages = locked(want.checkout, want.arch)
     with steps.step("base layer"):
-        layer = base.provide(packages, want.arch, BASE_EPOCH, cache(), want.mirror)
+        layer = base.provide([deb for deb in packages if deb.group != "loader"], want.arch, BASE_EPOCH, cache(), want.mirror)
     with steps.step("Python packages"):
         folder = wheels.provide(want.checkout, want.arch, cache())
     root = out / "root"
@@ -196,6 +211,9 @@ def _from_layers(
         kernel.take(root, name, want.arch, boot_files)
         say(f"  kernel {name}: {stay} of {all_of_them} modules")
         initrd.build(root, name, busybox, want.checkout / "image/initramfs", boot_files / "initramfs.zst", want.epoch)
+    starting = out / "loader"
+    shutil.rmtree(starting, ignore_errors=True)
+    parts = sorted([*parts, *loader.unpack(packages, want.arch, cache(), starting, want.mirror)])
     return _files(want, out, root, boot_files, parts, steps)
 
 
@@ -205,11 +223,12 @@ def _files(want: Wanted, out: Path, root: Path, boot_files: Path, parts: list[sb
         disk.squashfs(root, squash, want.epoch, 3 if want.quick else 15)
     with steps.step("boot partitions"):
         (boot_files / "config.txt").write_text(CONFIG_TXT)
-        (boot_files / "cmdline.txt").write_text(command_line(want.arch, "A") + "\n")
+        (boot_files / "cmdline.txt").write_text(loader.command_line_file(want.arch, command_line(want.arch, "A")))
         files = {path.name: path for path in sorted(boot_files.iterdir())}
         number = layout.volume_id(want.version, want.arch, "boot")
         disk.fat(boot, layout.BOOT_A, "RAMALBOOT", number, files, want.epoch)
-        disk.bootsel(selector, want.version, want.arch, want.epoch)
+        first = loader.files(want.arch, out / "loader", want.checkout, out / "first")
+        disk.bootsel(selector, want.version, want.arch, want.epoch, first)
     with steps.step("image"):
         image = out / f"{want.name}.img"
         contents = {layout.BOOTSEL: selector, layout.BOOT_A: boot, layout.ROOT_A: squash}

@@ -23,7 +23,9 @@ _HEADER = """\
 """
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _VERSION = re.compile(r"[0-9A-Za-z.+~:-]+")
-GROUPS = ("root", "kernel", "beside")
+GROUPS = ("root", "kernel", "beside", "loader")
+LOADER: Mapping[str, Sequence[str]] = {"amd64": ("shim-signed", "grub-efi-amd64-signed")}
+"""What starts a PC (``ramal_image.loader``): files are taken out of these, nothing is installed."""
 
 
 class LockWrong(ImageError):
@@ -122,6 +124,8 @@ def resolve(wanted: Sequence[Wish], arch: str, cache: Path, mirror: str | None =
     found = _closure("root", ["?essential", *own], SUITE, arch, cache, mirror)
     kernel = _closure("kernel", [f"linux-image-{arch}"], SUITE, arch, cache, mirror)
     found += [deb for deb in kernel if re.match(r"linux-(binary|modules|base)-\d", deb.name)]
+    for name in LOADER.get(arch, ()):
+        found += [deb for deb in _closure("loader", [name], SUITE, arch, cache, mirror) if deb.name == name]
     for wish in wanted:
         if wish.suite is not None:
             beside = _closure("beside", [wish.name], wish.suite, arch, cache, mirror)
