@@ -165,7 +165,8 @@ def build(want: Wanted, out: Path) -> Built:
     out.mkdir(parents=True, exist_ok=True)
     packages = locked(want.checkout, want.arch)
     with steps.step("base layer"):
-        layer = base.provide([deb for deb in packages if deb.group != "loader"], want.arch, BASE_EPOCH, cache(), want.mirror)
+        installed = [deb for deb in packages if deb.group != "loader"]
+        layer = base.provide(installed, want.arch, BASE_EPOCH, cache(), want.mirror)
     with steps.step("Python packages"):
         folder = wheels.provide(want.checkout, want.arch, cache())
     root = out / "root"

@@ -25,7 +25,7 @@ NO_TRY = (envblk.HEADING + b"try=0\n").ljust(envblk.SIZE, b"#")
 def command_line_file(arch: str, line: str) -> str:
     """cmdline.txt: the line itself for a Pi's loader; for GRUB with its heading and a name."""
     if "\n" in line or "\\" in line:
-        raise ImageError(f"The kernel's command line {line!r} cannot be written down for the loader. Nothing was built.")
+        raise ImageError(f"The kernel's command line {line!r} cannot be written down for the loader.")
     return f"{envblk.HEADING.decode()}cmdline={line}\n" if arch == "amd64" else f"{line}\n"
 
 
@@ -44,7 +44,7 @@ def unpack(locked: Sequence[Deb], arch: str, cache: Path, folder: Path, mirror: 
     if not ours:
         return []
     papers = []
-    for deb, path in sorted(debs.fetch(ours, arch, cache, mirror).items()):
+    for path in (found for _, found in sorted(debs.fetch(ours, arch, cache, mirror).items())):
         tools.run("dpkg-deb", "-x", path, folder)
         papers.append(debs.control(path))
     status = folder / "var/lib/dpkg/status"
