@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from ramal_image import ImageError, layout, tools
+from ramal_image import ImageError, layout, loader, tools
 from ramal_image.layout import Partition
 
 _BLOCK = 1 << 20
@@ -65,6 +65,8 @@ def assemble(out: Path, version: str, arch: str, parts: Mapping[Partition, Path]
         for part, source in parts.items():
             _copy(source, file.fileno(), part)
         os.pwrite(file.fileno(), layout.state_sector(layout.STATE_NEW), layout.STATE_OFFSET)
+        if arch == "amd64":
+            os.pwrite(file.fileno(), loader.legacy(), 0)
         os.fsync(file.fileno())
     partial.rename(out)
 

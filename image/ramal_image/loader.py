@@ -19,7 +19,19 @@ TAKEN: Mapping[str, tuple[str, str]] = {
 """Package: its file, and where that lies on the partition."""
 CONFIG = "EFI/debian/grub.cfg"
 """Where Debian's signed GRUB looks; the folder is part of what is signed."""
+LEGACY = (
+    "Ramal starts on PCs with UEFI, and this one starts by its legacy BIOS.\r\n"
+    "In its setup, turn UEFI on (and CSM or Legacy off), then start again.\r\n"
+)
 NO_TRY = (envblk.HEADING + b"try=0\n").ljust(envblk.SIZE, b"#")
+
+
+def legacy() -> bytes:
+    """What a PC without UEFI runs from the first sector (its first 440 bytes): says LEGACY, and stops."""
+    code = bytes.fromhex("31c0 8ed8 fc be197c ac 84c0 7409 b40e bb0700 cd10 ebf2 f4 ebfd")
+    # xor ax, ax; mov ds, ax; cld; mov si, text; next: lodsb; test al, al; jz end; mov ah, 0eh (write a letter);
+    # mov bx, 7; int 10h; jmp next; end: hlt; jmp end; text:
+    return (code + LEGACY.encode("ascii")).ljust(440, b"\0")
 
 
 def command_line_file(arch: str, line: str) -> str:

@@ -3,6 +3,7 @@ healthy release that boots by itself, and no bad one is started for ever."""
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -200,6 +201,12 @@ def try_it(box: Box) -> None:
     box.do(plan)
 
 
+def try_that_never_restarts(box: Box) -> None:
+    """The loader was told, and then the restart did not come: the box goes on."""
+    with suppress(Restart):
+        try_it(box)
+
+
 def go_back(box: Box) -> None:
     try:
         plan = slots.back(box.facts(), 6)
@@ -327,6 +334,16 @@ def test_a_slot_that_was_only_half_written_is_not_even_started(torn: str, pc: bo
         box.live(*scenes, try_it)
         box.check()
         assert box.started_bad == 0, cut
+
+
+def test_on_a_pc_a_try_that_never_came_does_not_start_what_is_half_written_over_it() -> None:
+    scenes = (install(GOOD), try_that_never_restarts, install(GOOD, "3.0"))
+    for torn in TORN:
+        for cuts in cuts_of(length_of(scenes, pc=True)):
+            box = Box(cuts=list(cuts), torn=torn, pc=True)
+            box.live(*scenes)
+            box.check()
+            assert box.started_bad == 0, (cuts, torn)
 
 
 @pytest.mark.parametrize("note", [Note("bad"), Note("writing"), Note("new", tries=slots.TRIES_MAX)])

@@ -226,3 +226,17 @@ def test_a_machine_with_a_uefi_is_given_no_kernel() -> None:
     assert "if=pflash,format=raw,file=c,readonly=on" in words
     assert "if=pflash,format=raw,file=v" in words
     assert "nvme,serial=1,drive=disk" in words
+
+
+def test_a_pc_without_uefi_is_told_so_by_the_first_sector_and_the_partition_table_stays(tmp_path: Path) -> None:
+    code = loader.legacy()
+    assert len(code) == 440
+    assert code.index(loader.LEGACY.encode()) == 0x19, "where the code looks for it (0x7c19)"
+    assert code[-1] == 0
+    for arch in debs.ARCHITECTURES:
+        disk.assemble(tmp_path / arch, "1", arch, {})
+        with (tmp_path / arch).open("rb") as file:
+            first = file.read(512)
+        assert (first[:440] == code) == (arch == "amd64")
+        assert first[450] == 0xEE, "the protective entry"
+        assert first[-2:] == b"\x55\xaa"

@@ -72,6 +72,10 @@ class Pc:
         )
         return vm.start(machine, log)
 
+    def boot_legacy(self, log: Path | None = None) -> Running:
+        """Switch it on as a PC without UEFI."""
+        return vm.start(replace(self.template, disk=str(self.image), pflash=(), disk_model="nvme,serial=ramal"), log)
+
     def started(self, running: Running, timeout_s: float = LINE_S) -> tuple[int, bool]:
         """What GRUB says it starts: the partition, and whether for one try."""
         found = running.wait_for(r"ramal-loader: starts partition (\d)(, once)?\.", timeout_s)

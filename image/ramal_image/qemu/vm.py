@@ -33,7 +33,8 @@ class Machine:
     """What is put together. ``disk``: a raw file, or ``nbd:unix:/path``; ``memory_mib``; ``tap``: a
     network interface instead of forwarded ports; ``tryboot`` takes what the guest writes to its one-shot flag.
 
-    ``pflash``: a UEFI's code and variables, which then find a loader on the disk themselves (no kernel is given)."""
+    ``pflash``: a UEFI's code and variables, which then find a loader on the disk themselves (no kernel given); empty:
+    a legacy BIOS instead, which talks on the serial line."""
 
     arch: str
     kernel: Path
@@ -46,7 +47,7 @@ class Machine:
     tap: str = ""
     tryboot: Path | None = None
     snapshot: bool = False
-    pflash: Sequence[Path] = ()
+    pflash: Sequence[Path] | None = None
     disk_model: str = "virtio-blk-pci"
     network_model: str = "virtio-net-pci"
     more: Sequence[str] = ()
@@ -80,10 +81,10 @@ def argv(machine: Machine, serial: Path) -> list[str]:
 
 
 def _loading(machine: Machine) -> list[str]:
-    if not machine.pflash:
+    if machine.pflash is None:
         return ["-kernel", str(machine.kernel), "-initrd", str(machine.initramfs), "-append", machine.command_line]
-    words = []
-    for path, more in zip(machine.pflash, (",readonly=on", ""), strict=True):
+    words = [] if machine.pflash else ["-machine", "graphics=off"]
+    for path, more in zip(machine.pflash, (",readonly=on", ""), strict=False):
         words += ["-drive", f"if=pflash,format=raw,file={path}{more}"]
     return words
 
