@@ -21,7 +21,7 @@ from ramal_image.qemu.uefi import LINE_S, Pc
 from ramal_image.qemu.vm import Running
 from ramal_image.qemu.volume import Volume
 
-END_S = 300.0
+END_S = 600.0
 SYSTEM = {"usual": slots.render_autoboot("A", True), "other": slots.render_autoboot("B", True)}
 DAMAGED = {"of zeros": bytes(512), "of a Pi": slots.render_autoboot("B"), "empty": b"\n" * 512}
 TRIES = {"no try": slots.render_try(None), "try A": slots.render_try("A"), "try B": slots.render_try("B")}
@@ -217,8 +217,9 @@ def _slot(running: Running, slot: str) -> None:
 def _asked_as_the_page_does(pc: Pc) -> None:
     """Through the daemon's request file and the closed service that serves it."""
     text = asked_text(Asked("try", who="proof", at_ms=1)).strip()
-    pc.inside.must(f"printf '%s\\n' '{text}' > /data/ramal/updates/.r && "
-                   "mv /data/ramal/updates/.r /data/ramal/updates/request.json", BOOT_S)  # fmt: skip
+    folder = "/data/ramal/updates"
+    pc.inside.must(f"install -d -m 750 -o ramal -g ramal {folder} && printf '%s\\n' '{text}' > {folder}/.r && "
+                   f"mv {folder}/.r {folder}/request.json", BOOT_S)  # fmt: skip
 
 
 def _try_again(pc: Pc, running: Running) -> None:
