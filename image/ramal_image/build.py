@@ -150,13 +150,13 @@ def build(want: Wanted, out: Path) -> Built:
     out.mkdir(parents=True, exist_ok=True)
     packages = locked(want.checkout, want.arch)
     with steps.step("base layer"):
-        layer = base.provide(packages, want.arch, BASE_EPOCH, cache(), want.mirror)
+        layers = base.provide(packages, want.arch, BASE_EPOCH, cache(), want.mirror)
     with steps.step("Python packages"):
         folder = wheels.provide(want.checkout, want.arch, cache())
     root = out / "root"
     shutil.rmtree(root, ignore_errors=True)
     try:
-        built = _from_layers(want, out, root, layer, folder, packages, steps)
+        built = _from_layers(want, out, root, layers, folder, packages, steps)
     finally:
         shutil.rmtree(root, ignore_errors=True)
     if not want.quick:
@@ -167,11 +167,11 @@ def build(want: Wanted, out: Path) -> Built:
 
 
 def _from_layers(
-    want: Wanted, out: Path, root: Path, layer: Path, folder: Path, packages: list[debs.Deb], steps: Steps
+    want: Wanted, out: Path, root: Path, layers: list[Path], folder: Path, packages: list[debs.Deb], steps: Steps
 ) -> Built:
     facts = base.facts(packages)
     with steps.step("root"):
-        base.open_into(layer, root)
+        base.open_into(layers, root)
         busybox = out / "busybox"
         shutil.copyfile(root / "usr/bin/busybox", busybox)
         wheels.install(want.checkout, folder, root, want.epoch)
