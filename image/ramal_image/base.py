@@ -99,15 +99,17 @@ def _unpack(deb: Path, root: Path, only: Sequence[str] | None = None) -> None:
         for name in ("man", "info", "lintian"):
             shutil.rmtree(Path(scratch, "usr/share", name), ignore_errors=True)
         if only is not None:
-            _reduce(Path(scratch), (*only, "usr/share/doc/*/copyright"), deb.name)
+            reduce(Path(scratch), only, deb.name)
         tools.run("cp", "-a", f"{scratch}/.", root)
 
 
-def _reduce(root: Path, only: Sequence[str], of: str) -> None:
+def reduce(root: Path, only: Sequence[str], of: str) -> None:
+    """Remove all but the files of ``only`` (patterns) and the copyright files from ``root``. ImageError when a pattern
+    finds nothing in the package ``of``."""
     missing = [pattern for pattern in only if not any(root.glob(pattern))]
     if missing:
         raise ImageError(f"{of} has no {tools.capped(missing)} any more; look at ramal_image.blobs.")
-    wanted = {path for pattern in only for path in root.glob(pattern)}
+    wanted = {path for pattern in (*only, "usr/share/doc/*/copyright") for path in root.glob(pattern)}
     for path in sorted(root.rglob("*"), reverse=True):
         if path.is_dir() and not path.is_symlink():
             if not any(path.iterdir()):
