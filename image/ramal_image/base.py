@@ -9,7 +9,7 @@ than the machine's needs qemu-user (``binfmt_misc``), and takes half an hour, on
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ramal.provide import archive
@@ -19,6 +19,8 @@ from ramal_image.debs import Deb
 
 RECIPE = "4"
 """Counted up when what follows changes: it is part of the cache's key."""
+Make = Callable[[Mapping[Deb, Path], str, int, Path], None]
+"""Makes a layer of files, for an architecture, with a time (s since 1970), as a tar."""
 BESIDE = ("kernel", "beside", "files")
 """Groups that are not installed, only unpacked."""
 UNREAD = ("man", "info", "locale", "lintian", "bug", "doc-base", "groff", "gtk-doc")
@@ -27,20 +29,28 @@ UNREAD = ("man", "info", "locale", "lintian", "bug", "doc-base", "groff", "gtk-d
 
 def provide(locked: list[Deb], arch: str, epoch: int, cache: Path, mirror: str | None = None) -> list[Path]:
     """The layers' tars, in the order they are unpacked; made when they are not in the cache yet."""
-    installed = [deb for deb in locked if deb.group == "root"]
     beside = [deb for deb in locked if deb.group in BESIDE]
-    layers = []
-    for name, some, make in (("base", installed, _install), ("beside", beside, _lay_beside)):
-        final = cache / f"{name}-{arch}-{debs.key(some, arch, RECIPE, str(epoch))}.tar"
-        layers.append(final)
-        if final.exists():
-            continue
+    return [
+        installed(locked, arch, epoch, cache, mirror),
+        _layer("beside", beside, _lay_beside, arch, epoch, cache, mirror),
+    ]
+
+
+def installed(locked: Sequence[Deb], arch: str, epoch: int, cache: Path, mirror: str | None = None) -> Path:
+    """The first layer alone: what dpkg installed."""
+    some = [deb for deb in locked if deb.group == "root"]
+    return _layer("base", some, _install, arch, epoch, cache, mirror)
+
+
+def _layer(name: str, some: Sequence[Deb], make: Make, arch: str, epoch: int, cache: Path, mirror: str | None) -> Path:
+    final = cache / f"{name}-{arch}-{debs.key(some, arch, RECIPE, str(epoch))}.tar"
+    if not final.exists():
         files = debs.fetch(some, arch, cache, mirror)
         with tempfile.TemporaryDirectory(prefix=f"ramal-{name}-", dir=cache) as scratch:
             partial = Path(scratch) / "layer.tar"
             make(files, arch, epoch, partial)
             partial.rename(final)
-    return layers
+    return final
 
 
 def _install(files: Mapping[Deb, Path], arch: str, epoch: int, out: Path) -> None:

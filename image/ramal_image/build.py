@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ramal.provide import prefix
+from ramal.provide import archive, prefix
 from ramal.provide.say import say
 from ramal_image import (
     ImageError,
     base,
     bundle,
+    bytecode,
     cuts,
     debs,
     disk,
@@ -208,7 +209,10 @@ def _from_layers(
         cuts.setuid(root)
         cuts.caches(root)
     with steps.step("byte code"):
-        wheels.compile_all(root)
+        own = lock_file(want.checkout, archive.architecture())
+        others = debs.read(own.read_text()) if own.exists() else None
+        with bytecode.runner(packages, others, want.arch, BASE_EPOCH, cache(), want.mirror) as python:
+            bytecode.compile_all(root, python)
     with steps.step("our module"):
         made = module.provide(want.checkout, packages, want.arch, cache(), want.mirror)
     with steps.step("kernel"):

@@ -128,6 +128,11 @@ def key(debs: Iterable[Deb], *more: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def version_of(debs: Iterable[Deb], name: str) -> str | None:
+    """Of the installed package ``name``; None where the lock has none."""
+    return next((deb.version for deb in debs if deb.group == "root" and deb.name == name), None)
+
+
 def resolve(wanted: Sequence[Wish], arch: str, cache: Path, mirror: str | None = None) -> list[Deb]:
     """The newest packages of the mirror that fit ``wanted``, fetched into ``cache``/debs; needs the network."""
     own = [wish.name for wish in wanted if wish.group == "root"]
