@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ramal.provide import prefix
+from ramal.provide import archive, prefix
 from ramal.provide.say import say
 from ramal_image import (
     ImageError,
     base,
     bundle,
+    bytecode,
     cuts,
     debs,
     disk,
@@ -27,6 +28,7 @@ from ramal_image import (
     kernel,
     layout,
     loader,
+    module,
     sbom,
     system,
     tools,
@@ -35,15 +37,21 @@ from ramal_image import (
 
 BASE_EPOCH = 1_790_000_000
 """The base layer's own time: fixed, so that it stays in the cache from commit to commit."""
-CONSOLE = {"amd64": "ttyS0,115200", "arm64": "serial0,115200"}
-"""The Pi's loader puts the board's real port for ``serial0``; the last console is the one process 1 speaks on."""
+CONSOLE = {"amd64": "ttyS0,115200", "arm64": "ttyS1,115200 console=serial0,115200"}
+"""The last console that is there is the one process 1 speaks on. ``ttyS1`` is a Pi 4's header in mainline's numbering:
+its loader puts ttyS0 for ``serial0``, as its maker's own kernel counts; a Pi 5's puts ttyAMA10, which is right."""
 CONFIG_TXT = """\
 # The Raspberry Pi's loader, this slot. autoboot.txt on the first partition chooses the slot.
 [all]
 arm_64bit=1
-enable_uart=1
 kernel=kernel8.img
 initramfs initramfs.zst followkernel
+# The kernel is mainline's, and so are the names of the device trees.
+upstream_kernel=1
+# A Pi 5 would look for marks of its maker's own system before it starts this one.
+os_check=0
+# Serial console: header pins 8 and 10 of a Pi 4 and CM4, the three-pin socket of a Pi 5.
+enable_uart=1
 disable_splash=1
 # The firmware starts the watchdog, so that a kernel that hangs before process 1 falls back by itself.
 kernel_watchdog_timeout=60
@@ -165,14 +173,13 @@ def build(want: Wanted, out: Path) -> Built:
     out.mkdir(parents=True, exist_ok=True)
     packages = locked(want.checkout, want.arch)
     with steps.step("base layer"):
-        installed = [deb for deb in packages if deb.group != "loader"]
-        layer = base.provide(installed, want.arch, BASE_EPOCH, cache(), want.mirror)
+        layers = base.provide(packages, want.arch, BASE_EPOCH, cache(), want.mirror)
     with steps.step("Python packages"):
         folder = wheels.provide(want.checkout, want.arch, cache())
     root = out / "root"
     shutil.rmtree(root, ignore_errors=True)
     try:
-        built = _from_layers(want, out, root, layer, folder, packages, steps)
+        built = _from_layers(want, out, root, layers, folder, packages, steps)
     finally:
         shutil.rmtree(root, ignore_errors=True)
     if not want.quick:
@@ -183,11 +190,11 @@ def build(want: Wanted, out: Path) -> Built:
 
 
 def _from_layers(
-    want: Wanted, out: Path, root: Path, layer: Path, folder: Path, packages: list[debs.Deb], steps: Steps
+    want: Wanted, out: Path, root: Path, layers: list[Path], folder: Path, packages: list[debs.Deb], steps: Steps
 ) -> Built:
     facts = base.facts(packages)
     with steps.step("root"):
-        base.open_into(layer, root)
+        base.open_into(layers, root)
         busybox = out / "busybox"
         shutil.copyfile(root / "usr/bin/busybox", busybox)
         wheels.install(want.checkout, folder, root, want.epoch)
@@ -203,9 +210,16 @@ def _from_layers(
         cuts.setuid(root)
         cuts.caches(root)
     with steps.step("byte code"):
-        wheels.compile_all(root)
+        own = lock_file(want.checkout, archive.architecture())
+        others = debs.read(own.read_text()) if own.exists() else None
+        with bytecode.runner(packages, others, want.arch, BASE_EPOCH, cache(), want.mirror) as python:
+            bytecode.compile_all(root, python)
+    with steps.step("our module"):
+        made = module.provide(want.checkout, packages, want.arch, cache(), want.mirror)
     with steps.step("kernel"):
         name = kernel.version(root)
+        if made is not None:
+            module.put(made, root, name)
         stay, all_of_them = kernel.trim(root, name)
         boot_files = out / "boot"
         shutil.rmtree(boot_files, ignore_errors=True)
