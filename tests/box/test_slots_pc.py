@@ -135,6 +135,13 @@ def test_a_flag_whose_selector_cannot_be_read_tries_nothing(pc: Pc) -> None:
     assert pc.image.try_env.read_bytes() == slots.render_try(None)
 
 
+def test_a_machine_without_the_flag_says_so(pc: Pc, capsys: pytest.CaptureFixture[str]) -> None:
+    pc.image.try_env.unlink()
+    assert cli.main(["slot", "once"]) == 1
+    assert "one-shot flag could not be written" in capsys.readouterr().err
+    assert not pc.image.try_env.exists()
+
+
 def test_a_pis_selector_gets_no_heading(pc: Pc) -> None:
     pc.image.release.write_text("VERSION=1.0.0\nARCH=arm64\n")
     pc.boot.carry_out((slots.WriteAutoboot("B"),))

@@ -178,6 +178,8 @@ def test_a_pcs_first_partition_holds_the_loader_where_firmware_shim_and_grub_loo
     for name, source in files.items():
         there = subprocess.run(["mtype", "-i", out, f"::{name}"], capture_output=True, check=True).stdout
         assert there == source.read_bytes(), name
+    shown = subprocess.run(["mdir", "-/", "-i", out, "::"], capture_output=True, text=True, check=True).stdout
+    assert shown.count("2001-09-09") == len(files) + 3 + 6, f"times are given, those of folders too: {shown}"
     whole = out.read_bytes()
     for sector in (slots.render_autoboot("A", True), loader.NO_TRY):
         assert whole.count(sector) == 1

@@ -158,8 +158,15 @@ class Boot:
         return slots.started_by_grub(_text(self.image.command_line))
 
     def write_try(self, slot: Slot | None) -> None:
-        """GRUB's one-shot flag, in place. The partition is mounted for writing already (ramal-try@.service)."""
-        overwrite(self.image.try_env, slots.render_try(slot))
+        """GRUB's one-shot flag, in place. The partition is mounted for writing already (ramal-try@.service). RamalError
+        where there is no such flag, or nothing may be written."""
+        try:
+            overwrite(self.image.try_env, slots.render_try(slot))
+        except OSError as error:
+            raise RamalError(
+                f"The loader's one-shot flag could not be written ({error}). Nothing was changed. Only a PC's image has "
+                "one, and only ramal-try@once.service may write it; start another release by “ramal slot try”."
+            ) from error
 
     def _ask_grub(self, how: str) -> None:
         # A unit of its own mounts for it: who asks (root's part of an update) may mount nothing.
