@@ -166,7 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     update.add_argument("act", nargs="?", default="status", choices=releases)
     update.add_argument("source", nargs="?", default="", metavar="FILE|URL", help="of install: a signed bundle")
     slot = command("slot", _slot, "which of the two releases boots: status, try, good, back (RAUC asks here too)")
-    rauc = ("get-primary", "set-primary", "get-state", "set-state", "get-current")
+    rauc = ("get-primary", "set-primary", "get-state", "set-state", "get-current", "once", "never")
     slot.add_argument("act", nargs="?", default="status", choices=(*rauc, "status", "try", "good", "back"))
     slot.add_argument("slot", nargs="?", default="", metavar="A|B")
     slot.add_argument("state", nargs="?", default="", metavar="good|bad")

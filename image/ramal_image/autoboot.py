@@ -6,7 +6,7 @@ loader does not repeat a mistake of it.
 
 from dataclasses import dataclass
 
-from ramal_image import ImageError
+from ramal_image import ImageError, envblk
 
 SIZE = 512
 """Bytes: one sector, always the same one; the file is only ever written in place."""
@@ -47,7 +47,8 @@ def read(data: bytes) -> Choice:
     return Choice(usual, tried)
 
 
-def text(choice: Choice) -> bytes:
-    """The file as an image ships it: padded to one sector by empty lines, as the box's own writer does."""
+def text(choice: Choice, arch: str = "arm64") -> bytes:
+    """The file as an image ships it: padded to one sector by empty lines, as the box's own writer does. A PC's begins
+    with the heading that lets GRUB read it."""
     body = f"[all]\ntryboot_a_b=1\nboot_partition={choice.usual}\n[tryboot]\nboot_partition={choice.tried}\n"
-    return body.encode().ljust(SIZE, b"\n")
+    return ((envblk.HEADING if arch == "amd64" else b"") + body.encode()).ljust(SIZE, b"\n")

@@ -1,57 +1,80 @@
-"""The base layer: the locked Debian packages installed into a folder, once per lock, kept in the cache as a tar.
+"""The base layers, kept in the cache as tars: the locked Debian packages installed into a folder, and what lies beside.
 
 Law: mmdebstrap sees only a private archive of the locked files, so that nothing else can come in and no mirror's name
-is in the result. The kernel and the packages ``beside`` are only unpacked: no script of theirs runs. Needs root;
-another architecture than the machine's needs qemu-user (``binfmt_misc``), and takes most of an hour. Main thread.
+is in the result. The kernel, the packages ``beside`` and the binaries of chip makers are only unpacked (a layer of
+their own: a new kernel does not install everything anew); no script of theirs runs. Needs root; another architecture
+than the machine's needs qemu-user (``binfmt_misc``), and takes half an hour, once per lock. Main thread.
 """
 
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ramal.provide import archive
 from ramal.provide.say import Progress
-from ramal_image import ImageError, debs, tools
+from ramal_image import ImageError, blobs, debs, tools
 from ramal_image.debs import Deb
 
-RECIPE = "3"
+RECIPE = "4"
 """Counted up when what follows changes: it is part of the cache's key."""
+Make = Callable[[Mapping[Deb, Path], str, int, Path], None]
+"""Makes a layer of files, for an architecture, with a time (s since 1970), as a tar."""
+BESIDE = ("kernel", "beside", "files")
+"""Groups that are not installed, only unpacked."""
 UNREAD = ("man", "info", "locale", "lintian", "bug", "doc-base", "groff", "gtk-doc")
 """Folders of /usr/share that only people read; of doc only the copyright files stay (until the SBOM has read them)."""
 
 
-def provide(locked: list[Deb], arch: str, epoch: int, cache: Path, mirror: str | None = None) -> Path:
-    """The base layer's tar, made when it is not in the cache yet."""
-    final = cache / f"base-{arch}-{debs.key(locked, arch, RECIPE, str(epoch))}.tar"
-    if final.exists():
-        return final
-    _emulation(arch)
-    files = debs.fetch(locked, arch, cache, mirror)
-    progress = Progress(f"installing {len(locked)} Debian packages for {arch} (once per lock)")
-    with tempfile.TemporaryDirectory(prefix="ramal-base-", dir=cache) as scratch:
-        folder = Path(scratch)
-        private = folder / "archive"
-        debs.repository({deb: path for deb, path in files.items() if deb.group == "root"}, private)
-        partial = folder / "base.tar"
-        _mmdebstrap(locked, arch, private, partial, epoch)
-        root = folder / "more"
-        for deb, path in sorted(files.items()):
-            if deb.group != "root":
-                _unpack(path, root)
-                _record(path, root)
-        tools.run("tar", "--append", "--file", partial, "--directory", root, "--sort=name", "--numeric-owner",
-                  "--owner=0", "--group=0", ".")  # fmt: skip
-        partial.rename(final)
-    progress.done()
+def provide(locked: list[Deb], arch: str, epoch: int, cache: Path, mirror: str | None = None) -> list[Path]:
+    """The layers' tars, in the order they are unpacked; made when they are not in the cache yet."""
+    beside = [deb for deb in locked if deb.group in BESIDE]
+    return [
+        installed(locked, arch, epoch, cache, mirror),
+        _layer("beside", beside, _lay_beside, arch, epoch, cache, mirror),
+    ]
+
+
+def installed(locked: Sequence[Deb], arch: str, epoch: int, cache: Path, mirror: str | None = None) -> Path:
+    """The first layer alone: what dpkg installed."""
+    some = [deb for deb in locked if deb.group == "root"]
+    return _layer("base", some, _install, arch, epoch, cache, mirror)
+
+
+def _layer(name: str, some: Sequence[Deb], make: Make, arch: str, epoch: int, cache: Path, mirror: str | None) -> Path:
+    final = cache / f"{name}-{arch}-{debs.key(some, arch, RECIPE, str(epoch))}.tar"
+    if not final.exists():
+        files = debs.fetch(some, arch, cache, mirror)
+        with tempfile.TemporaryDirectory(prefix=f"ramal-{name}-", dir=cache) as scratch:
+            partial = Path(scratch) / "layer.tar"
+            make(files, arch, epoch, partial)
+            partial.rename(final)
     return final
 
 
-def _mmdebstrap(locked: list[Deb], arch: str, private: Path, out: Path, epoch: int) -> None:
+def _install(files: Mapping[Deb, Path], arch: str, epoch: int, out: Path) -> None:
+    _emulation(arch)
+    progress = Progress(f"installing {len(files)} Debian packages for {arch} (once per lock)")
+    private = out.parent / "archive"
+    debs.repository(files, private)
+    _mmdebstrap([deb.name for deb in files], arch, private, out, epoch)
+    progress.done()
+
+
+def _lay_beside(files: Mapping[Deb, Path], arch: str, epoch: int, out: Path) -> None:
+    root = out.parent / "root"
+    for deb, path in sorted(files.items()):
+        _unpack(path, root, blobs.TAKEN.get(deb.name) if deb.group == "files" else None)
+        _record(path, root)
+    tools.run("tar", "--create", "--file", out, "--directory", root, "--sort=name", "--numeric-owner", "--owner=0",
+              "--group=0", f"--mtime=@{epoch}", "--clamp-mtime", ".")  # fmt: skip
+
+
+def _mmdebstrap(wanted: Iterable[str], arch: str, private: Path, out: Path, epoch: int) -> None:
     keep_out = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in UNREAD]
     keep_out += ["--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-include=/usr/share/doc/*/copyright"]
-    names = ",".join(sorted(deb.name for deb in locked if deb.group == "root"))
+    names = ",".join(sorted(wanted))
     tools.run(
         "mmdebstrap",
         "--mode=root",
@@ -72,8 +95,9 @@ def _mmdebstrap(locked: list[Deb], arch: str, private: Path, out: Path, epoch: i
     )
 
 
-def _unpack(deb: Path, root: Path) -> None:
-    """Only the files, on merged /usr (a package that still ships /lib must not replace the link)."""
+def _unpack(deb: Path, root: Path, only: Sequence[str] | None = None) -> None:
+    """Only the files, on merged /usr (a package that still ships /lib must not replace the link). ``only``: patterns
+    of what is taken (and the copyright file); ImageError when one of them finds nothing."""
     root.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=root.parent) as scratch:
         tools.run("dpkg-deb", "-x", deb, scratch)
@@ -84,7 +108,24 @@ def _unpack(deb: Path, root: Path) -> None:
                 shutil.rmtree(old)
         for name in ("man", "info", "lintian"):
             shutil.rmtree(Path(scratch, "usr/share", name), ignore_errors=True)
+        if only is not None:
+            reduce(Path(scratch), only, deb.name)
         tools.run("cp", "-a", f"{scratch}/.", root)
+
+
+def reduce(root: Path, only: Sequence[str], of: str) -> None:
+    """Remove all but the files of ``only`` (patterns) and the copyright files from ``root``. ImageError when a pattern
+    finds nothing in the package ``of``."""
+    missing = [pattern for pattern in only if not any(root.glob(pattern))]
+    if missing:
+        raise ImageError(f"{of} has no {tools.capped(missing)} any more; look at ramal_image.blobs.")
+    wanted = {path for pattern in (*only, "usr/share/doc/*/copyright") for path in root.glob(pattern)}
+    for path in sorted(root.rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path not in wanted:
+            path.unlink()
 
 
 def _record(deb: Path, root: Path) -> None:
@@ -105,11 +146,12 @@ def _emulation(arch: str) -> None:
         )
 
 
-def open_into(base: Path, root: Path) -> None:
-    """Unpack the layer into the new folder ``root``."""
+def open_into(layers: Sequence[Path], root: Path) -> None:
+    """Unpack the layers into the new folder ``root``."""
     root.mkdir(parents=True)
-    tools.run("tar", "--extract", "--file", base, "--directory", root, "--numeric-owner", "--preserve-permissions",
-              "--keep-directory-symlink")  # fmt: skip
+    for layer in layers:
+        tools.run("tar", "--extract", "--file", layer, "--directory", root, "--numeric-owner", "--preserve-permissions",
+                  "--keep-directory-symlink")  # fmt: skip
 
 
 def facts(locked: list[Deb]) -> Mapping[str, str]:

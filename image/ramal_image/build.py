@@ -14,21 +14,44 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ramal.provide import prefix
+from ramal.provide import archive, prefix
 from ramal.provide.say import say
-from ramal_image import ImageError, base, bundle, cuts, debs, disk, initrd, kernel, layout, sbom, system, tools, wheels
+from ramal_image import (
+    ImageError,
+    base,
+    bundle,
+    bytecode,
+    cuts,
+    debs,
+    disk,
+    initrd,
+    kernel,
+    layout,
+    loader,
+    module,
+    sbom,
+    system,
+    tools,
+    wheels,
+)
 
 BASE_EPOCH = 1_790_000_000
 """The base layer's own time: fixed, so that it stays in the cache from commit to commit."""
-CONSOLE = {"amd64": "ttyS0,115200", "arm64": "serial0,115200"}
-"""The Pi's loader puts the board's real port for ``serial0``; the last console is the one process 1 speaks on."""
+CONSOLE = {"amd64": "ttyS0,115200", "arm64": "ttyS1,115200 console=serial0,115200"}
+"""The last console that is there is the one process 1 speaks on. ``ttyS1`` is a Pi 4's header in mainline's numbering:
+its loader puts ttyS0 for ``serial0``, as its maker's own kernel counts; a Pi 5's puts ttyAMA10, which is right."""
 CONFIG_TXT = """\
 # The Raspberry Pi's loader, this slot. autoboot.txt on the first partition chooses the slot.
 [all]
 arm_64bit=1
-enable_uart=1
 kernel=kernel8.img
 initramfs initramfs.zst followkernel
+# The kernel is mainline's, and so are the names of the device trees.
+upstream_kernel=1
+# A Pi 5 would look for marks of its maker's own system before it starts this one.
+os_check=0
+# Serial console: header pins 8 and 10 of a Pi 4 and CM4, the three-pin socket of a Pi 5.
+enable_uart=1
 disable_splash=1
 # The firmware starts the watchdog, so that a kernel that hangs before process 1 falls back by itself.
 kernel_watchdog_timeout=60
@@ -150,13 +173,13 @@ def build(want: Wanted, out: Path) -> Built:
     out.mkdir(parents=True, exist_ok=True)
     packages = locked(want.checkout, want.arch)
     with steps.step("base layer"):
-        layer = base.provide(packages, want.arch, BASE_EPOCH, cache(), want.mirror)
+        layers = base.provide(packages, want.arch, BASE_EPOCH, cache(), want.mirror)
     with steps.step("Python packages"):
         folder = wheels.provide(want.checkout, want.arch, cache())
     root = out / "root"
     shutil.rmtree(root, ignore_errors=True)
     try:
-        built = _from_layers(want, out, root, layer, folder, packages, steps)
+        built = _from_layers(want, out, root, layers, folder, packages, steps)
     finally:
         shutil.rmtree(root, ignore_errors=True)
     if not want.quick:
@@ -167,11 +190,11 @@ def build(want: Wanted, out: Path) -> Built:
 
 
 def _from_layers(
-    want: Wanted, out: Path, root: Path, layer: Path, folder: Path, packages: list[debs.Deb], steps: Steps
+    want: Wanted, out: Path, root: Path, layers: list[Path], folder: Path, packages: list[debs.Deb], steps: Steps
 ) -> Built:
     facts = base.facts(packages)
     with steps.step("root"):
-        base.open_into(layer, root)
+        base.open_into(layers, root)
         busybox = out / "busybox"
         shutil.copyfile(root / "usr/bin/busybox", busybox)
         wheels.install(want.checkout, folder, root, want.epoch)
@@ -187,15 +210,25 @@ def _from_layers(
         cuts.setuid(root)
         cuts.caches(root)
     with steps.step("byte code"):
-        wheels.compile_all(root)
+        own = lock_file(want.checkout, archive.architecture())
+        others = debs.read(own.read_text()) if own.exists() else None
+        with bytecode.runner(packages, others, want.arch, BASE_EPOCH, cache(), want.mirror) as python:
+            bytecode.compile_all(root, python)
+    with steps.step("our module"):
+        made = module.provide(want.checkout, packages, want.arch, cache(), want.mirror)
     with steps.step("kernel"):
         name = kernel.version(root)
+        if made is not None:
+            module.put(made, root, name)
         stay, all_of_them = kernel.trim(root, name)
         boot_files = out / "boot"
         shutil.rmtree(boot_files, ignore_errors=True)
         kernel.take(root, name, want.arch, boot_files)
         say(f"  kernel {name}: {stay} of {all_of_them} modules")
         initrd.build(root, name, busybox, want.checkout / "image/initramfs", boot_files / "initramfs.zst", want.epoch)
+    starting = out / "loader"
+    shutil.rmtree(starting, ignore_errors=True)
+    parts = sorted([*parts, *loader.unpack(packages, want.arch, cache(), starting, want.mirror)])
     return _files(want, out, root, boot_files, parts, steps)
 
 
@@ -205,11 +238,12 @@ def _files(want: Wanted, out: Path, root: Path, boot_files: Path, parts: list[sb
         disk.squashfs(root, squash, want.epoch, 3 if want.quick else 15)
     with steps.step("boot partitions"):
         (boot_files / "config.txt").write_text(CONFIG_TXT)
-        (boot_files / "cmdline.txt").write_text(command_line(want.arch, "A") + "\n")
+        (boot_files / "cmdline.txt").write_text(loader.command_line_file(want.arch, command_line(want.arch, "A")))
         files = {path.name: path for path in sorted(boot_files.iterdir())}
         number = layout.volume_id(want.version, want.arch, "boot")
         disk.fat(boot, layout.BOOT_A, "RAMALBOOT", number, files, want.epoch)
-        disk.bootsel(selector, want.version, want.arch, want.epoch)
+        first = loader.files(want.arch, out / "loader", want.checkout, out / "first")
+        disk.bootsel(selector, want.version, want.arch, want.epoch, first)
     with steps.step("image"):
         image = out / f"{want.name}.img"
         contents = {layout.BOOTSEL: selector, layout.BOOT_A: boot, layout.ROOT_A: squash}

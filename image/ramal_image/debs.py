@@ -19,11 +19,17 @@ SUITE = "forky"
 ARCHITECTURES = ("amd64", "arm64")
 _HEADER = """\
 # The Debian packages of the {arch} image: group, name, version, architecture, sha256, bytes.
-# Written by `make image-lock`; do not edit. Group root: installed; kernel, beside: unpacked only.
+# Written by `make image-lock`; do not edit. Group root: installed; kernel, beside: unpacked only; files: single files
+# are taken; build: the compiler of our kernel module, which is not in the image; loader: what starts a PC.
 """
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _VERSION = re.compile(r"[0-9A-Za-z.+~:-]+")
-GROUPS = ("root", "kernel", "beside")
+GROUPS = ("root", "kernel", "beside", "files", "build", "loader")
+BUILD: Mapping[str, Sequence[str]] = {"arm64": ("?essential", "linux-headers-arm64", "make")}
+"""What compiles ``image/module`` (the headers bring the compiler that made the kernel). It is of the image's own
+architecture, so that one lock serves every building machine."""
+LOADER: Mapping[str, Sequence[str]] = {"amd64": ("shim-signed", "grub-efi-amd64-signed")}
+"""What starts a PC (``ramal_image.loader``): files are taken out of these, nothing is installed."""
 
 
 class LockWrong(ImageError):
@@ -32,7 +38,7 @@ class LockWrong(ImageError):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Deb:
-    """One locked package file. ``group``: root, kernel or beside; ``size``: bytes."""
+    """One locked package file. ``group``: one of GROUPS; ``size``: bytes."""
 
     group: str
     name: str
@@ -49,10 +55,17 @@ class Deb:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A line of packages.txt: ``suite`` only where it is not the image's own."""
+    """A line of packages.txt: ``suite`` only where it is named."""
 
     name: str
     suite: str | None = None
+    component: str = "main"
+
+    @property
+    def group(self) -> str:
+        if self.suite is None:
+            return "root"
+        return "beside" if self.component == "main" else "files"
 
 
 def wishes(text: str, arch: str) -> list[Wish]:
@@ -68,7 +81,8 @@ def wishes(text: str, arch: str) -> list[Wish]:
         if not known or not _NAME.fullmatch(words[0]):
             raise LockWrong(f"image/packages.txt, line {number}: “{line.strip()}” is no package. Nothing was built.")
         if not limits or arch in limits:
-            found.append(Wish(words[0], suites[0] if suites else None))
+            suite, _, component = suites[0].partition("/") if suites else ("", "", "")
+            found.append(Wish(words[0], suite or None, component or "main"))
     return found
 
 
@@ -116,16 +130,25 @@ def key(debs: Iterable[Deb], *more: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def version_of(debs: Iterable[Deb], name: str) -> str | None:
+    """Of the installed package ``name``; None where the lock has none."""
+    return next((deb.version for deb in debs if deb.group == "root" and deb.name == name), None)
+
+
 def resolve(wanted: Sequence[Wish], arch: str, cache: Path, mirror: str | None = None) -> list[Deb]:
     """The newest packages of the mirror that fit ``wanted``, fetched into ``cache``/debs; needs the network."""
-    own = [wish.name for wish in wanted if wish.suite is None]
+    own = [wish.name for wish in wanted if wish.group == "root"]
     found = _closure("root", ["?essential", *own], SUITE, arch, cache, mirror)
     kernel = _closure("kernel", [f"linux-image-{arch}"], SUITE, arch, cache, mirror)
     found += [deb for deb in kernel if re.match(r"linux-(binary|modules|base)-\d", deb.name)]
+    for name in LOADER.get(arch, ()):
+        found += [deb for deb in _closure("loader", [name], SUITE, arch, cache, mirror) if deb.name == name]
     for wish in wanted:
         if wish.suite is not None:
-            beside = _closure("beside", [wish.name], wish.suite, arch, cache, mirror)
+            beside = _closure(wish.group, [wish.name], wish.suite, arch, cache, mirror, wish.component)
             found += [deb for deb in beside if deb.name == wish.name]
+    if arch in BUILD:
+        found += _closure("build", BUILD[arch], SUITE, arch, cache, mirror)
     return sorted(found)
 
 
@@ -134,11 +157,10 @@ def fetch(debs: Sequence[Deb], arch: str, cache: Path, mirror: str | None = None
     folder = cache / "debs"
     paths = {deb: folder / deb.file for deb in debs}
     lacking = [deb for deb in debs if not _right(paths[deb], deb)]
-    for suite in dict.fromkeys(SUITE if deb.group != "beside" else "beside" for deb in lacking):
-        exact = [f"{deb.name}={deb.version}" for deb in lacking if (deb.group == "beside") == (suite == "beside")]
-        where = _beside_suite() if suite == "beside" else suite
+    for suite, component in dict.fromkeys(_source(deb) for deb in lacking):
+        exact = sorted({f"{deb.name}={deb.version}" for deb in lacking if _source(deb) == (suite, component)})
         try:
-            _closure("root", exact, where, arch, cache, mirror)
+            _closure("root", exact, suite, arch, cache, mirror, component)
         except archive.ArchiveError as error:
             raise ImageError(
                 f"The locked packages are neither in {folder} nor on this machine's mirror "
@@ -153,8 +175,11 @@ def fetch(debs: Sequence[Deb], arch: str, cache: Path, mirror: str | None = None
     return paths
 
 
-def _beside_suite() -> str:
-    return archive.os_release().get("VERSION_CODENAME", "bookworm")
+def _source(deb: Deb) -> tuple[str, str]:
+    """Suite and component that a group comes from."""
+    if deb.group == "beside":
+        return archive.os_release().get("VERSION_CODENAME", "bookworm"), "main"
+    return SUITE, "non-free-firmware" if deb.group == "files" else "main"
 
 
 def _right(path: Path, deb: Deb) -> bool:
@@ -166,15 +191,18 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _closure(group: str, names: Sequence[str], suite: str, arch: str, cache: Path, mirror: str | None) -> list[Deb]:
+def _closure(
+    group: str, names: Sequence[str], suite: str, arch: str, cache: Path, mirror: str | None, component: str = "main"
+) -> list[Deb]:
     """Packages with their dependencies, downloaded into ``cache``/debs under the names that the lock knows."""
-    source = archive.machine_archive(suite)
-    if mirror is not None:
-        source = archive.Archive(mirror, suite, source.keyring)
+    known = archive.machine_archive(suite)
+    parts = " ".join(dict.fromkeys(("main", component)))
+    source = archive.Archive(mirror or known.uri, suite, known.keyring, parts)
     folder = cache / "debs"
     folder.mkdir(parents=True, exist_ok=True)
     found = []
-    for path in archive.fetch(source, names, arch, cache / f"apt-{suite}-{arch}"):
+    own = f"apt-{suite}-{arch}" + (f"-{component}" if component != "main" else "")
+    for path in archive.fetch(source, names, arch, cache / own):
         name, version, built_for = unquote(path.stem).split("_")
         kept = folder / Deb(group, name, version, built_for, "", 0).file
         if not kept.exists() or kept.stat().st_size != path.stat().st_size:

@@ -5,16 +5,17 @@ Law: no loop device, no mount; times, numbers and order are given, never taken f
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from ramal_image import ImageError, autoboot, layout, tools
+from ramal_image import ImageError, layout, loader, tools
 from ramal_image.layout import Partition
 
 _BLOCK = 1 << 20
 
 
 def fat(out: Path, part: Partition, label: str, number: str, files: Mapping[str, Path], epoch: int) -> None:
-    """A FAT32 file system of the partition's size with ``files`` (name on it: file here), in the order given."""
+    """A FAT32 file system of the partition's size with ``files`` (name on it: file here), in the order given; folders
+    in the names are made."""
     if layout.clusters(part) < layout.FAT32_LEAST_CLUSTERS:
         raise ImageError(f"{part.name} would be too small for FAT32 ({layout.clusters(part)} clusters).")
     out.unlink(missing_ok=True)
@@ -24,17 +25,19 @@ def fat(out: Path, part: Partition, label: str, number: str, files: Mapping[str,
         "mkfs.vfat", "-F", "32", "-s", str(part.sectors_per_cluster), "-n", label, "-i", number, "--invariant", out
     )
     stamp = {"SOURCE_DATE_EPOCH": str(epoch), "MTOOLS_SKIP_CHECK": "1"}
+    made: set[PurePosixPath] = set()
     for name, source in files.items():
+        for folder in reversed(PurePosixPath(name).parents[:-1]):
+            if folder not in made:
+                tools.run("mmd", "-i", out, f"::{folder}", env=stamp)
+                made.add(folder)
         os.utime(source, (epoch, epoch))
         tools.run("mcopy", "-m", "-i", out, source, f"::{name}", env=stamp)
 
 
-def bootsel(out: Path, version: str, arch: str, epoch: int) -> None:
-    """The boot selector: autoboot.txt alone, in one piece, one sector long."""
-    file = out.with_suffix(".autoboot")
-    file.write_bytes(autoboot.text(autoboot.Choice(usual=2, tried=3)))
-    fat(out, layout.BOOTSEL, "RAMALSEL", layout.volume_id(version, arch, "bootsel"), {"autoboot.txt": file}, epoch)
-    file.unlink()
+def bootsel(out: Path, version: str, arch: str, epoch: int, files: Mapping[str, Path]) -> None:
+    """The boot selector with ``files`` (``loader.files``)."""
+    fat(out, layout.BOOTSEL, "RAMALSEL", layout.volume_id(version, arch, "bootsel"), files, epoch)
 
 
 def squashfs(root: Path, out: Path, epoch: int, level: int) -> None:
@@ -62,6 +65,8 @@ def assemble(out: Path, version: str, arch: str, parts: Mapping[Partition, Path]
         for part, source in parts.items():
             _copy(source, file.fileno(), part)
         os.pwrite(file.fileno(), layout.state_sector(layout.STATE_NEW), layout.STATE_OFFSET)
+        if arch == "amd64":
+            os.pwrite(file.fileno(), loader.legacy(), 0)
         os.fsync(file.fileno())
     partial.rename(out)
 

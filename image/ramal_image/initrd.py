@@ -63,6 +63,8 @@ APPLETS = (
         "stat",
         "uname",
         "date",
+        "timeout",
+        "watchdog",
     ],
 )
 

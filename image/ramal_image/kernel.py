@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ramal_image import ImageError, initrd, tools
+from ramal_image import ImageError, blobs, initrd, tools
 
 KEPT = (
-    *("arch/", "crypto/", "lib/", "block/", "mm/", "security/"),
+    *("updates/", "arch/", "crypto/", "lib/", "block/", "mm/", "security/"),
     *(f"fs/{name}/" for name in ("ext4", "jbd2", "fat", "nls", "squashfs", "overlayfs", "exfat", "fuse", "autofs")),
     *(f"net/{name}/" for name in ("netfilter", "ipv4", "ipv6", "8021q", "bridge", "core", "packet", "unix", "llc")),
     *("net/802/", "net/sched/", "net/key/", "net/tls/", "drivers/net/mdio/", "drivers/net/phy/", "drivers/net/pcs/"),
@@ -20,6 +20,7 @@ KEPT = (
         f"drivers/net/ethernet/{name}/"
         for name in ("broadcom/genet", "cadence", "realtek", "intel/e1000", "intel/e1000e", "intel/igb", "intel/igc")
     ),
+    "drivers/gpu/drm/vc4/",  # a Pi's screen, where the claim code is read
     *(
         f"drivers/{name}/"
         for name in (
@@ -36,6 +37,15 @@ KEPT = (
     *("drivers/iio/industrialio.", "drivers/platform/x86/wmi."),
 )
 """Beginnings of module paths below kernel/."""
+TREES: Mapping[str, Sequence[str]] = {
+    "bcm2711-rpi-4-b.dtb": (),
+    "bcm2711-rpi-400.dtb": (),
+    "bcm2711-rpi-cm4-io.dtb": ("bcm2711-rpi-cm4.dtb",),
+    "bcm2712-rpi-5-b.dtb": (),
+    "bcm2712-d-rpi-5-b.dtb": ("bcm2712d0-rpi-5-b.dtb",),
+}
+"""Mainline's device trees, and the names under which the maker's own kernel ships the same board's: a loader looks for
+the one or the other (``upstream_kernel`` in config.txt). Mainline has none for a CM5."""
 BLOBS = (
     "drivers/md/bcache",
     "drivers/block/drbd",
@@ -83,7 +93,7 @@ def trim(root: Path, name: str) -> tuple[int, int]:
 
 
 def take(root: Path, name: str, arch: str, folder: Path) -> Path:
-    """Move the kernel (and arm64's device trees) out of ``root`` into ``folder``; the kernel's file.
+    """Move the kernel (and arm64's device trees and second loader) out of ``root`` into ``folder``; the kernel's file.
 
     A squashfs does not hold what only the loader reads."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -95,10 +105,22 @@ def take(root: Path, name: str, arch: str, folder: Path) -> Path:
     shutil.copyfile(found[0], folder / "kernel8.img")
     trees = root / "usr/lib/modules" / name / "dtb"
     if arch == "arm64":
-        for file in sorted((trees / "broadcom").glob("bcm271[12]-rpi-*.dtb")):
+        _trees(trees / "broadcom", folder)
+        for file in sorted((root / blobs.PI_LOADER).iterdir()):
             shutil.copyfile(file, folder / file.name)
+        shutil.copyfile(root / blobs.PI_TERMS, folder / "LICENCE.txt")
     for path in found:
         path.unlink()
     shutil.rmtree(trees, ignore_errors=True)
     shutil.rmtree(root / "boot", ignore_errors=True)
+    shutil.rmtree(root / blobs.PI_LOADER, ignore_errors=True)
     return folder / "kernel8.img"
+
+
+def _trees(source: Path, folder: Path) -> None:
+    """The device trees of the boards that an image is for, under every name that a board's loader asks for."""
+    for name, others in TREES.items():
+        if not (source / name).exists():
+            raise ImageError(f"The kernel's packages have no {name} any more, so a board would not start.")
+        for each in (name, *others):
+            shutil.copyfile(source / name, folder / each)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 MIB = 1 << 20
 SECTOR = 512
 FAT_TYPE = "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7"
+ESP_TYPE = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
+"""An EFI system partition: where a PC's firmware looks for a loader."""
 LINUX_TYPE = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
 _NAMESPACE = uuid.UUID("6a9e2f0c-5d7b-5f0e-9a51-7b2d3c1e4f60")
 FAT32_LEAST_CLUSTERS = 65_525
@@ -33,8 +35,10 @@ class Partition:
     def size(self) -> int:
         return self.size_mib * MIB
 
-    @property
-    def type(self) -> str:
+    def type(self, arch: str) -> str:
+        """What the partition table calls it. Only a PC needs an EFI system partition, so a Pi's table has none."""
+        if self.number == 1 and arch == "amd64":
+            return ESP_TYPE
         return FAT_TYPE if self.sectors_per_cluster else LINUX_TYPE
 
 
@@ -79,7 +83,7 @@ def sfdisk_script(version: str, arch: str) -> str:
     lines = ["label: gpt", f"label-id: {guid(version, arch, 'disk')}", "unit: sectors", "sector-size: 512", ""]
     for part in PARTITIONS:
         lines.append(
-            f"start={part.start // SECTOR}, size={part.size // SECTOR}, type={part.type}, "
+            f"start={part.start // SECTOR}, size={part.size // SECTOR}, type={part.type(arch)}, "
             f"uuid={guid(version, arch, part.name)}, name={part.name}"
         )
     return "\n".join(lines) + "\n"

@@ -5,7 +5,6 @@ with their times set, so that the same checkout gives the same bytes. Main threa
 """
 
 import hashlib
-import os
 import re
 import shutil
 import sys
@@ -139,22 +138,3 @@ def _trim(site: Path) -> None:
     for data in (site / "babel/locale-data").glob("*.dat"):
         if data.stem.split("_")[0] not in LANGUAGES:
             data.unlink()
-
-
-def compile_all(root: Path) -> None:
-    """Byte code for everything, checked by hash instead of time: it is the same bytes in every build, and a start on a
-    slow card does not compile. Runs the root's own Python (it must run on this machine)."""
-    python = root / f"usr/bin/python{PYTHON}"
-    for folder in sorted(root.glob(f"usr/lib/python{PYTHON}/**/__pycache__")) + sorted(
-        root.glob("usr/lib/python3/**/__pycache__")
-    ):
-        shutil.rmtree(folder)
-    if not python.exists():
-        raise ImageError(f"The root has no Python {PYTHON}; change wheels.PYTHON to the one that forky has now.")
-    words = ["chroot", str(root), f"/usr/bin/python{PYTHON}", "-I", "-m", "compileall", "-q", "-j", "2"]
-    words += ["--invalidation-mode", "unchecked-hash", "-x", "/bad_|badsyntax|lib2to3/tests"]
-    tools.run(
-        *words, f"/usr/lib/python{PYTHON}", "/opt/ramal/lib", env={"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": ""}
-    )
-    for path in root.glob("**/__pycache__"):
-        os.utime(path)

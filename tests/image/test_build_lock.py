@@ -49,9 +49,11 @@ def test_another_version_hash_or_recipe_is_another_base_layer() -> None:
 
 
 def test_the_list_knows_architectures_and_other_suites() -> None:
-    text = "# why\nsystemd\nraspi-firmware [arm64]  # Pi 4\nrclone @bookworm\n"
+    text = "# why\nsystemd\nraspi-firmware @forky/non-free-firmware [arm64]  # Pi 4\nrclone @bookworm\n"
     assert debs.wishes(text, "amd64") == [Wish("systemd"), Wish("rclone", "bookworm")]
-    assert debs.wishes(text, "arm64") == [Wish("systemd"), Wish("raspi-firmware"), Wish("rclone", "bookworm")]
+    loader = Wish("raspi-firmware", "forky", "non-free-firmware")
+    assert debs.wishes(text, "arm64") == [Wish("systemd"), loader, Wish("rclone", "bookworm")]
+    assert [wish.group for wish in debs.wishes(text, "arm64")] == ["root", "files", "beside"]
 
 
 @pytest.mark.parametrize("line", ["systemd [sparc]", "two words", "Caps", "a;b", "x @one @two"])
@@ -65,7 +67,7 @@ def test_the_committed_locks_hold_what_the_list_asks_for_and_no_compiler() -> No
     assert locks
     for path in locks:
         arch = path.stem.removeprefix("packages-")
-        names = {deb.name for deb in debs.read(path.read_text())}
+        names = {deb.name for deb in debs.read(path.read_text()) if deb.group != "build"}
         assert {wish.name for wish in debs.wishes((IMAGE / "packages.txt").read_text(), arch)} <= names
         compilers = {
             name for name in names if name.startswith(("gcc", "g++", "clang", "make", "dkms", "cpp", "binutils"))

@@ -18,11 +18,17 @@ from ramal_image.qemu.volume import SECTOR, Cache, Volume
 MACHINE = Machine("amd64", Path("k"), Path("i"), "console=ttyS0", "card.img", forwards=[Forward("tcp", 8080, 80)])
 
 
+def selecting(folder: Path) -> dict[str, Path]:
+    """The first partition's files, without a PC's loader."""
+    (folder / "autoboot.txt").write_bytes(autoboot.text(autoboot.Choice(2, 3)))
+    return {"autoboot.txt": folder / "autoboot.txt"}
+
+
 @pytest.fixture
 def board(tmp_path: Path) -> Board:
     """A card that holds the boot selector and slot A's boot partition."""
     selector, boot, card = tmp_path / "sel", tmp_path / "boot", tmp_path / "card.img"
-    disk.bootsel(selector, "1", "amd64", 1_000_000_000)
+    disk.bootsel(selector, "1", "amd64", 1_000_000_000, selecting(tmp_path))
     files = {}
     for name, text in (("kernel8.img", "K"), ("initramfs.zst", "I"), ("cmdline.txt", "console=serial0 ramal.slot=A\n")):
         (tmp_path / name).write_text(text)
@@ -74,7 +80,7 @@ def test_a_card_that_was_never_started_says_that_its_data_is_to_be_made(board: B
 
 def test_the_same_card_is_made_twice_byte_for_byte(tmp_path: Path) -> None:
     for name in ("one", "two"):
-        disk.bootsel(tmp_path / name, "1", "arm64", 1_000_000_000)
+        disk.bootsel(tmp_path / name, "1", "arm64", 1_000_000_000, selecting(tmp_path))
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 

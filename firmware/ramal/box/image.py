@@ -99,6 +99,11 @@ class Image:
         )
 
     @property
+    def try_env(self) -> Path:
+        """The same on a PC: one sector beside autoboot.txt, which GRUB takes back before it starts what is tried."""
+        return self.bootsel / "try.env"
+
+    @property
     def is_here(self) -> bool:
         """Whether this machine is an image at all, and not a computer with Ramal on it."""
         return self.release.is_file()

@@ -80,6 +80,8 @@ class Boot:
         came before it stands, and is good by itself."""
         if Reboot(once=True) in plan:
             self.way_to_try()  # or a start would be noted that never was
+        elif plan and self.grub and slots.parse_try(_bytes(self.image.try_env)):
+            self._ask_grub("never")  # a restart that was asked for and did not come: nothing may be written over it
         for write in plan:
             try:
                 self._do(write)
@@ -122,7 +124,7 @@ class Boot:
                 self.runs(["systemctl", "reboot"])
 
     def _write_autoboot(self, default: Slot) -> None:
-        data = slots.render_autoboot(default)
+        data = slots.render_autoboot(default, for_grub=self.image.about().get("ARCH") == "amd64")
         self.runs(["mount", "-o", "remount,rw", str(self.image.bootsel)])
         try:
             overwrite(self.image.autoboot, data)
@@ -131,6 +133,9 @@ class Boot:
 
     def _try_once(self) -> None:
         path = self.way_to_try()
+        if path == self.image.try_env:
+            self._ask_grub("once")
+            return
         descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         try:
             os.write(descriptor, b"1\n" if "parameters" in path.parts else b"tryboot\n")
@@ -139,13 +144,38 @@ class Boot:
 
     def way_to_try(self) -> Path:
         """Where the firmware is told to try the other slot once; RamalError when this machine has no such place."""
-        for path in self.image.tryboot_flags:
+        for path in (self.image.try_env,) if self.grub else self.image.tryboot_flags:
             if path.exists():
                 return path
         raise RamalError(
-            "This machine has no way to start the other release once (neither the Pi's tryboot module nor QEMU's "
-            "port). Nothing was restarted; the release that runs goes on."
+            "This machine has no way to start the other release once (neither the Pi's tryboot module, nor QEMU's "
+            "port, nor a PC's try.env beside autoboot.txt). Nothing was restarted; the release that runs goes on."
         )
+
+    @property
+    def grub(self) -> bool:
+        """Whether this start came by a PC's GRUB, which then also takes the next one."""
+        return slots.started_by_grub(_text(self.image.command_line))
+
+    def write_try(self, slot: Slot | None) -> None:
+        """GRUB's one-shot flag, in place. The partition is mounted for writing already (ramal-try@.service). RamalError
+        where there is no such flag, or nothing may be written."""
+        try:
+            overwrite(self.image.try_env, slots.render_try(slot))
+        except OSError as error:
+            raise RamalError(
+                f"The loader's one-shot flag could not be written ({error}). Nothing was changed. Only a PC's image has "
+                "one, and only ramal-try@once.service may write it; start another release by “ramal slot try”."
+            ) from error
+
+    def _ask_grub(self, how: str) -> None:
+        # A unit of its own mounts for it: who asks (root's part of an update) may mount nothing.
+        self.runs(["systemctl", "start", f"ramal-try@{how}.service"])
+        if bool(slots.parse_try(_bytes(self.image.try_env))) != (how == "once"):
+            raise RamalError(
+                "The loader's one-shot flag (try.env) does not read back as it was written. Nothing was restarted; the "
+                "release that runs goes on. Look at “systemctl status ramal-try@once”."
+            )
 
 
 def overwrite(path: Path, data: bytes) -> None:
@@ -187,6 +217,9 @@ def run(boot: Boot, arguments: argparse.Namespace) -> int:
         print(_named(boot.facts().primary))
     elif act == "get-state":
         print(_state(boot.facts(), _needed(target)))
+    elif act in ("once", "never"):  # ramal-try@.service; who asked for it holds the lock
+        known = boot.facts().autoboot
+        boot.write_try(known.once if known and act == "once" else None)
     else:
         with boot.alone():
             boot.carry_out(_plan(boot, act, target, arguments.state))

@@ -19,6 +19,8 @@ PARTITION: Mapping[Slot, int] = {"A": 2, "B": 3}
 """The boot partition of each slot, as ``autoboot.txt`` names them."""
 SECTOR = 512
 """Bytes of autoboot.txt: the firmware reads no more, and a disk writes no less at once."""
+GRUB_HEADING = b"# GRUB Environment Block\n"
+"""How a file begins whose NAME=VALUE lines GRUB reads (``load_env``); a comment to the Pi's loader."""
 TRIES_MAX = 3
 """So often a release may be tried without having come up; then it must be installed again."""
 TRYING, HISTORY = "trying", "history.jsonl"
@@ -308,13 +310,34 @@ def _line(at_ms: int, what: What, slot: Slot, version: str, why: str = "") -> Ap
 # -- files -------------------------------------------------------------------------------------------------------------
 
 
-def render_autoboot(default: Slot) -> bytes:
-    """The sector. Its tail is empty lines, which every reader of such files skips."""
+def render_autoboot(default: Slot, for_grub: bool = False) -> bytes:
+    """The sector. Its tail is empty lines, which every reader of such files skips.
+
+    ``for_grub``: with the heading that makes a PC's GRUB read the same sector. Its names go to the next ``=``, over
+    ends of lines; so only the first ``boot_partition`` is one to it: the one of ``[all]``.
+    """
     text = (
         f"[all]\ntryboot_a_b=1\nboot_partition={PARTITION[default]}\n"
         f"[tryboot]\nboot_partition={PARTITION[other_of(default)]}\n"
     )
-    return text.encode("ascii").ljust(SECTOR, b"\n")
+    return ((GRUB_HEADING if for_grub else b"") + text.encode("ascii")).ljust(SECTOR, b"\n")
+
+
+def render_try(slot: Slot | None) -> bytes:
+    """GRUB's one-shot flag (a PC's try.env): the slot to be started once, or None."""
+    number = PARTITION[slot] if slot else 0
+    return (GRUB_HEADING + f"try={number}\n".encode("ascii")).ljust(SECTOR, b"#")
+
+
+def parse_try(data: bytes) -> Slot | None:
+    """Which slot GRUB would start once; None when none, or the sector is not one of ours."""
+    found = {render_try(slot)[: len(GRUB_HEADING) + 6]: slot for slot in SLOTS}
+    return found.get(data[: len(GRUB_HEADING) + 6])
+
+
+def started_by_grub(command_line: str) -> bool:
+    """Whether a PC's GRUB started this kernel: it says so itself."""
+    return "ramal.loader=grub" in command_line.split()
 
 
 def parse_autoboot(data: bytes) -> Autoboot | None:

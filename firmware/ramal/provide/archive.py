@@ -45,6 +45,7 @@ class Archive:
     uri: str
     suite: str
     keyring: Path
+    components: str = "main"
 
 
 def architecture() -> str:
@@ -190,7 +191,7 @@ def _private_apt(archive: Archive, arch: str, downloads: Path) -> Mapping[str, s
     for folder in ("lists/partial", "cache/archives/partial", "none/partial", "etc"):
         (downloads / folder).mkdir(parents=True, exist_ok=True)
     (downloads / "status").touch()
-    source = f"deb [arch={arch} signed-by={archive.keyring}] {archive.uri} {archive.suite} main\n"
+    source = f"deb [arch={arch} signed-by={archive.keyring}] {archive.uri} {archive.suite} {archive.components}\n"
     (downloads / "etc/sources.list").write_text(source)
     settings = {
         "Dir::State": f"{downloads}/",

@@ -145,12 +145,12 @@ def _slot_a(bench: Bench) -> Callable[[Bench], None]:
     the loader read it as whole."""
     with bench.card.open("rb") as file:
         file.seek(layout.BOOTSEL.start)
-        at = file.read(layout.BOOTSEL.size).index(autoboot.text(autoboot.Choice(2, 3)))
+        at = file.read(layout.BOOTSEL.size).index(autoboot.text(autoboot.Choice(2, 3), bench.want.arch))
 
     def fix(bench: Bench) -> None:
         bench.board.choose()  # ImageError when a Pi would boot nothing
         with bench.card.open("r+b") as file:
             file.seek(layout.BOOTSEL.start + at)
-            file.write(autoboot.text(autoboot.Choice(2, 3)))
+            file.write(autoboot.text(autoboot.Choice(2, 3), bench.want.arch))
 
     return fix

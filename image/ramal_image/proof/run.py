@@ -8,7 +8,7 @@ from pathlib import Path
 from ramal.provide.say import say
 from ramal_image import ImageError, tools
 from ramal_image.build import Built, Wanted
-from ramal_image.proof import boot, call, power, reset, update
+from ramal_image.proof import boot, call, power, reset, uefi, update
 from ramal_image.proof.bench import Bench, bench
 
 PROOFS: Mapping[str, Callable[[Bench], None]] = {
@@ -17,7 +17,10 @@ PROOFS: Mapping[str, Callable[[Bench], None]] = {
     "reset": reset.prove,
     "power": power.prove,
     "update": update.prove,
+    "uefi": uefi.prove,
 }
+ONLY = {"uefi": "amd64"}
+"""Proofs that are one architecture's."""
 QEMU = {"amd64": {"qemu-system-x86_64": "qemu-system-x86"}, "arm64": {"qemu-system-aarch64": "qemu-system-arm"}}
 
 
@@ -30,7 +33,7 @@ def run(want: Wanted, out: Path, finished: Path, only: Sequence[str]) -> int:
     built = of_folder(want, finished)
     failed: list[str] = []
     figures: dict[str, dict[str, float]] = {}
-    for name in only or PROOFS:
+    for name in only or [name for name in PROOFS if ONLY.get(name, want.arch) == want.arch]:
         say(f"proof: {name}")
         began = time.monotonic()
         stand = bench(want, built, out / "proof" / name)

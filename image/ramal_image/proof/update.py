@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ramal.provide.say import say
-from ramal_image import ImageError, build, bundle, tools
+from ramal_image import ImageError, build, bundle, loader, tools
 from ramal_image.proof.bench import BOOT_S, Bench
 from ramal_image.qemu import wire
 from ramal_image.qemu.shell import Shell
@@ -56,7 +56,8 @@ def _broken(bench: Bench, good: Path, folder: Path, name: str) -> Path:
     boot = folder / f"{name}.vfat"
     shutil.copyfile(next(source.glob("*.boot.vfat")), boot)
     line = folder / "cmdline.txt"
-    line.write_text(f"{build.command_line(bench.want.arch, 'A')} {BROKEN[name]}\n")
+    words = f"{build.command_line(bench.want.arch, 'A')} {BROKEN[name]}"
+    line.write_text(loader.command_line_file(bench.want.arch, words))
     tools.run("mcopy", "-o", "-i", boot, line, "::cmdline.txt", env={"MTOOLS_SKIP_CHECK": "1"})
     root = next(source.glob("*.squashfs"))
     return bundle.make_bundle(bench.want.arch, version, boot, root, build.keys(), folder / f"{name}.raucb")

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ramal_image import ImageError, autoboot, layout, tools
+from ramal_image import ImageError, autoboot, layout, loader, tools
 from ramal_image.qemu import vm
 from ramal_image.qemu.vm import Machine, Running
 
@@ -95,5 +95,4 @@ def settings(text: str) -> dict[str, str]:
 
 def command_line(text: str, arch: str) -> str:
     """cmdline.txt as the kernel gets it: one line, ``serial0`` replaced by the board's port."""
-    first = text.strip().splitlines()[0] if text.strip() else ""
-    return re.sub(r"\bserial0\b", SERIAL[arch], first)
+    return re.sub(r"\bserial0\b", SERIAL[arch], loader.command_line_of(text))

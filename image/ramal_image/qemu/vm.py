@@ -31,7 +31,10 @@ class Forward:
 @dataclass(frozen=True, slots=True)
 class Machine:
     """What is put together. ``disk``: a raw file, or ``nbd:unix:/path``; ``memory_mib``; ``tap``: a
-    network interface instead of forwarded ports; ``tryboot`` takes what the guest writes to its one-shot flag."""
+    network interface instead of forwarded ports; ``tryboot`` takes what the guest writes to its one-shot flag.
+
+    ``pflash``: a UEFI's code and variables, which then find a loader on the disk themselves (no kernel given); empty:
+    a legacy BIOS instead, which talks on the serial line."""
 
     arch: str
     kernel: Path
@@ -44,6 +47,9 @@ class Machine:
     tap: str = ""
     tryboot: Path | None = None
     snapshot: bool = False
+    pflash: Sequence[Path] | None = None
+    disk_model: str = "virtio-blk-pci"
+    network_model: str = "virtio-net-pci"
     more: Sequence[str] = ()
 
 
@@ -59,19 +65,28 @@ def argv(machine: Machine, serial: Path) -> list[str]:
     cache = "none" if machine.disk.startswith("nbd:") else "unsafe"
     drive = f"file={machine.disk},format=raw,if=none,id=disk,cache={cache}"
     words = [*_BOARD[machine.arch], "-accel", "tcg,thread=multi", "-smp", str(machine.processors)]
-    words += ["-m", str(machine.memory_mib), "-kernel", str(machine.kernel), "-initrd", str(machine.initramfs)]
-    words += ["-append", machine.command_line, "-drive", drive + (",snapshot=on" if machine.snapshot else "")]
-    words += ["-device", "virtio-blk-pci,drive=disk", "-device", "virtio-rng-pci"]
+    words += ["-m", str(machine.memory_mib), *_loading(machine)]
+    words += ["-drive", drive + (",snapshot=on" if machine.snapshot else "")]
+    words += ["-device", f"{machine.disk_model},drive=disk", "-device", "virtio-rng-pci"]
     if machine.tap:
-        words += ["-nic", f"tap,ifname={machine.tap},script=no,downscript=no,model=virtio-net-pci"]
+        words += ["-nic", f"tap,ifname={machine.tap},script=no,downscript=no,model={machine.network_model}"]
     else:
         net = "".join(f",hostfwd={item.protocol}:{LOOPBACK}:{item.here}-:{item.there}" for item in machine.forwards)
-        words += ["-nic", f"user,model=virtio-net-pci{net}"]
+        words += ["-nic", f"user,model={machine.network_model}{net}"]
     if machine.tryboot is not None:
         words += ["-device", "virtio-serial-pci", "-chardev", f"file,id=tryboot,path={machine.tryboot}"]
         words += ["-device", "virtserialport,chardev=tryboot,name=ramal.tryboot"]
     words += ["-display", "none", "-monitor", "none", "-chardev", f"socket,id=serial,path={serial},server=on,wait=off"]
     return [*words, "-serial", "chardev:serial", "-no-reboot", *machine.more]
+
+
+def _loading(machine: Machine) -> list[str]:
+    if machine.pflash is None:
+        return ["-kernel", str(machine.kernel), "-initrd", str(machine.initramfs), "-append", machine.command_line]
+    words = [] if machine.pflash else ["-machine", "graphics=off"]
+    for path, more in zip(machine.pflash, (",readonly=on", ""), strict=False):
+        words += ["-drive", f"if=pflash,format=raw,file={path}{more}"]
+    return words
 
 
 @dataclass(slots=True)
