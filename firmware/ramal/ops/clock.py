@@ -21,7 +21,7 @@ from ramal.control.protocol import Request
 from ramal.control.server import Answer
 from ramal.core import clock as core
 from ramal.core import warnings
-from ramal.core.clock import RANK, SAVE_EVERY_MS, Epoch, Facts, Source, Why
+from ramal.core.clock import FAMILY, KEY, RANK, SAVE_EVERY_MS, Epoch, Facts, Source, Why
 from ramal.core.commands import PutSwitch
 from ramal.core.events import ConditionSeen
 from ramal.errors import RamalError
@@ -33,8 +33,6 @@ from ramal.store.ingest import Ingest
 
 log = logging.getLogger(__name__)
 
-FAMILY, KEY = "ramal-clock", "untrusted"
-"""AstDB: 1 while the clock is not trusted; ``dialplan/night.conf`` and ``dialplan/callback.conf`` read it."""
 LOOK_S = 2.0
 WORDS: dict[Why, str] = {
     "": "",
