@@ -1,6 +1,5 @@
 """``ramal clock``: does the box know what time it is, a person's word that it does, setting it (and ``restore``, which
-is ``box.waking``'s). Main thread of a command.
-"""
+is ``box.waking``'s). Main thread of a command."""
 
 import sys
 from datetime import datetime
@@ -10,8 +9,7 @@ from zoneinfo import ZoneInfo
 from ramal.box.home import Home
 from ramal.box.waking import restore, set_clock
 from ramal.control.client import Control
-from ramal.core import clock as core
-from ramal.errors import RamalError
+from ramal.core import clock_set
 from ramal.ops.clock import WORDS
 
 WHO = "command line"
@@ -31,7 +29,7 @@ def run(home: Home, act: str, when: str) -> int:
     control = Control(home.control_sock)
     zone = ZoneInfo(str(control.ask("live", TIMEOUT_S)["office"]["timezone"]))
     if act == "set":
-        _set(when, zone)
+        set_clock(clock_set.time_of(when, zone.key) / 1000)
         act = "trust"
     told = control.ask("clock.trust", TIMEOUT_S, who=WHO) if act == "trust" else control.ask("clock.status", TIMEOUT_S)
     sys.stdout.write(text(told, zone))
@@ -60,18 +58,3 @@ def text(told: dict[str, Any], zone: ZoneInfo) -> str:
 
 def _when(at_ms: int, zone: ZoneInfo) -> str:
     return datetime.fromtimestamp(at_ms / 1000, zone).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _set(when: str, zone: ZoneInfo) -> None:
-    """Set this computer's clock to a time as the office's clocks show it."""
-    try:
-        at = datetime.fromisoformat(when)
-    except ValueError:
-        raise RamalError(
-            f"“{when[:40]}” is no date and time. Nothing was changed. Say it like this: ramal clock set "
-            "“2026-11-22 17:30”."
-        ) from None
-    at_s = (at if at.tzinfo else at.replace(tzinfo=zone)).timestamp()
-    if at_s * 1000 < core.EARLIEST_MS:
-        raise RamalError(f"{when} is before this program was made. Nothing was changed.")
-    set_clock(at_s)

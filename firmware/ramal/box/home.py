@@ -188,6 +188,11 @@ class Home:
         return self.run / "control.sock"
 
     @property
+    def clock_wanted(self) -> Path:
+        """A time said in the page, for root to set (core.clock_set); on a box in memory: it ends with the power."""
+        return self.run / "clock-wanted.json"
+
+    @property
     def writer_lock(self) -> Path:
         """Locked by the one process that may write here: the daemon, or a command while no daemon runs."""
         return self.root / "writer.lock"
