@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ramal.provide.say import say
 from ramal_image import ImageError
-from ramal_image.proof import office, outside
+from ramal_image.proof import office, outside, reach
 from ramal_image.proof.bench import BOOT_S, Bench
 from ramal_image.proof.office import OWNERS
 from ramal_image.proof.outside import Browser
@@ -46,20 +46,25 @@ def claim_code(running: Running) -> str:
 def claim(code: str) -> Browser:
     """The box's owner from now on, in a browser that is signed in."""
     browser = Browser()
-    deadline = time.monotonic() + BOOT_S
-    while True:  # 503 with a sentence while the daemon is not up yet
-        wrong = browser.send("/claim", code="abcd-2345", new=OWNERS, again=OWNERS)
-        if wrong.status not in (0, 503) or time.monotonic() > deadline:
-            break
-        time.sleep(2)
+    wrong = _claimed(browser, "abcd-2345")
     if wrong.status != 401:
         raise ImageError(
             f"A wrong claim code was answered with {wrong.status} instead of 401: {text(wrong.body)[:300]}"
         )
-    answer = browser.send("/claim", code=code, new=OWNERS, again=OWNERS)
+    answer = _claimed(browser, code)
     if answer.status != 200 or browser.get("/claim").body.find('name="code"') >= 0:
         raise ImageError(f"The box could not be claimed: {answer.status} {text(answer.body)[:400]}")
     return browser
+
+
+def _claimed(browser: Browser, code: str) -> reach.Answer:
+    """The page's answer, once the daemon is there: before that it says so (503) and that one tries again."""
+    deadline = time.monotonic() + BOOT_S
+    while True:
+        answer = browser.send("/claim", code=code, new=OWNERS, again=OWNERS)
+        if answer.status not in (0, 503) or time.monotonic() > deadline:
+            return answer
+        time.sleep(2)
 
 
 def lay_office(shell: Shell, running: Running) -> None:

@@ -47,6 +47,7 @@ def _checkout(source: Path, target: Path) -> Path:
         shutil.copytree(source / name, target / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     for file in (path for path in source.iterdir() if path.is_file() and path.name != ".git"):
         shutil.copy2(file, target / file.name)
+    tools.run("git", "init", "-q", target)  # the build asks it what belongs to the product
     migrations = target / "firmware/ramal/store/migrations.py"
     text = migrations.read_text()
     head, found, tail = text.rpartition(_LAST) if text.count(_LAST) == 1 else ("", "", "")
