@@ -4,6 +4,7 @@ All three are one build of a copy of this checkout whose database has one migrat
 behind another command line, and its root without the one file of Asterisk that the call of the health check needs.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -25,9 +26,21 @@ _MORE = f"""\
 """
 
 
-def make(want: Wanted, work: Path, folder: Path) -> Mapping[str, str]:
-    """The bundles ``good``, ``never-starts`` and ``no-call`` in ``folder``, by their file names."""
-    shutil.rmtree(work, ignore_errors=True)
+def provide(want: Wanted, since_s: float, folder: Path) -> Mapping[str, str]:
+    """The bundles ``good``, ``never-starts`` and ``no-call`` in ``folder``, by their file names; made once for an image
+    of the time ``since_s``."""
+    note = folder / "made.json"
+    if note.exists() and note.stat().st_mtime > since_s:
+        found: dict[str, str] = json.loads(note.read_text())
+        return found
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    made = _make(want, folder / "work", folder)
+    note.write_text(json.dumps(made))
+    return made
+
+
+def _make(want: Wanted, work: Path, folder: Path) -> Mapping[str, str]:
     following = replace(want, version=f"{want.version}.1", quick=True, checkout=_checkout(want.checkout, work / "tree"))
     built = build.build(following, work / "built")
     made = build.bundled(following, built)

@@ -24,9 +24,8 @@ TRIAL_S = 2400.0
 def prove(bench: Bench) -> None:
     """ImageError at the first thing that does not hold."""
     office.furnish(bench)
-    folder = bench.folder / "releases"
-    folder.mkdir()
-    bundles = releases.make(bench.want, bench.folder / "next", folder)
+    folder = bench.folder.parent / "releases"
+    bundles = releases.provide(bench.want, bench.built.image.stat().st_mtime, folder)
     with serve.served(folder) as port, bench.inside() as shell:
         address = f"http://{wire.OURS}:{port}/"
         with bench.start() as running:
