@@ -164,8 +164,8 @@ class Boot:
             overwrite(self.image.try_env, slots.render_try(slot))
         except OSError as error:
             raise RamalError(
-                f"The loader's one-shot flag could not be written ({error}). Nothing was changed. Only a PC's image has "
-                "one, and only ramal-try@once.service may write it; start another release by “ramal slot try”."
+                f"The loader's one-shot flag could not be written ({error}). Nothing was changed. Only a PC's image "
+                "has one, and only ramal-try@once.service may write it; start another release by “ramal slot try”."
             ) from error
 
     def _ask_grub(self, how: str) -> None:

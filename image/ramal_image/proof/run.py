@@ -8,16 +8,19 @@ from pathlib import Path
 from ramal.provide.say import say
 from ramal_image import ImageError, tools
 from ramal_image.build import Built, Wanted
-from ramal_image.proof import boot, call, power, reset, uefi, update
+from ramal_image.proof import backup, boot, call, full, power, reset, uefi, update, writes
 from ramal_image.proof.bench import Bench, bench
 
 PROOFS: Mapping[str, Callable[[Bench], None]] = {
     "boot": boot.prove,
     "call": call.prove,
-    "reset": reset.prove,
     "power": power.prove,
+    "backup": backup.prove,
+    "full": full.prove,
+    "reset": reset.prove,
     "update": update.prove,
     "uefi": uefi.prove,
+    "writes": writes.prove,
 }
 ONLY = {"uefi": "amd64"}
 """Proofs that are one architecture's."""
