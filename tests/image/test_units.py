@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -141,3 +142,15 @@ def test_users_have_numbers_of_their_own_because_the_data_outlives_the_release()
     for line in lines:
         if line.startswith(("u ", "g ")):
             assert re.match(r"[ug] \S+\s+\d+(:\d+)?\s", line), line
+
+
+def test_nobody_but_root_tells_rauc_what_to_install() -> None:
+    policies = ElementTree.parse(UNITS / "dbus/de.pengutronix.rauc.conf").getroot()
+    told = {
+        (policy.get("context") or policy.get("user"), rule.tag, rule.get("send_destination"))
+        for policy in policies
+        for rule in policy
+        if rule.get("send_destination")
+    }
+    name = "de.pengutronix.rauc"
+    assert told == {("default", "deny", name), ("root", "allow", name)}
