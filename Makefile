@@ -43,7 +43,7 @@ image-lock:
 image-same:
 	$(SET_UP) image-same
 
-# Build the image and prove it in QEMU. PROOFS=boot,call selects
+# Build the image and prove it in QEMU. PROOFS=boot,call selects; BUILT=folder proves a finished build
 image-test:
 	$(SET_UP) image-test
 

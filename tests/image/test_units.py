@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -156,3 +157,15 @@ def test_a_backup_is_put_back_while_nothing_has_the_home_open() -> None:
     assert "ramal-web.socket" in stopped, "else the next visitor starts the page"
     assert stopped == set(read["After"]), "ended before, not beside"
     assert (read["SuccessAction"], read["FailureAction"]) == (["reboot"], ["reboot"])
+
+
+def test_nobody_but_root_tells_rauc_what_to_install() -> None:
+    policies = ElementTree.parse(UNITS / "dbus/de.pengutronix.rauc.conf").getroot()
+    told = {
+        (policy.get("context") or policy.get("user"), rule.tag, rule.get("send_destination"))
+        for policy in policies
+        for rule in policy
+        if rule.get("send_destination")
+    }
+    name = "de.pengutronix.rauc"
+    assert told == {("default", "deny", name), ("root", "allow", name)}

@@ -39,7 +39,7 @@ def test_makes_variables_become_words_for_the_image(settings: dict[str, str], wo
 def test_another_processors_image_needs_its_programs() -> None:
     names = {need.package for need in host.needs_of("arm64", proofs=True)}
     assert "qemu-system-arm" in names
-    assert {need.package for need in host.needs_of("amd64", proofs=True)} == {"qemu-system-x86"}
+    assert {need.package for need in host.needs_of("amd64", proofs=True)} == {"qemu-system-x86", "ovmf"}
     assert host.needs_of("amd64", proofs=False) == ()
 
 

@@ -105,36 +105,41 @@ def write_locks() -> int:
 
 def image() -> NoReturn:
     """The flashable image (image/README.md)."""
-    _image("build", host.IMAGE_NEEDS)
+    _image("build")
 
 
 def image_lock() -> NoReturn:
     """The image's Debian packages, chosen anew."""
-    _image("lock", host.IMAGE_NEEDS)
+    _image("lock")
 
 
 def image_same() -> NoReturn:
     """The image twice, compared."""
-    _image("same", host.IMAGE_NEEDS)
+    _image("same")
 
 
 def image_test() -> NoReturn:
     """The image, built and proved in QEMU with phones and callers outside it."""
-    prefix.provide()
-    _image("test", host.IMAGE_NEEDS)
+    _image("test")
 
 
 def image_words(settings: Mapping[str, str]) -> list[str]:
     """What make's variables mean to ``ramal_image``."""
-    names = (("ARCH", "--arch"), ("MIRROR", "--mirror"), ("RELEASE", "--release"), ("PROOFS", "--only"))
+    names = (
+        *(("ARCH", "--arch"), ("MIRROR", "--mirror"), ("RELEASE", "--release")),
+        *(("PROOFS", "--only"), ("BUILT", "--image")),
+    )
     words = [word for name, flag in names if settings.get(name) for word in (flag, settings[name])]
     return [*words, *(["--quick"] if settings.get("QUICK", "0") not in ("", "0") else [])]
 
 
-def _image(command: str, needs: Sequence[host.Need]) -> NoReturn:
+def _image(command: str) -> NoReturn:
     arch = os.environ.get("ARCH") or archive.architecture()
-    host.provide((*host.RUN_NEEDS, *needs, *host.needs_of(arch, proofs=command == "test")))
+    proves = command == "test"
+    host.provide((*host.RUN_NEEDS, *host.IMAGE_NEEDS, *host.needs_of(arch, proofs=proves)))
     python = _project(lock.DEV)
+    if proves:
+        prefix.provide()
     folders = os.pathsep.join(str(CHECKOUT / name) for name in ("firmware", "image"))
     _become(python, "-m", "ramal_image", command, *image_words(os.environ), PYTHONPATH=folders)
 

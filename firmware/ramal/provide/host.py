@@ -101,6 +101,7 @@ TEST_NEEDS: tuple[Need, ...] = (
 
 IMAGE_NEEDS: tuple[Need, ...] = (
     *BOX_TOOLS,
+    _tool("git", "git", "tells which files belong to the product"),
     _tool("squashfs-tools", "mksquashfs", "packs the image's system"),
     _tool("e2fsprogs", "mke2fs", "makes the image's data partition"),
     _tool("kmod", "depmod", "chooses the image's kernel modules"),
@@ -120,6 +121,7 @@ def needs_of(arch: str, proofs: bool) -> tuple[Need, ...]:
             found.append(_tool("qemu-system-arm", "qemu-system-aarch64", "runs the image for the Raspberry Pi"))
     elif proofs:
         found.append(_tool("qemu-system-x86", "qemu-system-x86_64", "runs the image"))
+        found.append(Need("ovmf", lambda: Path("/usr/share/OVMF").is_dir(), "starts the image as a PC does"))
     return tuple(found)
 
 

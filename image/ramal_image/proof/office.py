@@ -13,7 +13,7 @@ from ramal_image.qemu.shell import Shell
 from ramal_image.qemu.vm import Running
 
 OWNERS = "a-good-pass-phrase-27"
-STOP_S = 400.0
+STOP_S = 900.0
 
 
 def kept(bench: Bench) -> Path:

@@ -12,7 +12,7 @@ from ramal_image.proof.outside import Browser
 from ramal_image.qemu.shell import Shell
 from ramal_image.qemu.vm import Running
 
-RECORDINGS = "find /data/ramal/recordings -type f -size +1k | grep -v /work/"
+RECORDINGS = "find /data/ramal/recordings -type f -size +1k | grep -v /[.]vault/"
 
 
 def prove(bench: Bench) -> None:

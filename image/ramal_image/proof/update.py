@@ -139,12 +139,7 @@ def _kept(bench: Bench, shell: Shell, calls: list[str]) -> None:
             raise ImageError(f"The page does not show version {version}: {page[:600]}")
         if "ramal.db.before-0005" not in shell.must("ls /data/ramal/db"):
             raise ImageError("The database was migrated without a copy of before.")
-        office.switch_off(shell, running)
-    with bench.start() as running:
-        bench.up(running)
-        if bench.board.starts[-1].partition != 3:
-            raise ImageError("The release that was kept does not boot by itself.")
-        say(f"  version {version} boots by itself; its database was copied before the migration; the page tells it all")
+        say(f"  version {version} is kept; its database was copied before the migration; the page tells it all")
         office.switch_off(shell, running)
 
 
