@@ -57,6 +57,7 @@ from ramal.ops import (
     messages,
     mine,
     music,
+    network,
     night,
     phones,
     privacy,
@@ -113,6 +114,7 @@ SUBJECTS: tuple[Callable[[ops.Means], Subject], ...] = (
     privacy.subject,
     updates.subject,
     restoring.subject,
+    network.subject,
 )
 """What the page and the command line can ask for, beside what stands here."""
 

@@ -33,6 +33,7 @@ from ramal_web import (
     menus,
     messages,
     mine,
+    network,
     night,
     privacy,
     prompts,
@@ -98,6 +99,7 @@ def create_app(settings: WebSettings) -> Flask:
     app.register_blueprint(privacy.blueprint)
     app.register_blueprint(updates.blueprint)
     app.register_blueprint(clock.blueprint)
+    app.register_blueprint(network.blueprint)
     app.jinja_env.globals["asset"] = _asset(app)
     app.jinja_env.globals["kept"] = Kept()
     app.jinja_env.globals["theme"] = _theme
