@@ -198,6 +198,7 @@ def _from_layers(
         shutil.copyfile(root / "usr/bin/busybox", busybox)
         wheels.install(want.checkout, folder, root, want.epoch)
         parts = sbom.of_root(root)
+        kernel.keep_terms(root)
         cuts.cut(root)
         asterisk = system.asterisk_version(facts["asterisk"])
         system.furnish(want.checkout, root, want.arch, want.version, want.built, asterisk)

@@ -92,6 +92,12 @@ def trim(root: Path, name: str) -> tuple[int, int]:
     return len(stay), len(depends)
 
 
+def keep_terms(root: Path) -> None:
+    """Before the documentation is cut: the terms of the Pi's loader go where the loader goes."""
+    if (root / blobs.PI_LOADER).exists():
+        shutil.copyfile(root / blobs.PI_TERMS, root / blobs.PI_LOADER / "LICENCE.txt")
+
+
 def take(root: Path, name: str, arch: str, folder: Path) -> Path:
     """Move the kernel (and arm64's device trees and second loader) out of ``root`` into ``folder``; the kernel's file.
 
@@ -108,7 +114,6 @@ def take(root: Path, name: str, arch: str, folder: Path) -> Path:
         _trees(trees / "broadcom", folder)
         for file in sorted((root / blobs.PI_LOADER).iterdir()):
             shutil.copyfile(file, folder / file.name)
-        shutil.copyfile(root / blobs.PI_TERMS, folder / "LICENCE.txt")
     for path in found:
         path.unlink()
     shutil.rmtree(trees, ignore_errors=True)
