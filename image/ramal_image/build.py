@@ -220,12 +220,21 @@ def _from_layers(
         name = kernel.version(root)
         if made is not None:
             module.put(made, root, name)
-        stay, all_of_them = kernel.trim(root, name)
+        boards, disks = kernel.boards(root, name, want.arch)
+        stay, all_of_them = kernel.trim(root, name, boards)
         boot_files = out / "boot"
         shutil.rmtree(boot_files, ignore_errors=True)
         kernel.take(root, name, want.arch, boot_files)
         say(f"  kernel {name}: {stay} of {all_of_them} modules")
-        initrd.build(root, name, busybox, want.checkout / "image/initramfs", boot_files / "initramfs.zst", want.epoch)
+        initrd.build(
+            root,
+            name,
+            busybox,
+            want.checkout / "image/initramfs",
+            boot_files / "initramfs.zst",
+            want.epoch,
+            disks,
+        )
     return _files(want, out, root, boot_files, parts, steps)
 
 
