@@ -32,26 +32,25 @@ lock:
 	$(SET_UP) lock
 
 # The flashable image, into build/image. ARCH=amd64|arm64, MIRROR=..., QUICK=1 (larger and sooner). Needs root: image/README.md
-IMAGE = @PYTHONPATH=firmware:image PYTHONDONTWRITEBYTECODE=1 exec .venv/bin/python -m ramal_image
 IMAGE_WORDS = $(if $(ARCH),--arch $(ARCH)) $(if $(MIRROR),--mirror $(MIRROR)) $(if $(QUICK),--quick) $(if $(RELEASE),--release $(RELEASE))
-image: check-venv
-	$(IMAGE) build $(IMAGE_WORDS)
+image: export IMAGE = build $(IMAGE_WORDS)
+image:
+	$(SET_UP) image
 
 # The image's Debian packages anew: the newest that fit, with their hashes
-image-lock: check-venv
-	$(IMAGE) lock $(IMAGE_WORDS)
+image-lock: export IMAGE = lock $(IMAGE_WORDS)
+image-lock:
+	$(SET_UP) image
 
 # Build the image twice and compare every file
-image-same: check-venv
-	$(IMAGE) same $(IMAGE_WORDS)
+image-same: export IMAGE = same $(IMAGE_WORDS)
+image-same:
+	$(SET_UP) image
 
-# Build the image and prove it in QEMU. PROOFS=boot,call selects
-image-test: check-venv
-	$(IMAGE) test $(IMAGE_WORDS) $(if $(PROOFS),--only $(PROOFS))
-
-.PHONY: check-venv
-check-venv:
-	@test -x .venv/bin/python || PYTHONPATH=firmware PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m ramal.provide check
+# Build the image and prove it in QEMU. PROOFS=boot,call selects; BUILT=folder proves a finished build
+image-test: export IMAGE = test $(IMAGE_WORDS) $(if $(PROOFS),--only $(PROOFS)) $(if $(BUILT),--image $(BUILT))
+image-test:
+	$(SET_UP) image
 
 # What can be made again; never a home (.ramal), nor the cache that other checkouts share
 clean:

@@ -46,9 +46,10 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "ramal.ops": frozenset(
         {
             *("ramal.core", "ramal.errors", "ramal.control", "ramal.store", "ramal.ami", "ramal.asterisk"),
-            *("ramal.box.home", "ramal.box.image", "ramal.provision", "ramal.vault"),
+            *("ramal.box.home", "ramal.box.image", "ramal.provision", "ramal.vault", "ramal.backup_first"),
         }
     ),
+    "ramal.backup_first": frozenset({"ramal.control", "ramal.errors"}),
     # Recordings' files. The page opens them by itself, so that the daemon need not live.
     "ramal.vault": frozenset({"ramal.core", "ramal.errors", "ramal.store", "ramal.provide", "ramal.box.home"}),
     # Only names of files: the page's process must find the database and the daemon's socket.

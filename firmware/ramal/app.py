@@ -85,6 +85,8 @@ from ramal.writer_lock import only_writer
 log = logging.getLogger(__name__)
 
 AMI_USER = "ramal"
+AT_ONCE = 40
+"""Sentences spoken in one go, 60 ms of work each: more than a change of an office needs, less than a new box lacks."""
 TAKEN_S = 5.0
 """So long the answer to who applies an office waits for the engine to have it."""
 SUBJECTS: tuple[Callable[[ops.Means], Subject], ...] = (
@@ -151,6 +153,7 @@ class Peers:
 
     render: Callable[[Office], Mapping[str, str]]
     speak: Callable[[Office], object]
+    """Speaks some of what is missing; how many sentences still are, when it is known."""
     say: Callable[[Sequence[Prompt], Path], object] = _dumb
     """Speaks a few prompts into a folder of their own."""
 
@@ -165,11 +168,11 @@ def peers_of(home: Home) -> Peers:
 
         return render(office, box_of(home, home.in_force(), peers()))
 
-    def speak(office: Office) -> None:
+    def speak(office: Office) -> int:
         from ramal.box import prepare
         from ramal.provide import peers
 
-        prepare.prompts(home, peers(), office, log.info)
+        return prepare.prompts(home, peers(), office, log.info, AT_ONCE)
 
     def say(prompts: Sequence[Prompt], folder: Path) -> None:
         from ramal.box import prepare
@@ -303,6 +306,13 @@ class Daemon:
             log.exception("bringing Asterisk to the office in force failed")
         self._look_for_phones()
         self.engine.then(self.rounds.up)
+        self._speak_on()
+
+    def _speak_on(self) -> None:
+        """Some sentences, and the next ones behind whatever else waits for the worker: a new box has hundreds to speak,
+        and an apply must not wait for them."""
+        if self.in_force.speak_on():
+            self.work.submit(self._speak_on)
 
     def _look_for_phones(self) -> None:
         """Have Asterisk ask every phone whether it is there. After a restart it knows their addresses, but counts them
@@ -386,7 +396,9 @@ class Daemon:
 
     def _apply(self, request: Request) -> "Future[Answer]":
         text, file = request.text("toml"), request.text("file", "office.toml")[:300]  # a name, not a second file
-        return self.work.submit(lambda: self.in_force.apply(text, file))
+        answer: Future[Answer] = self.work.submit(lambda: self.in_force.apply(text, file))
+        self.work.submit(self._speak_on)
+        return answer
 
     @property
     def _drills(self) -> Drills:

@@ -23,7 +23,8 @@ DONE, NOT_DONE, DAEMON_DOWN, INTERRUPTED = 0, 1, 3, 130
 APPLY_TIMEOUT_S = 120.0
 """Speaking the prompts of a large new office takes a minute on a Pi."""
 DRILL_LOOK_S = 0.25
-LATER = "The daemon is not running; Asterisk will use the new settings when it starts."
+LATER = "The daemon is not running; Asterisk will use the new settings when either of them starts."
+STARTING_S, STARTING_LOOK_S = 60.0, 0.5
 OFFICE_BYTES_MAX = 900_000
 """An office file travels in one line of the control socket (1 MiB)."""
 
@@ -228,11 +229,7 @@ def _web(home: Home, arguments: argparse.Namespace) -> int:
 
 def _apply(home: Home, arguments: argparse.Namespace) -> int:
     file, text = _read_office(arguments.file)
-    try:
-        applied = Control(home.control_sock).ask("apply", APPLY_TIMEOUT_S, toml=text, file=file)
-    except DaemonDown:
-        applied = _alone(home).apply(text, file)
-        applied = {**applied, "warnings": [LATER]}
+    applied = _applied(home, text, file)
     for change in applied.get("changes", ()):
         print(change)
     if not applied.get("changes"):
@@ -242,6 +239,26 @@ def _apply(home: Home, arguments: argparse.Namespace) -> int:
     for warning in applied.get("warnings", ()):
         print(warning, file=sys.stderr)
     return DONE
+
+
+def _applied(home: Home, text: str, file: str) -> Mapping[str, Any]:
+    """By the daemon; by ourselves where none runs; a daemon that is just starting is waited for."""
+    from ramal.writer_lock import HomeTaken
+
+    deadline = time.monotonic() + STARTING_S
+    while True:
+        asked_s = time.monotonic()
+        try:
+            return Control(home.control_sock).ask("apply", APPLY_TIMEOUT_S, toml=text, file=file)
+        except DaemonDown:
+            if time.monotonic() - asked_s >= APPLY_TIMEOUT_S:
+                raise  # it is there, and takes its time
+            try:
+                return {**_alone(home).apply(text, file), "warnings": [LATER]}
+            except HomeTaken:
+                if time.monotonic() > deadline:
+                    raise
+        time.sleep(STARTING_LOOK_S)
 
 
 def _export(home: Home, arguments: argparse.Namespace) -> int:

@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class Means:
     """What the office is put into force with. ``load`` and ``save`` reach the database, ``render`` gives Asterisk's
-    files, ``speak`` makes the missing prompts, ``reloader`` is None while Asterisk cannot be asked, ``loaded`` hears of
-    every office that came into force."""
+    files, ``speak`` makes missing prompts (some of them; how many still are, if it can tell), ``reloader`` is None
+    while Asterisk cannot be asked, ``loaded`` hears of every office that came into force."""
 
     etc: Path
     load: Callable[[], Office | None]
@@ -63,19 +63,27 @@ class InForce:
         return {"changes": list(changes), "reloaded": list(applied.reloaded), "warnings": _warnings(applied)}
 
     def refresh(self) -> Applied | None:
-        """Bring Asterisk to the office in the database, whatever happened before; None without an office."""
+        """Bring Asterisk to the office in the database, whatever happened before; None without an office. Speaks
+        nothing: on a new box that takes a minute, and phones come before sentences (``speak_on``)."""
         with self._turn:
             office = self._means.load()
             if office is None:
                 return None
-            try:
-                self._means.speak(office)
-            except RamalError as error:  # a sentence that is not there must not keep Asterisk from its settings
-                log.warning("%s Calls work without it.", error)
             applied = self._applied(office)
         if applied.changed or applied.reloaded:
             log.info("Asterisk's files were brought to the office in force: %s", " ".join(applied.lines()))
         return applied
+
+    def speak_on(self) -> bool:
+        """Speak some of what the office lacks; whether there is more. Never keeps Asterisk from its settings."""
+        with self._turn:
+            office = self._means.load()
+            try:
+                left = self._means.speak(office) if office is not None else None
+            except RamalError as error:
+                log.warning("%s Calls work without it.", error)
+                return False
+        return isinstance(left, int) and left > 0
 
     def export(self) -> dict[str, Any]:
         """The office in force as a file, secrets included. RamalError when there is none."""

@@ -180,3 +180,10 @@ def test_the_disk_serves_a_client_and_drops_it_at_the_write_it_was_told(tmp_path
     assert counts.lost + counts.kept + counts.torn == 2
     served.close()
     assert image.read_bytes()[:SECTOR] == b"x" * SECTOR
+
+
+def test_only_a_fault_of_qemu_before_the_image_ran_is_begun_again() -> None:
+    fell = "[    1.054297] Oops: int3: 0000 [#2] SMP PTI\nKernel panic - not syncing: Fatal exception in interrupt"
+    assert vm.fell_over(fell)
+    assert not vm.fell_over("ramal-initrd: root=/dev/vda4 slot=A up=9.95\n" + fell)
+    assert not vm.fell_over("Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100")

@@ -4,6 +4,7 @@ Emulated: ``rauc install`` itself (it needs D-Bus, dm-verity and block devices) 
 asks the real backend, ``ramal slot``, in RAUC's order. Everything RAUC verifies by itself is the real program.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 from ramal import cli
 from ramal.box.image import Image
-from ramal.box.rauc import BundleRefused, Rauc, checked, payload_is_whole
+from ramal.box.rauc import Bundle, BundleRefused, Rauc, checked, inspected, payload_is_whole
 from ramal.box.slots import Boot
 from ramal.box.updating import Updating
 from ramal.core import slots, updates
@@ -127,8 +128,15 @@ def test_addresses_that_are_none_are_not_even_asked(image: Image) -> None:
     assert checked("https://updates.example/x.raucb") == "https://updates.example/x.raucb"
 
 
-def test_an_address_that_does_not_answer_is_told_as_that(image: Image) -> None:
-    assert refused(image, "http://127.0.0.1:9/x.raucb") in ("unreachable", "failed")
+def test_an_address_is_asked_of_raucs_service_and_its_no_is_told(image: Image) -> None:
+    """Here a bus on which no RAUC serves; streaming itself is proved in the VM."""
+    for bus, code in (
+        ("echo no such name >&2; exit 1", "failed"),
+        ("echo server not responding; exit 1", "unreachable"),
+    ):
+        with pytest.raises(BundleRefused) as refusal:
+            Rauc(image, bus=("sh", "-c", bus)).verified("http://127.0.0.1:9/x.raucb")
+        assert refusal.value.code == code
 
 
 def test_the_tree_of_hashes_is_computed_as_rauc_does(bench: Bench) -> None:
@@ -362,3 +370,15 @@ def test_a_person_installs_and_looks_from_the_command_line(
         boot.carry_out(slots.named(boot.facts(), "B", "1.1.0", 2))
     assert cli.main(["update", "history"]) == 0
     assert "installed  B  1.1.0" in capsys.readouterr().out
+
+
+def test_what_rauc_tells_of_a_streamed_bundle_is_read_and_nothing_else_is() -> None:
+    def typed(kind: str, data: object) -> dict[str, object]:
+        return {"type": kind, "data": data}
+
+    update = typed("a{sv}", {"compatible": typed("s", "ramal-amd64"), "version": typed("s", "1.2.0")})
+    answer = {"type": "a{sv}", "data": [{"manifest-hash": typed("s", "00"), "update": update}]}
+    assert inspected(json.dumps(answer)) == Bundle("ramal-amd64", "1.2.0")
+    for other in ("", "{}", '{"data": []}', '{"data": [[]]}', '{"data": [{"update": {"data": {"version": 1}}}]}'):
+        with pytest.raises(BundleRefused):
+            inspected(other)

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -68,6 +69,45 @@ def test_asterisk_waits_for_no_daemon_no_page_no_network_and_no_time(name: str) 
     assert read["StartLimitIntervalSec"] == ["0"], "it must never give up"
 
 
+def waited_for(name: str) -> set[str]:
+    """Everything that comes before ``name`` by any way through our units, whoever of the two says it."""
+    before: dict[str, set[str]] = {}
+    for each in OURS:
+        read = unit(each)
+        before.setdefault(each, set()).update(read.get("After", []))
+        for later in read.get("Before", []):
+            before.setdefault(later, set()).add(each)
+    found, ahead = set[str](), [name]
+    while ahead:
+        fresh = before.get(ahead.pop(), set()) - found
+        found |= fresh
+        ahead += fresh
+    return found
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_calls_come_first_by_every_way_through_the_units(name: str) -> None:
+    """Of ours only what makes Asterisk's files and what is asked for once; of the system's nothing with a network's
+    address or its time. (That the clock goes on needs no server.)"""
+    allowed = {"prepare", "reset", "firstboot", "safe-check", "clock"} | ({"firewall", "network"})
+    ours = {one for one in waited_for(name) if one.startswith("ramal")}
+    assert ours <= {f"ramal-{one}.service" for one in allowed}
+    systems = waited_for(name) - ours
+    assert systems <= {
+        *("systemd-tmpfiles-setup.service", "network-pre.target", "local-fs.target"),
+        *("systemd-modules-load.service", "systemd-sysctl.service"),
+    }
+
+
+def test_what_comes_before_calls_may_fail_and_has_an_end() -> None:
+    """Wants, never Requires; and a job that hangs is given up, so that Asterisk starts with what was there last."""
+    for name in sorted(one for one in waited_for("ramal-asterisk.service") if one.startswith("ramal")):
+        assert unit(name)["Type"] == ["oneshot"], name
+        assert name == "ramal-firewall.service" or unit(name).get("TimeoutStartSec"), (
+            f"{name}: a oneshot waits for ever"
+        )
+
+
 def test_the_daemon_comes_after_asterisk_and_does_not_need_it() -> None:
     read = unit("ramal.service")
     assert "ramal-asterisk.service" in read["After"]
@@ -102,3 +142,15 @@ def test_users_have_numbers_of_their_own_because_the_data_outlives_the_release()
     for line in lines:
         if line.startswith(("u ", "g ")):
             assert re.match(r"[ug] \S+\s+\d+(:\d+)?\s", line), line
+
+
+def test_nobody_but_root_tells_rauc_what_to_install() -> None:
+    policies = ElementTree.parse(UNITS / "dbus/de.pengutronix.rauc.conf").getroot()
+    told = {
+        (policy.get("context") or policy.get("user"), rule.tag, rule.get("send_destination"))
+        for policy in policies
+        for rule in policy
+        if rule.get("send_destination")
+    }
+    name = "de.pengutronix.rauc"
+    assert told == {("default", "deny", name), ("root", "allow", name)}

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from ramal import clock as command
+from ramal.core import clock_set
 from ramal.core.clock import EARLIEST_MS, Facts
 from ramal.core.office import Office, Recordings
 from ramal.core.retention import DAY_MS
@@ -221,4 +221,4 @@ def test_a_computer_that_is_not_ours_keeps_its_clock_and_a_clock_that_cannot_be_
 def test_a_time_that_cannot_be_is_not_set(shelf: Shelf) -> None:
     for when in ("", "noon", "2026-13-01", "1999-01-01 00:00"):
         with pytest.raises(RamalError, match="Nothing was changed"):
-            command._set(when, ZoneInfo("America/Sao_Paulo"))
+            clock_set.time_of(when, "America/Sao_Paulo")

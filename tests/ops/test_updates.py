@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ramal.ami.codec import Message, decode
+from ramal.backup_first import PATIENCE_MS
 from ramal.box.home import Home
 from ramal.box.image import Image
 from ramal.control.protocol import Request
@@ -263,3 +264,73 @@ def test_a_machine_without_an_image_says_so_and_does_nothing(box: Box) -> None:
             act()
         assert told.value.code == "no-image"
     box.desk.tidy()
+
+
+@dataclass
+class Backups:
+    """What makes backups: whether one can be made, and whether it is over."""
+
+    can: bool = True
+    over: bool = False
+    begun: int = 0
+
+    def begin(self) -> bool:
+        self.begun += 1
+        return self.can
+
+    def is_over(self) -> bool:
+        return self.over
+
+
+@pytest.fixture
+def backed(tmp_path: Path) -> Iterator[tuple[Box, Backups]]:
+    found, backups = Box(tmp_path), Backups()
+    found.desk = Desk(found.means, found.image, 0.02, backups)
+    yield found, backups
+    found.desk.stop()
+
+
+def test_a_backup_is_made_before_an_update_is_installed(backed: tuple[Box, Backups]) -> None:
+    box, backups = backed
+    box.desk.start()
+    box.desk.install(ask("update.install", source="https://ramal.test/a.raucb", who="owner"))
+    until(lambda: backups.begun == 1, 5)
+    for _ in range(5):
+        box.desk._look_at_backup()
+    assert box.asked() is None, "root does not begin before"
+    assert box.desk.status()["backing"]
+    with pytest.raises(UpdateRefused):
+        box.desk.install(ask("update.install", source="https://ramal.test/b.raucb", who="owner"))
+    backups.over = True
+    until(lambda: box.asked() is not None, 5)
+    assert box.asked() == Asked("install", "https://ramal.test/a.raucb", "owner", box.now_ms)
+    assert backups.begun == 1
+    assert not box.desk.status()["backing"]
+
+
+def test_a_backup_that_cannot_be_made_or_does_not_end_holds_up_no_update(backed: tuple[Box, Backups]) -> None:
+    box, backups = backed
+    backups.can = False
+    box.desk.install(ask("update.install", source="https://ramal.test/a.raucb", who="owner"))
+    box.desk._look_at_backup()
+    assert box.asked() is not None
+    box.image.request.unlink()
+    backups.can = True
+    box.desk.install(ask("update.install", source="https://ramal.test/b.raucb", who="owner"))
+    box.desk._look_at_backup()
+    box.now_ms += PATIENCE_MS - 1
+    box.desk._look_at_backup()
+    assert box.asked() is None
+    box.now_ms += 2
+    box.desk._look_at_backup()
+    assert box.asked() is not None
+
+
+@pytest.mark.parametrize("years", [-50, 50])
+def test_nor_does_a_clock_that_is_set_meanwhile(backed: tuple[Box, Backups], years: int) -> None:
+    box, _ = backed
+    box.desk.install(ask("update.install", source="https://ramal.test/a.raucb", who="owner"))
+    box.desk._look_at_backup()
+    box.now_ms += years * 365 * 86_400_000
+    box.desk._look_at_backup()
+    assert box.asked() is not None

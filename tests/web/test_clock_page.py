@@ -21,7 +21,7 @@ def telling(box: Box, monkeypatch: pytest.MonkeyPatch, **state: Any) -> None:
     told = {"source": "ntp", "why": "", "at_ms": now_ms(), "since_ms": now_ms() - DAY_MS, "epochs": []} | state
     answer = box.daemon._answer
     monkeypatch.setattr(box.daemon, "_answer", lambda request: answer(request) or told)
-    box.daemon.names += ("clock.status", "clock.trust")
+    box.daemon.names += ("clock.status", "clock.trust", "clock.set")
     box.daemon.stop()
     box.daemon.start()
 
@@ -38,6 +38,29 @@ def test_a_clock_that_is_not_trusted_says_why_and_what_goes_on(
     answer = client.post("/clock/trust", data={"csrf": token(client, "/clock")})
     assert answer.status_code == 303
     assert box.daemon.asked_for("clock.trust") == [{"who": "owner"}]
+
+
+def test_on_a_box_the_owner_sets_the_time_in_the_page(
+    box: Box, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    telling(box, monkeypatch, source="none", why="no-rtc", settable=True)
+    enter(client)
+    page = client.get("/clock").get_data(as_text=True)
+    assert "ramal clock set" not in page, "nobody has to be root"
+    assert 'type="datetime-local"' in page
+    sent = {"csrf": token(client, "/clock"), "when": "2027-03-01T08:30:15"}
+    assert client.post("/clock/set", data=sent).status_code == 303
+    assert box.daemon.asked_for("clock.set") == [{"who": "owner", "when": "2027-03-01T08:30:15"}]
+    assert client.post("/clock/set", data=sent | {"csrf": ""}).status_code in (400, 403)
+
+
+@pytest.mark.parametrize(("setting", "words"), [("waits", "is being set"), ("failed", "could not be set")])
+def test_the_page_says_what_became_of_it(
+    box: Box, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, setting: str, words: str
+) -> None:
+    telling(box, monkeypatch, source="none", why="no-rtc", settable=True, setting=setting)
+    enter(client)
+    assert words in client.get("/clock").get_data(as_text=True)
 
 
 def test_a_clock_that_was_wrong_says_by_how_much_and_nobody_is_asked(

@@ -130,6 +130,27 @@ def test_what_cannot_be_started_says_why(releases: Releases, client: FlaskClient
     assert "Calls can be waited for up to two hours." in act(client, act="try", wait="999")
 
 
+class Endless:
+    """Makes a backup for ever."""
+
+    def begin(self) -> bool:
+        return True
+
+    def is_over(self) -> bool:
+        return False
+
+
+def test_the_page_says_that_a_backup_comes_first_and_looks_again(releases: Releases, client: FlaskClient) -> None:
+    releases.desk._backing = Endless()
+    enter(client)
+    sent = {"csrf": token(client, "/updates"), "act": "install", "source": "https://ramal.test/a.raucb"}
+    assert client.post("/updates", data=sent).status_code == 303
+    page = client.get("/updates").get_data(as_text=True)
+    assert 'id="backing"' in page
+    assert "every 2s" in page
+    assert releases.daemon.asked() is None
+
+
 def test_addresses_and_sticks_are_asked_for_and_nonsense_is_not(releases: Releases, client: FlaskClient) -> None:
     enter(client)
     assert "begins with http" in act(client, act="install", source="file:///etc/passwd")

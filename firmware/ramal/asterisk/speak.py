@@ -113,6 +113,12 @@ class Sets:
             finally:
                 self.sounds.settle_all(prompt.path for prompt in wanted)
 
+    def lacking(self, prompts: Iterable[Prompt]) -> tuple[Prompt, ...]:
+        """Those of ``prompts`` that the set in force does not say."""
+        folder = self._in_force()
+        known = _index(folder / INDEX) if folder is not None else {}
+        return tuple(prompt for prompt in prompts if folder is None or not _is_said(known, prompt, folder))
+
     def stale(self, prompts: Iterable[Prompt]) -> bool:
         """Whether the set in force says something in another voice than is wanted now. What it does not say at all is
         the business of ``ready``."""

@@ -18,16 +18,10 @@ Asterisk's packages). Layout::
 """
 
 import contextlib
-import hashlib
 import os
-import secrets
 import stat
-import tempfile
-import tomllib
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-
-import tomli_w
 
 from ramal.errors import RamalError
 
@@ -37,6 +31,9 @@ separate arguments or match names."""
 
 UMASK = 0o027
 """For every process of a box: recordings, journals and logs are readable by its user and group only."""
+BOX_HOME, BOX_BACKUPS = Path("/data/ramal"), Path("/data/backups")
+"""Of a box that was started from an image of ours (BOX_RELEASE)."""
+BOX_RELEASE = Path("/etc/ramal-release")
 SOCKET_PATH_MAX = 100
 """Bytes. The kernel's limit for a unix socket's path is 107; Asterisk adds a suffix to its own."""
 
@@ -97,8 +94,10 @@ class Home:
 
     @property
     def backups(self) -> Path:
-        """Where backups go when the office's ``[backup]`` names no folder: RAMAL_BACKUPS, else inside the home."""
-        return Path(os.environ.get("RAMAL_BACKUPS") or self.root / "backups")
+        """Where backups go when the office's ``[backup]`` names no folder: RAMAL_BACKUPS, on a box beside the home (a
+        reset or a restore of the home does not touch them), else inside it."""
+        beside = BOX_BACKUPS if self.root == BOX_HOME else self.root / "backups"
+        return Path(os.environ.get("RAMAL_BACKUPS") or beside)
 
     @property
     def backup_key(self) -> Path:
@@ -178,12 +177,20 @@ class Home:
         inside = self.root / "run"
         if len(os.fsencode(inside)) + len("/asterisk.ctl.123456") <= SOCKET_PATH_MAX:
             return inside
+        import hashlib
+        import tempfile
+
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"ramal-{os.getuid()}-{digest}"
 
     @property
     def control_sock(self) -> Path:
         return self.run / "control.sock"
+
+    @property
+    def clock_wanted(self) -> Path:
+        """A time said in the page, for root to set (core.clock_set); on a box in memory: it ends with the power."""
+        return self.run / "clock-wanted.json"
 
     @property
     def writer_lock(self) -> Path:
@@ -284,6 +291,8 @@ class Home:
                 )
             vault = self.root / "secrets"
             vault.mkdir(mode=0o750, exist_ok=True)
+            import secrets  # here, like other heavy ones below: this module comes before calls, on every start
+
             for name in ("ami", "web-session", "phones"):
                 if not (vault / name).exists():
                     _write_secret(vault / name, secrets.token_urlsafe(32))
@@ -295,6 +304,8 @@ class Home:
 
     def settings(self) -> Settings:
         """settings.toml over the defaults; SettingsRefused with every mistake at once."""
+        import tomllib
+
         try:
             table = tomllib.loads(self.settings_file.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -318,6 +329,8 @@ class Home:
 
     def in_force(self) -> Settings:
         """The settings the running box was started with (``--lan`` differs from the file), else those of the file."""
+        import tomllib
+
         try:
             return Settings(**tomllib.loads(self.settings_in_force_file.read_text(encoding="utf-8")))
         except (FileNotFoundError, tomllib.TOMLDecodeError, TypeError):
@@ -328,10 +341,14 @@ class Home:
         if settings is None:
             self.settings_in_force_file.unlink(missing_ok=True)
         else:
+            import tomli_w
+
             write_whole(self.settings_in_force_file, tomli_w.dumps(asdict(settings)), 0o640)
 
     def save_settings(self, settings: Settings) -> None:
         """Write settings.toml whole, or leave the old one."""
+        import tomli_w
+
         write_whole(self.settings_file, tomli_w.dumps(asdict(settings)), 0o640)
 
     def keep_one_time_password(self, password: str) -> None:
@@ -356,8 +373,9 @@ def reached_at(bind: str) -> str:
 
 
 def default_home() -> Home:
-    """RAMAL_HOME, or ``.ramal`` in the current folder."""
-    return Home(Path(os.environ.get("RAMAL_HOME") or ".ramal").resolve())
+    """RAMAL_HOME; on a box, whoever asks, the box's own; else ``.ramal`` in the current folder."""
+    here = BOX_HOME if BOX_RELEASE.is_file() else Path(".ramal")
+    return Home(Path(os.environ.get("RAMAL_HOME") or here).resolve())
 
 
 def _ours_alone(folder: Path) -> bool:

@@ -76,10 +76,10 @@ def generation(home: Home, in_force: Settings, peers: Peers, made: Office, say: 
     apply(render(made, box_of(home, in_force, peers)), home.etc, None)
 
 
-def prompts(home: Home, peers: Peers, made: Office, say: Say) -> None:
+def prompts(home: Home, peers: Peers, made: Office, say: Say, most: int | None = None) -> int:
     """Speak what the office needs and has not been spoken yet, or cannot be played: app_queue hangs up on who waits
-    when it cannot open a file that is there. A sound that people gave is heard instead. SpeechFailed: all but what it
-    names was done."""
+    when it cannot open a file that is there. A sound that people gave is heard instead. At most ``most`` sentences;
+    how many more are still to be spoken. SpeechFailed: all but what it names was done."""
 
     def progress(done: int, of: int) -> None:
         if done == of or done % 25 == 0:
@@ -89,7 +89,10 @@ def prompts(home: Home, peers: Peers, made: Office, say: Say) -> None:
     lay_fallbacks(fallbacks(made), home.prompts)
     for fault in in_folder(made, home.prompts):
         machine.sounds.discard(fault.prompt.path)
-    machine.ready(needed(made), progress)
+    wanted = tuple(needed(made))
+    later = {prompt.path for prompt in machine.lacking(wanted)[most:]} if most is not None else set()
+    machine.ready((prompt for prompt in wanted if prompt.path not in later), progress)
+    return len(later)
 
 
 def mended(home: Home, peers: Peers, made: Office, say: Say) -> tuple[Fault, ...]:

@@ -6,6 +6,7 @@ address, which RAUC streams by itself.
 """
 
 import hashlib
+import json
 import os
 import re
 import shlex
@@ -51,6 +52,9 @@ class Rauc:
 
     image: Image
     program: tuple[str, ...] = ("rauc",)
+    bus: tuple[str, ...] = ("busctl",)
+    """How RAUC's service is asked. It alone may stream: that needs a network block device and root's powers, which
+    whoever calls this (``ramal-update.service``) does not have."""
 
     def compatible(self) -> str:
         """What a bundle must be made for."""
@@ -66,12 +70,7 @@ class Rauc:
     def verified(self, source: str) -> Bundle:
         """What ``source`` holds. BundleRefused when it is no bundle, not signed by whom this box trusts, damaged, or
         for another machine."""
-        words = [*self.program, f"--conf={self.image.system_conf}", "info", "--output-format=shell", checked(source)]
-        done = _done(words, INFO_S)
-        if done.returncode:
-            raise refusal(done.stderr or done.stdout)
-        told = _shell(done.stdout)
-        bundle = Bundle(told.get("RAUC_MF_COMPATIBLE", ""), told.get("RAUC_MF_VERSION", ""))
+        bundle = self._told(source) if checked(source).startswith("/") else self._streamed(source)
         if bundle.compatible != self.compatible():
             raise BundleRefused(
                 "other-machine",
@@ -83,6 +82,23 @@ class Rauc:
         if source.startswith("/"):
             self._check_payload(source)
         return bundle
+
+    def _told(self, file: str) -> Bundle:
+        """By RAUC's own command, in this process's confines."""
+        words = [*self.program, f"--conf={self.image.system_conf}", "info", "--output-format=shell", file]
+        done = _done(words, INFO_S)
+        if done.returncode:
+            raise refusal(done.stderr or done.stdout)
+        told = _shell(done.stdout)
+        return Bundle(told.get("RAUC_MF_COMPATIBLE", ""), told.get("RAUC_MF_VERSION", ""))
+
+    def _streamed(self, address: str) -> Bundle:
+        """By RAUC's service, which verifies the signature before it says anything."""
+        words = [*self.bus, "--json=short", f"--timeout={INFO_S:.0f}", "call", "de.pengutronix.rauc", "/"]
+        done = _done([*words, "de.pengutronix.rauc.Installer", "InspectBundle", "sa{sv}", address, "0"], INFO_S + 10)
+        if done.returncode:
+            raise refusal(done.stderr or done.stdout)
+        return inspected(done.stdout)
 
     def _check_payload(self, source: str) -> None:
         """The signature covers the root of a tree of hashes; RAUC itself meets a damaged block only when it comes to
@@ -116,6 +132,17 @@ class Rauc:
                     on_progress(progress)
         if running.returncode:
             raise refusal("\n".join(said))
+
+
+def inspected(answer: str) -> Bundle:
+    """What ``InspectBundle`` answered, as busctl writes it (JSON: every value with its type); BundleRefused for what
+    it never answers."""
+    try:
+        (told,) = json.loads(answer)["data"]
+        update = told["update"]["data"]
+        return Bundle(*(str(update.get(name, {}).get("data", "")) for name in ("compatible", "version")))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise BundleRefused("failed", "RAUC did not say what this update is.") from None
 
 
 def payload_is_whole(path: Path, tree_bytes: int, salt: bytes, root: bytes) -> bool:

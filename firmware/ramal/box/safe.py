@@ -1,7 +1,7 @@
 """``python -m ramal.box.safe check | good | prepare``: safe mode on the box's files. The rules are in ``core.safe``.
 
-``check`` runs as root, very early at every start, before anything heavy is imported; ``good`` when the start has been
-seen to be one; ``prepare`` as the user ``ramal``, in safe mode only, before Asterisk. Law: whatever cannot be read or
+``check`` (on a box ``box.early`` itself, which imports less) as root, very early; ``good`` when the start has been seen
+to be one; ``prepare`` as the user ``ramal``, in safe mode only, before Asterisk. Law: whatever cannot be read or
 written here leaves the box starting as usual.
 """
 
@@ -12,7 +12,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ramal.box.home import Home, default_home, write_whole
+from ramal.box import early
+from ramal.box.home import Home, default_home
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +32,13 @@ class Places:
 
 def check(places: Places, owner: Path) -> str:
     """Count this start; a sentence when it is a safe one, else "". ``owner``: whose folder the mark is like."""
-    from ramal.core.safe import begin
-
-    start = begin(_count(places))
-    _keep(places, start.count)
-    if not start.safe:
-        return ""
-    places.mark.mkdir(mode=0o755, parents=True, exist_ok=True)
-    with contextlib.suppress(OSError):
-        whose = owner.stat()
-        os.chown(places.mark, whose.st_uid, whose.st_gid)
-    return (
-        "This box starts in safe mode: its last starts did not come up. Calls go to one phone, the page is there, ssh "
-        "is not. The next start is a usual one again."
-    )
+    return early.check(str(places.count), str(places.mark), str(owner))
 
 
 def good(places: Places, home: Home) -> bool:
     """Whether the box came up, by its daemon and its Asterisk; then the count is forgotten."""
     from ramal.control.client import Control
-    from ramal.core import safe
+    from ramal.core import starts
     from ramal.errors import RamalError
 
     is_safe = places.mark.is_dir()
@@ -60,10 +48,10 @@ def good(places: Places, home: Home) -> bool:
                 return False
         except RamalError:
             return False
-    before = _count(places) or 0
-    after = safe.good(is_safe, before)
+    before = early.read(str(places.count)) or 0
+    after = starts.good(is_safe, before)
     if after != before:
-        _keep(places, after)
+        early.keep(str(places.count), after)
     return True
 
 
@@ -111,22 +99,11 @@ def _reduced(places: Places, home: Home) -> str:
     return f"Every call goes to {to}."
 
 
-def _count(places: Places) -> int | None:
-    text = _text(places.count)
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 5 else None
-
-
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")[:40].strip()
     except (OSError, UnicodeDecodeError):
         return ""
-
-
-def _keep(places: Places, count: int) -> None:
-    with contextlib.suppress(OSError):  # a disk that refuses must not keep the box from starting
-        places.count.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(places.count, f"{count}\n", 0o644)
 
 
 def main(words: list[str]) -> int:

@@ -13,10 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ramal import backup_first
 from ramal.box import sticks
+from ramal.box.home import Home
 from ramal.box.image import Image
 from ramal.box.rauc import BundleRefused, Rauc, checked
 from ramal.box.slots import Boot
+from ramal.control.client import Control
 from ramal.core import slots, updates
 from ramal.core.slots import SlotsRefused
 from ramal.core.updates import Asked, Phase, Progress, Standing, UpdateRefused
@@ -190,6 +193,10 @@ def run(image: Image, act: str, source: str) -> int:
             if not source:
                 raise UpdateRefused("no-source", "Say which update: a file or an address. Nothing was changed.")
             whole = source if "://" in source else str(Path(source).resolve())
+            backing = backup_first.Daemon(Control(Home(image.data / "ramal").control_sock))
+            print("A backup is made first.", file=sys.stderr)
+            if not backup_first.wait(backing, lambda: time.monotonic_ns() // 1_000_000, lambda: time.sleep(1)):
+                print("No backup was made; the update goes on.", file=sys.stderr)
             version = Updating(boot, Rauc(image), _print).install(whole)
             print(f"Version {version} is installed beside the one that runs. Start it with “ramal update try”.")
         case "try":

@@ -13,10 +13,11 @@ there, unless it shows a day before this program was made. ``none``: not trusted
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from ramal.core.history import Call, first_key
-from ramal.core.journal import Journal
+if TYPE_CHECKING:  # every start of a box imports this before calls: only what mends needs the shapes of history
+    from ramal.core.history import Call
+    from ramal.core.journal import Journal
 
 Source = Literal["none", "host", "rtc", "said", "ntp"]
 SOURCES: tuple[Source, ...] = get_args(Source)
@@ -35,6 +36,8 @@ SLACK_MS = 60_000
 """So far a battery clock may be from what is known."""
 FAR_MS = 366 * 86_400_000
 SAVE_EVERY_MS = 300_000
+FAMILY, KEY = "ramal-clock", "untrusted"
+"""AstDB: 1 while the clock is not trusted; ``dialplan/night.conf`` and ``dialplan/callback.conf`` read it."""
 """How often the time is kept on the disk."""
 
 
@@ -178,7 +181,7 @@ def covering(epochs: Sequence[Epoch], at_ms: int, now_ms: int) -> Epoch | None:
     return None
 
 
-def mended(journal: Journal, spans: Sequence[Epoch]) -> Journal:
+def mended(journal: "Journal", spans: Sequence[Epoch]) -> "Journal":
     """The journal with its times put right. ``spans``: the repaired epochs of its boot from the one on in which it
     began, in their order. Which line belongs to which is told by the order of the lines: the same time may have been
     shown twice."""
@@ -193,7 +196,7 @@ def mended(journal: Journal, spans: Sequence[Epoch]) -> Journal:
     )
 
 
-def mended_call(call: Call, spans: Sequence[Epoch]) -> Call:
+def mended_call(call: "Call", spans: Sequence[Epoch]) -> "Call":
     """A call folded from a mended journal, with the times that stood in its lines' texts put right, too."""
     notes = tuple(
         replace(note, joined_ms=mended_ms(note.joined_ms, spans)) if note.joined_ms else note for note in call.callbacks
@@ -231,6 +234,8 @@ def key_at(at_ms: int, spans: Iterable[Epoch]) -> int:
     """The lowest key a call that really began at ``at_ms`` or later can have. Keys are made of the time Asterisk
     believed in, and stay so: they are the order in which calls came. ``spans``: repaired epochs, in their order. Only
     where the clock was behind: where it was ahead, keys of two times lie among each other."""
+    from ramal.core.history import first_key
+
     for span in spans:
         shift_ms, until_ms = span.shift_ms or 0, span.until_ms or 0
         if shift_ms > 0 and span.from_ms < at_ms <= until_ms + shift_ms:

@@ -1,17 +1,17 @@
 """When a box that does not come up stops trying the same: safe mode, and what it does with calls then. Pure.
 
-Law: three starts in a row that nobody saw come up, and the fourth is safe; after a safe start the box tries itself once
-more, so that what was mended needs no hand, and what was not is safe again. Calls go to one phone: whatever of the
-office is at fault (a menu, a queue, a file of somebody's own), a line and a phone are the least that can work.
+Which start is a safe one is ``core.starts``'s. Law: calls go to one phone: whatever of the office is at fault (a menu,
+a queue, a file of somebody's own), a line and a phone are the least that can work.
 """
 
 from dataclasses import dataclass, replace
 
+from ramal.core import starts
 from ramal.core.destination import Destination
 from ramal.core.office import Office
-
-STARTS_MAX = 3
-COUNT_MAX = 1000
+from ramal.core.starts import COUNT_MAX as COUNT_MAX
+from ramal.core.starts import STARTS_MAX as STARTS_MAX
+from ramal.core.starts import good as good
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +23,8 @@ class Start:
 
 
 def begin(kept: int | None) -> Start:
-    """A start begins; ``kept`` is the count on the disk, None when there is none that can be read."""
-    before = 0 if kept is None or not 0 <= kept <= COUNT_MAX else kept
-    if before >= STARTS_MAX:
-        return Start(True, STARTS_MAX - 1)
-    return Start(False, before + 1)
-
-
-def good(safe: bool, kept: int) -> int:
-    """A start came up (or ended in order): what is kept then. A safe one proves nothing of the office."""
-    return kept if safe else 0
+    """As ``starts.begin``."""
+    return Start(*starts.begin(kept))
 
 
 def reduced(office: Office, fallback: str) -> Office | None:

@@ -14,14 +14,15 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
-from ramal.box.home import Home
+from ramal.box.home import Home, write_whole
 from ramal.control.protocol import Request
 from ramal.control.server import Answer
 from ramal.core import clock as core
-from ramal.core import warnings
-from ramal.core.clock import RANK, SAVE_EVERY_MS, Epoch, Facts, Source, Why
+from ramal.core import clock_set, warnings
+from ramal.core.clock import FAMILY, KEY, RANK, SAVE_EVERY_MS, Epoch, Facts, Source, Why
+from ramal.core.clock_set import WHO_MAX, Wanted
 from ramal.core.commands import PutSwitch
 from ramal.core.events import ConditionSeen
 from ramal.errors import RamalError
@@ -33,8 +34,6 @@ from ramal.store.ingest import Ingest
 
 log = logging.getLogger(__name__)
 
-FAMILY, KEY = "ramal-clock", "untrusted"
-"""AstDB: 1 while the clock is not trusted; ``dialplan/night.conf`` and ``dialplan/callback.conf`` read it."""
 LOOK_S = 2.0
 WORDS: dict[Why, str] = {
     "": "",
@@ -88,6 +87,10 @@ class Watch:
     def since_ms(self) -> int:
         """Since when it is so, by the clock itself."""
         return 0 if self._epoch is None else self._epoch.from_ms
+
+    def facts(self) -> Facts:
+        """The machine now; the battery clock is not asked."""
+        return self._facts(False)
 
     def look(self) -> bool:
         """One look; whether an epoch began with it. sqlite3.Error, RamalError: nothing is known to have changed."""
@@ -181,6 +184,9 @@ class Clock:
     def __init__(self, means: Means, watch: Watch) -> None:
         self._means, self._watch = means, watch
         self._told: bool | None = None
+        self._wanted: Wanted | None = None
+        self._setting: Literal["", "waits", "failed"] = ""
+        """What became of the last time that was said in the page."""
         self._stopping, self._asked = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="clock", daemon=True)
 
@@ -205,6 +211,7 @@ class Clock:
         """One look, and what follows from it."""
         watch = self._watch
         watch.look()
+        self._set_by_now()
         watch.keep()
         source, boot = watch.source, watch.boot
         args = (("why", watch.why),) if source == "none" else ()
@@ -220,14 +227,49 @@ class Clock:
         self._asked.set()
         return self.told()
 
+    def set(self, who: str, text: str) -> Answer:
+        """Ask root to set the clock to ``text``, a time as the office's clocks show it; it is trusted once that is
+        seen. RamalError with a sentence when it cannot be. On the worker."""
+        at_ms, facts = clock_set.time_of(text, self._means.office().timezone), self._watch.facts()
+        if not facts.box:
+            raise RamalError("Whoever looks after this computer sets its clock. Nothing was changed.")
+        wanted = Wanted(facts.boot, facts.boottime_ms, at_ms, who)
+        clock_set.due_ms(wanted, facts)  # what root would refuse is refused now
+        detail = f"{facts.wall_ms} {at_ms}"
+        self._means.write(lambda db: users.audit(db, facts.wall_ms, who, "clock.set", detail)).result()
+        try:
+            write_whole(self._means.home.clock_wanted, clock_set.text_of(wanted), 0o640)
+        except OSError as error:
+            raise RamalError(f"The time could not be set ({error.strerror or error}). Nothing was changed.") from error
+        self._wanted, self._setting = wanted, "waits"
+        self._asked.set()
+        return {}
+
+    def _set_by_now(self) -> None:
+        """A time that was said and is set by now is a person's word."""
+        wanted, facts = self._wanted, self._watch.facts()
+        if wanted is None:
+            return
+        if clock_set.is_set(wanted, facts):
+            self._wanted, self._setting = None, ""
+            if self._watch.source in ("none", "rtc", "host"):
+                self._watch.say(wanted.who)
+        elif clock_set.is_over(wanted, facts):
+            self._wanted, self._setting = None, "failed"
+            self._means.home.clock_wanted.unlink(missing_ok=True)
+            log.warning("the clock was not set to what %s said: nobody carried it out", wanted.who)
+
     def told(self) -> Answer:
-        """``{"source", "why", "at_ms", "since_ms", "epochs": […]}``; the latest epoch first. On the worker."""
+        """``{"source", "why", "at_ms", "since_ms", "settable", "setting", "epochs": […]}``; ``setting``: what became of
+        a time said in the page, "waits" or "failed"; the latest epoch first. On the worker."""
         epochs: list[Epoch] = self._means.read(book.listed)
         return {
             "source": self._watch.source,
             "why": self._watch.why,
             "at_ms": self._means.clock_ms(),
             "since_ms": self._watch.since_ms,
+            "settable": self._watch.facts().box,
+            "setting": self._setting,
             "epochs": [
                 {
                     "from_ms": one.from_ms,
@@ -297,18 +339,26 @@ def _moved(fields: list[str], by_s: int) -> list[str]:
 
 
 def subject(means: Means, watch: Watch) -> Subject:
-    """``clock.status``; ``clock.trust``: the time is right, says ``who``."""
+    """``clock.status``; ``clock.trust``: the time is right, says ``who``; ``clock.set``: it is ``when``."""
     clock = Clock(means, watch)
 
-    def trust(request: Request) -> "Future[Answer]":
-        who = request.text("who", "").strip()[:40]
+    def who_of(request: Request) -> str:
+        who = request.text("who", "").strip()[:WHO_MAX]
         if not who:
             raise RamalError("It must be said who asks. Nothing was done.")
+        return who
+
+    def trust(request: Request) -> "Future[Answer]":
+        who = who_of(request)
         return means.work(lambda: clock.trust(who))
+
+    def set(request: Request) -> "Future[Answer]":
+        who, when = who_of(request), request.text("when")
+        return means.work(lambda: clock.set(who, when))
 
     return Subject(
         "clock",
-        {"clock.status": lambda _: means.work(clock.told), "clock.trust": trust},
+        {"clock.status": lambda _: means.work(clock.told), "clock.trust": trust, "clock.set": set},
         start=clock.start,
         stop=clock.stop,
         at_up=clock.again,

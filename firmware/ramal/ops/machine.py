@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
@@ -59,6 +58,8 @@ def built_ms(release: str) -> int:
             continue
         if value.isascii() and value.isdigit() and len(value) <= 11:
             return int(value) * 1000
+        from datetime import UTC, datetime
+
         with suppress(ValueError):
             at = datetime.fromisoformat(value)
             return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)

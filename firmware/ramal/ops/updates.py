@@ -1,6 +1,7 @@
-"""Updates for the page: what runs and what waits, bundles that come in, and a restart that waits for calls.
+"""Updates for the page: what runs and what waits, bundles that come in, a backup first, a restart that waits for calls.
 
-Requests run on the control thread and only look or write a small file; the thread ``updates`` waits for calls. Law:
+Requests run on the control thread and only look or write a small file; the thread ``updates`` waits for the backup and
+for calls. Law:
 this process may only ask (``request.json``); root verifies and does (``ramal update serve``), and says how far it is
 (``progress.json``). Nothing here is opened or believed of a bundle.
 """
@@ -21,8 +22,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+from ramal import backup_first
+from ramal.backup_first import Backing
 from ramal.box.home import write_whole
 from ramal.box.image import Image, image_here
+from ramal.control.client import Control
 from ramal.control.protocol import Request
 from ramal.control.server import Answer
 from ramal.core import slots, updates
@@ -51,7 +55,8 @@ _NOBODYS = ("Local/", "PJSIP/ramal-health-")
 def subject(means: Means, image: Image | None = None, look_s: float = LOOK_S) -> Subject:
     """``update.status``, ``update.piece``, ``update.install``, ``update.look``, ``update.restart``, ``update.stay``,
     ``update.story``."""
-    desk = Desk(means, image or image_here(), look_s)
+    backing = backup_first.Daemon(Control(means.home.control_sock))
+    desk = Desk(means, image or image_here(), look_s, backing)
     return Subject(
         "updates",
         {
@@ -82,11 +87,21 @@ class _Restart:
     """When the callers who were left were told that their call ends."""
 
 
-class Desk:
-    """The requests, and the thread that waits."""
+@dataclass(frozen=True, slots=True)
+class _Install:
+    """An update that waits for a backup; ``until_ms``: then it waits no longer, 0 = the backup is not asked for yet."""
 
-    def __init__(self, means: Means, image: Image, look_s: float = LOOK_S) -> None:
-        self._means, self._image, self._look_s = means, image, look_s
+    source: str
+    who: str
+    until_ms: int = 0
+
+
+class Desk:
+    """The requests, and the thread that waits. ``backing``: what makes a backup before an update, if anything does."""
+
+    def __init__(self, means: Means, image: Image, look_s: float = LOOK_S, backing: Backing | None = None) -> None:
+        self._means, self._image, self._look_s, self._backing = means, image, look_s, backing
+        self._install: _Install | None = None
         self._lock = threading.Lock()
         self._restart: _Restart | None = None
         self._stopping, self._woken = threading.Event(), threading.Event()
@@ -123,6 +138,7 @@ class Desk:
             "tries_left": max(0, slots.TRIES_MAX - note.tries),
             "standing": asdict(standing) | {"sticks": list(standing.sticks)},
             "asked": self._image.request.exists(),
+            "backing": self._install is not None,
             "restart": _told(restart) if restart else None,
             "history": [asdict(entry) for entry in slots.parse_history(_text(self._image.slots / slots.HISTORY), 20)],
             "stories": sorted((path.stem for path in _stories(self._image)), reverse=True)[:5],
@@ -178,7 +194,10 @@ class Desk:
                     raise UpdateRefused("no-file", "This update is on no stick any more. Look for it again.")
             elif not re.match(r"https?://[^\s/]", source) or len(source) > updates.SOURCE_MAX:
                 raise UpdateRefused("no-source", "An address begins with http:// or https://. Nothing was installed.")
-            self._ask("install", source, request.text("who", "command line"))
+            self._install = _Install(source, request.text("who", "command line"))
+            if self._backing is None:
+                self._go_on()
+        self._woken.set()
         return {}
 
     def look(self, request: Request) -> Answer:
@@ -225,7 +244,7 @@ class Desk:
 
     def tidy(self) -> None:
         """Drop what somebody began to send and forgot."""
-        if self._image.is_here and self._standing().phase not in ("verifying", "installing"):
+        if self._image.is_here and self._install is None and self._standing().phase not in ("verifying", "installing"):
             with self._lock:
                 self._forget_uploads(LIFE_MS)
 
@@ -233,13 +252,38 @@ class Desk:
 
     def _work(self) -> None:
         while not self._stopping.is_set():
-            self._woken.wait(self._look_s if self._restart else None)
+            self._woken.wait(self._look_s if self._restart or self._install else None)
             self._woken.clear()
             try:
+                self._look_at_backup()
                 self._look_at_calls()
             except Exception:
                 log.exception("the restart for an update stumbled; it goes on waiting")
                 self._stopping.wait(self._look_s)
+
+    def _look_at_backup(self) -> None:
+        waits, backing = self._install, self._backing
+        if waits is None or backing is None or self._stopping.is_set():
+            return
+        now_ms = self._means.clock_ms()
+        # Asked without the lock: the answer comes from the control thread, which may be waiting for it.
+        if not waits.until_ms:
+            over = not backing.begin()
+            waits = replace(waits, until_ms=now_ms + backup_first.PATIENCE_MS)
+        else:
+            over = backing.is_over()
+        # The clock may be set meanwhile: neither then is an update held up for good.
+        over = over or not waits.until_ms - 2 * backup_first.PATIENCE_MS <= now_ms < waits.until_ms
+        with self._lock:
+            self._install = waits
+            if over:
+                self._go_on()
+
+    def _go_on(self) -> None:
+        """Root may begin. With the lock."""
+        waits, self._install = self._install, None
+        if waits is not None:
+            self._ask("install", waits.source, waits.who)
 
     def _look_at_calls(self) -> None:
         if self._restart is None or self._stopping.is_set():
@@ -293,7 +337,11 @@ class Desk:
     def _must_be_idle(self) -> None:
         if self._restart is not None:
             raise UpdateRefused("restarting", "The box is about to restart for an update. Call that off first.")
-        if self._image.request.exists() or self._standing().phase in ("verifying", "installing", "restarting"):
+        if (
+            self._install is not None
+            or self._image.request.exists()
+            or self._standing().phase in ("verifying", "installing", "restarting")
+        ):
             raise UpdateRefused("busy", "An update is under way already. Wait for its end.")
 
     def _standing(self) -> Standing:

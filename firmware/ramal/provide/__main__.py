@@ -1,7 +1,7 @@
-"""``python3 -m ramal.provide run|test|check|bench|peers|lock``: set up what that needs, then become it.
+"""``python3 -m ramal.provide run|test|check|bench|peers|image|lock``: set up what that needs, then become it.
 
-Settings come as environment variables, as make passes them on (OFFICE, LAN, RAMAL_HOME, TESTS, BENCH), so that no shell
-ever splits a file name.
+Settings come as environment variables, as make passes them on (OFFICE, LAN, RAMAL_HOME, TESTS, BENCH, IMAGE), so that
+no shell ever splits a file name.
 """
 
 import os
@@ -94,6 +94,20 @@ def peers() -> int:
     return 0
 
 
+def image() -> NoReturn:
+    """The flashable image: ``python -m ramal_image`` with the words of IMAGE."""
+    words = shlex.split(os.environ.get("IMAGE", "build"))
+    proves = words[:1] == ["test"]
+    host.provide((*host.IMAGE_NEEDS, *(host.PROOF_NEEDS if proves else ())))
+    python = _project(lock.DEV)
+    if proves:
+        prefix.provide()
+    os.chdir(CHECKOUT)
+    sys.stdout.flush()
+    folders = os.pathsep.join(str(CHECKOUT / name) for name in ("firmware", "image"))
+    os.execve(python, [str(python), "-m", "ramal_image", *words], _environment() | {"PYTHONPATH": folders})
+
+
 def write_locks() -> int:
     """The lock files, anew."""
     host.provide(host.RUN_NEEDS)
@@ -107,6 +121,7 @@ COMMANDS: Mapping[str, Callable[[], int]] = {
     "check": check,
     "bench": bench,
     "peers": peers,
+    "image": image,
     "lock": write_locks,
 }
 

@@ -79,6 +79,29 @@ TEST_NEEDS: tuple[Need, ...] = (
 )
 
 
+def _tool(package: str, name: str, why: str) -> Need:
+    return Need(package, lambda: program(name) is not None, why)
+
+
+IMAGE_NEEDS: tuple[Need, ...] = (
+    *RUN_NEEDS,
+    _tool("git", "git", "tells which files belong to the product"),
+    _tool("mmdebstrap", "mmdebstrap", "installs Debian's packages into the image"),
+    _tool("squashfs-tools", "mksquashfs", "packs the image's root"),
+    _tool("mtools", "mcopy", "fills the image's boot partitions"),
+    _tool("dosfstools", "mkfs.vfat", "makes the image's boot partitions"),
+    _tool("fdisk", "sfdisk", "partitions the image"),
+    _tool("e2fsprogs", "mke2fs", "makes file systems"),
+    _tool("zstd", "zstd", "packs the image's initramfs"),
+    _tool("xz-utils", "xz", "packs the image"),
+    _tool("kmod", "depmod", "lists the kernel's modules"),
+    _tool("rauc", "rauc", "signs updates"),
+    _tool("openssl", "openssl", "makes the keys that updates are signed with"),
+)
+PROOF_NEEDS: tuple[Need, ...] = (_tool("iproute2", "ip", "lays the network of the image's proofs"),)
+"""Beside QEMU, which is asked for by the proofs: its package depends on the image's machine."""
+
+
 def missing(needs: Sequence[Need]) -> tuple[Need, ...]:
     """Those of ``needs`` that the machine does not have; looks at files only."""
     return tuple(need for need in needs if not need.present())

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -61,6 +62,23 @@ class Bench:
         self.figures["page_s"] = page_s
         say(f"  {page_s:6.1f} s  the page answers {reach.page(self.host).status}")
 
+    def fresh_card(self) -> None:
+        """Another card: a new copy of the image."""
+        _copy(self.built.image, self.card)
+
+    @contextmanager
+    def at_night(self) -> Iterator[None]:
+        """Starts in this block are in the night after today, after the hour of backups everywhere in Brazil."""
+        tomorrow = time.gmtime(time.time() + 86_400)
+        kept = self.board.template
+        self.board.template = replace(
+            kept, more=[*kept.more, "-rtc", time.strftime("base=%Y-%m-%dT07:20:00", tomorrow)]
+        )
+        try:
+            yield
+        finally:
+            self.board.template = kept
+
     @contextmanager
     def inside(self) -> Iterator[Shell]:
         """A root shell, for the starts made in this block."""
@@ -82,10 +100,14 @@ def bench(want: Wanted, built: Built, folder: Path, append: str = "") -> Bench:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     card = folder / "card.img"
-    done = subprocess.run(["cp", "--sparse=always", built.image, card])
-    if done.returncode != 0:
-        raise ImageError(f"{built.image} could not be copied (is the disk full?).")
-    with card.open("r+b") as file:
-        file.truncate(DISK_MIB << 20)
+    _copy(built.image, card)
     template = Machine(want.arch, Path(), Path(), "", "", tap=wire.TAP)
     return Bench(want, built, folder, Board(card, template, folder, append))
+
+
+def _copy(image: Path, card: Path) -> None:
+    done = subprocess.run(["cp", "--sparse=always", image, card])
+    if done.returncode != 0:
+        raise ImageError(f"{image} could not be copied (is the disk full?).")
+    with card.open("r+b") as file:
+        file.truncate(DISK_MIB << 20)

@@ -5,16 +5,16 @@ import base64
 import html
 import re
 import time
+from pathlib import Path
 
 from ramal.provide.say import say
 from ramal_image import ImageError
-from ramal_image.proof import outside
+from ramal_image.proof import office, outside, reach
 from ramal_image.proof.bench import BOOT_S, Bench
+from ramal_image.proof.office import OWNERS
 from ramal_image.proof.outside import Browser
 from ramal_image.qemu.shell import Shell
 from ramal_image.qemu.vm import Running
-
-OWNERS = "a-good-pass-phrase-27"
 
 
 def prove(bench: Bench) -> None:
@@ -24,9 +24,11 @@ def prove(bench: Bench) -> None:
         code = claim_code(running)
         browser = claim(code)
         say("  claimed by the code on the console")
-        office(shell)
+        lay_office(shell, running)
         talk(bench, shell, running)
         found(browser)
+        office.switch_off(shell, running)
+    office.keep(bench)
 
 
 def claim_code(running: Running) -> str:
@@ -44,35 +46,50 @@ def claim_code(running: Running) -> str:
 def claim(code: str) -> Browser:
     """The box's owner from now on, in a browser that is signed in."""
     browser = Browser()
-    wrong = browser.send("/claim", code="abcd-2345", new=OWNERS, again=OWNERS)
+    wrong = _claimed(browser, "abcd-2345")
     if wrong.status != 401:
         raise ImageError(
             f"A wrong claim code was answered with {wrong.status} instead of 401: {text(wrong.body)[:300]}"
         )
-    answer = browser.send("/claim", code=code, new=OWNERS, again=OWNERS)
+    answer = _claimed(browser, code)
     if answer.status != 200 or browser.get("/claim").body.find('name="code"') >= 0:
         raise ImageError(f"The box could not be claimed: {answer.status} {text(answer.body)[:400]}")
     return browser
 
 
-def office(shell: Shell) -> None:
-    """Lay the office in force, as ``ramal apply`` does."""
+def _claimed(browser: Browser, code: str) -> reach.Answer:
+    """The page's answer, once the daemon is there: before that it says so (503) and that one tries again."""
+    deadline = time.monotonic() + BOOT_S
+    while True:
+        answer = browser.send("/claim", code=code, new=OWNERS, again=OWNERS)
+        if answer.status not in (0, 503) or time.monotonic() > deadline:
+            return answer
+        time.sleep(2)
+
+
+def lay_office(shell: Shell, running: Running) -> None:
+    """Lay the office in force, as ``ramal apply`` does, and see that Asterisk has it."""
     data = base64.b64encode(outside.OFFICE.encode()).decode()
-    said = shell.must(
-        f"echo {data} | base64 -d | setpriv --reuid=ramal --regid=ramal --clear-groups "
-        "env RAMAL_HOME=/data/ramal /usr/bin/ramal apply -",
-        BOOT_S,
-    )
-    say(f"  the box says of the office: {' '.join(said.split())[-200:]}")
-    say("  an office with a queue and a phone is in force")
+    began_s = running.age_s
+    lay = f"echo {data} | base64 -d > /run/office.toml"
+    said = shell.must(f"{lay}; {office.as_ramal('ramal apply -')} < /run/office.toml", BOOT_S)
+    if "phone 201: added" not in said and "in force already" not in said:
+        raise ImageError(f"The office was not applied: {said[-600:]}")
+    running.until(lambda: "201/201" in asterisk(shell, "pjsip show endpoints"), 60, "Asterisk has the office's phone")
+    say(f"  an office with a queue and a phone is in force, {running.age_s - began_s:.0f} s after it was applied")
 
 
 def talk(bench: Bench, shell: Shell, running: Running) -> None:
     """The phone registers and signs its agent in; a caller comes, is queued and heard."""
     folder = bench.folder / "phone"
+    sign_in(shell, running, folder)
+    converse(bench, shell, running)
+
+
+def sign_in(shell: Shell, running: Running, folder: Path) -> None:
+    """The phone outside registers and dials *45, until its agent is a member of the queue."""
     began = time.monotonic()
     while "PJSIP/201" not in asterisk(shell, "queue show"):
-        # Asterisk reloads after the office is in force; a phone that was refused before that is switched on again.
         if time.monotonic() - began > BOOT_S:
             shown = asterisk(shell, "pjsip show endpoints")
             raise ImageError(f"The agent never became a member of the queue by *45. Endpoints: {shown[-1500:]}")
@@ -82,9 +99,15 @@ def talk(bench: Bench, shell: Shell, running: Running) -> None:
                 if running.process.poll() is not None:
                     raise ImageError(f"The machine ended. {running.tail()}")
     say("  the phone outside registered, and its agent signed in by *45")
+
+
+def converse(bench: Bench, shell: Shell, running: Running, stay_ms: int = 30_000) -> None:
+    """A caller from outside is queued, and talks to the phone outside for some seconds."""
+    folder = bench.folder / "phone"
+    (folder / "phone.log").unlink(missing_ok=True)
     with outside.phone(folder):
         running.until(lambda: "201/" in asterisk(shell, "pjsip show contacts"), 120, "the phone is registered")
-        outside.call(bench.folder / "caller", 12_000)
+        outside.call(bench.folder / "caller", stay_ms)
     said = (folder / "phone.log").read_text(errors="replace")
     if "Call established" not in said:
         raise ImageError(f"The phone outside never answered. Its last words: {said[-800:]}")
@@ -96,19 +119,25 @@ def asterisk(shell: Shell, command: str) -> str:
     return shell.must(f"/usr/sbin/asterisk -C /data/ramal/asterisk/etc/current/asterisk.conf -rx '{command}'", 90)
 
 
+def recordings(browser: Browser) -> list[str]:
+    """Where the page gives the recordings of the calls it shows."""
+    calls = dict.fromkeys(re.findall(r'href="(/calls/[^"?]+)"', browser.get("/calls").body))
+    links = [re.search(r"(/recordings/\d+)", browser.get(html.unescape(call)).body) for call in calls]
+    return [link[1] for link in links if link is not None]
+
+
 def found(browser: Browser) -> None:
     """The page shows the call, and gives its recording."""
-    deadline = time.monotonic() + 180
-    link = None
-    while time.monotonic() < deadline and link is None:
-        calls = browser.get("/calls").body
-        for call in dict.fromkeys(re.findall(r'href="(/calls/[^"?]+)"', calls)):
-            link = link or re.search(r"(/recordings/\d+)", browser.get(html.unescape(call)).body)
-    if link is None:
-        raise ImageError("The page shows no call with a recording.")
-    sound = browser.get(link[1])
+    deadline = time.monotonic() + 240
+    links: list[str] = []
+    while time.monotonic() < deadline and not links:
+        links = recordings(browser)
+        time.sleep(0 if links else 2)
+    if not links:
+        raise ImageError(f"The page shows no call with a recording: {text(browser.get('/calls').body)[:600]}")
+    sound = browser.get(links[0])
     if sound.status != 200 or len(sound.body) < 2000:
-        raise ImageError(f"The recording {link[1]} cannot be fetched: {sound.status}, {len(sound.body)} bytes.")
+        raise ImageError(f"The recording {links[0]} cannot be fetched: {sound.status}, {len(sound.body)} bytes.")
     say(f"  the page shows the call and gives its recording ({len(sound.body)} bytes)")
 
 

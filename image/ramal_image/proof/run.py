@@ -8,15 +8,18 @@ from pathlib import Path
 from ramal.provide.say import say
 from ramal_image import ImageError, tools
 from ramal_image.build import Built, Wanted
-from ramal_image.proof import boot, call, power, reset, update
+from ramal_image.proof import backup, boot, call, full, power, reset, update, writes
 from ramal_image.proof.bench import Bench, bench
 
 PROOFS: Mapping[str, Callable[[Bench], None]] = {
     "boot": boot.prove,
     "call": call.prove,
-    "reset": reset.prove,
     "power": power.prove,
+    "backup": backup.prove,
+    "full": full.prove,
+    "reset": reset.prove,
     "update": update.prove,
+    "writes": writes.prove,
 }
 QEMU = {"amd64": {"qemu-system-x86_64": "qemu-system-x86"}, "arm64": {"qemu-system-aarch64": "qemu-system-arm"}}
 

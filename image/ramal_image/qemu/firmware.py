@@ -4,15 +4,20 @@ Law: it reads the same files of the same image as a Pi does, and writes none; so
 alone. The flag is lost after one start, whatever happens in it.
 """
 
+import contextlib
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ramal.provide.say import say
 from ramal_image import ImageError, autoboot, layout, tools
 from ramal_image.qemu import vm
 from ramal_image.qemu.vm import Machine, Running
 
 SERIAL = {"amd64": "ttyS0", "arm64": "ttyAMA0"}
+FALLS_MAX = 4
+"""Starts of one machine that may end in QEMU's own fault before it is given up."""
+FIRST_WORD_S = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ class Board:
             disk=disk or str(self.image),
             tryboot=flag,
         )
-        return vm.start(machine, log)
+        return _started(machine, log)
 
     def ended(self) -> None:
         """Look after a start whether the box asked for the one-shot flag."""
@@ -75,6 +80,20 @@ class Board:
         out.unlink(missing_ok=True)
         tools.run("mcopy", "-n", "-i", f"{self.image}@@{part.start}", f"::{name}", out, env={"MTOOLS_SKIP_CHECK": "1"})
         return out.read_bytes()
+
+
+def _started(machine: Machine, log: Path | None) -> Running:
+    """The machine, once the image's initramfs has said its first word; begun again, aloud, where QEMU's processor
+    emulation fell over before that (``vm.fell_over``): then nothing of the image has run, and no disk was written."""
+    for fall in range(FALLS_MAX):
+        running = vm.start(machine, log)
+        with contextlib.suppress(ImageError):  # whoever waits for more says what there is to say
+            running.wait_for(r"ramal-initrd:|Kernel panic", FIRST_WORD_S)
+        if not vm.fell_over(running.said):
+            return running
+        running.kill()
+        say(f"  QEMU's emulation of the processor fell over before the image ran (int3, fall {fall + 1}): begun again")
+    raise ImageError(f"QEMU fell over {FALLS_MAX} times before the image ran; this says nothing of the image.")
 
 
 def settings(text: str) -> dict[str, str]:

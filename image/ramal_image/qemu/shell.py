@@ -49,7 +49,7 @@ class Shell:
         self._number += 1
         mark = f"END{self._number}"
         # The mark is cut in two, so that an echo of the command is not taken for its end.
-        line.sendall(f"( {command}\n) 2>&1; echo; echo {mark[:2]}''{mark[2:]}=$?\n".encode())
+        line.sendall(f"( {command}\n) 2>&1; ended=$?; echo; echo {mark[:2]}''{mark[2:]}=$ended\n".encode())
         said = self._until(re.compile(mark + r"=(\d+)"), timeout_s, command)
         found = re.search(mark + r"=(\d+)", said)
         assert found is not None

@@ -87,6 +87,7 @@ def say(what: str) -> str:
         "contact.deleted": gettext("Deleted a contact"),
         "contacts.imported": gettext("Imported contacts"),
         "clock.trusted": gettext("Said that the time is right"),
+        "clock.set": gettext("Set the clock"),
         "missed.called": gettext("Called a missed caller back"),
         "missed.dismissed": gettext("Dismissed a missed caller"),
         "callback.cancelled": gettext("Cancelled a call back"),

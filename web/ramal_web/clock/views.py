@@ -1,6 +1,6 @@
-"""``/clock``: whether the time is trusted and by what, when the clock was set, and saying that it is right."""
+"""``/clock``: whether the time is trusted and by what, when the clock was set; saying that it is right; setting it."""
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response
 
 from ramal_web.asking import NotDone, ask
@@ -11,6 +11,7 @@ from ramal_web.told import not_done, told
 
 blueprint = Blueprint("clock", __name__)
 SET = 'ramal clock set "2026-11-22 17:30"'
+WHEN_MAX = 40
 
 
 @blueprint.app_context_processor
@@ -36,3 +37,13 @@ def trust() -> Response:
     except NotDone as problem:
         return not_done(problem, "/clock")
     return told(gettext("The time is trusted from now on."), "/clock")
+
+
+@blueprint.post("/clock/set")
+@only("owner")
+def set_to() -> Response:
+    try:
+        ask("clock.set", when=request.form.get("when", "")[:WHEN_MAX])
+    except NotDone as problem:
+        return not_done(problem, "/clock")
+    return told(gettext("The clock is being set; this page shows it in a moment."), "/clock")

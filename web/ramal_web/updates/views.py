@@ -110,7 +110,7 @@ def _seen() -> dict[str, Any]:
     except NotDone as refused:
         seen, problem = {}, refused.sentence
     standing = seen.get("standing") or {}
-    going = bool(seen.get("asked") or seen.get("restart")) or words.phase(standing) != ""
+    going = bool(seen.get("asked") or seen.get("backing") or seen.get("restart")) or words.phase(standing) != ""
     return {
         "seen": seen,
         "standing": standing,

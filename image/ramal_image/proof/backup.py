@@ -1,0 +1,112 @@
+"""The night's backup is made and compared by the box itself; on another card it brings the whole office back.
+
+The box wakes after the hour of backups by QEMU's clock. The other card is a new copy of the image: the backup goes
+there as a person would carry it (downloaded from the page, with the recovery code), and is put back by the commands
+that the page shows.
+"""
+
+import html
+import re
+from pathlib import Path
+
+from ramal.provide.say import say
+from ramal_image import ImageError
+from ramal_image.proof import call, office, serve
+from ramal_image.proof.bench import BOOT_S, Bench
+from ramal_image.qemu import wire
+from ramal_image.qemu.shell import Shell
+from ramal_image.qemu.vm import Running
+
+NIGHT_S = 900.0
+ASKED_S = 600.0
+
+
+def prove(bench: Bench) -> None:
+    """ImageError at the first thing that does not hold."""
+    office.furnish(bench)
+    folder = bench.folder / "carried"
+    folder.mkdir()
+    with bench.inside() as shell:
+        with bench.at_night(), bench.start() as running:
+            bench.up(running)
+            file, code = _made(shell, running, folder)
+            before = _exported(shell, running)
+            calls = _calls(running)
+            office.switch_off(shell, running)
+        bench.fresh_card()
+        with bench.at_night(), bench.start() as running:
+            bench.up(running)
+            _put_back(shell, running, folder, file, code)
+            if _exported(shell, running) != before:
+                raise ImageError("The office on the other card is not the one that was backed up.")
+            found = _calls(running)
+            if found != calls:
+                raise ImageError(f"The page of the other card shows the calls {found}; before they were {calls}.")
+            say(f"  on the other card: the same office to the byte, {len(found)} calls in the page, the same password")
+            call.sign_in(shell, running, bench.folder / "phone")
+            call.converse(bench, shell, running)
+
+
+def _made(shell: Shell, running: Running, folder: Path) -> tuple[str, str]:
+    """The name of the backup in ``folder``, downloaded from the page, and the recovery code."""
+    browser = office.signed_in(running)
+
+    def listed() -> str:
+        return shell.run(office.as_ramal("ramal backup list"))[1]
+
+    try:
+        at_s = running.until(lambda: "all equal" in listed(), NIGHT_S, "the night's backup is made and compared")
+        say(f"  {at_s:6.1f} s  the night's backup was made by itself: {_line(listed())}")
+    except ImageError:
+        if running.process.poll() is not None:
+            raise
+        shell.must(office.as_ramal("ramal backup now"), ASKED_S)
+        say(f"  the box was never calm here (its load is QEMU's), so the backup was asked for: {_line(listed())}")
+    shown = browser.get("/backups").body
+    names = re.findall(r"ramal-\d{8}-\d{6}(?:-\d+)?\.ramal-backup", shown)
+    if not names:
+        raise ImageError(f"The page names no backup: {call.text(shown)[:600]}")
+    data = browser.get(f"/backups/{names[0]}")
+    if data.status != 200 or len(data.body) < 1000:
+        raise ImageError(f"The backup {names[0]} cannot be downloaded: {data.status}.")
+    (folder / names[0]).write_bytes(data.body.encode("latin-1"))
+    code = re.search(r'id="recovery-code"[^>]*>([^<]+)<', browser.send("/backups", act="code").body)
+    if code is None:
+        raise ImageError("The page did not show the recovery code.")
+    say(f"  downloaded from the page: {names[0]}, {len(data.body)} bytes, and its recovery code")
+    return names[0], html.unescape(code[1]).strip()
+
+
+def _put_back(shell: Shell, running: Running, folder: Path, file: str, code: str) -> None:
+    office.wait_for_daemon(shell, running)
+    with serve.served(folder) as port:
+        fetch = f"import urllib.request as u;u.urlretrieve('http://{wire.OURS}:{port}/{file}','/data/{file}')"
+        shell.must(f'/opt/ramal/bin/python -c "{fetch}"', 120)
+    shell.must(f"umask 077; echo '{code}' > /run/code")
+    shell.must("systemctl stop ramal ramal-web ramal-asterisk", 180)
+    wrong = shell.run(f"echo wrong-code | ramal restore /data/{file} --code-file -", ASKED_S)
+    if wrong[0] == 0:
+        raise ImageError("The backup opened with a wrong recovery code.")
+    began_s = running.age_s
+    said = shell.must(f"ramal restore /data/{file} --code-file /run/code", ASKED_S)
+    say(f"  put back in {running.age_s - began_s:.0f} s: {' '.join(said.split())[:220]}")
+    shell.must("systemctl start ramal-asterisk ramal ramal-web", 400)
+
+
+def _exported(shell: Shell, running: Running) -> str:
+    """The office in force as its file, secrets and all."""
+    office.wait_for_daemon(shell, running)
+    return shell.must(office.as_ramal("ramal export"), BOOT_S)
+
+
+def _calls(running: Running) -> list[str]:
+    """The calls that the page lists."""
+    body = office.signed_in(running).get("/calls").body
+    found = sorted(set(re.findall(r'href="(/calls/[^"?]+)"', body)))
+    if not found:
+        raise ImageError(f"The page shows no calls: {call.text(body)[:400]}")
+    return found
+
+
+def _line(listed: str) -> str:
+    return next((line.strip() for line in listed.splitlines() if "all equal" in line), listed.strip()[-200:])
