@@ -199,6 +199,7 @@ def _from_layers(
         shutil.copyfile(root / "usr/bin/busybox", busybox)
         wheels.install(want.checkout, folder, root, want.epoch)
         parts = sbom.of_root(root)
+        kernel.keep_terms(root)
         cuts.cut(root)
         asterisk = system.asterisk_version(facts["asterisk"])
         system.furnish(want.checkout, root, want.arch, want.version, want.built, asterisk)
@@ -220,12 +221,21 @@ def _from_layers(
         name = kernel.version(root)
         if made is not None:
             module.put(made, root, name)
-        stay, all_of_them = kernel.trim(root, name)
+        boards, disks = kernel.boards(root, name, want.arch)
+        stay, all_of_them = kernel.trim(root, name, boards)
         boot_files = out / "boot"
         shutil.rmtree(boot_files, ignore_errors=True)
         kernel.take(root, name, want.arch, boot_files)
         say(f"  kernel {name}: {stay} of {all_of_them} modules")
-        initrd.build(root, name, busybox, want.checkout / "image/initramfs", boot_files / "initramfs.zst", want.epoch)
+        initrd.build(
+            root,
+            name,
+            busybox,
+            want.checkout / "image/initramfs",
+            boot_files / "initramfs.zst",
+            want.epoch,
+            disks,
+        )
     starting = out / "loader"
     shutil.rmtree(starting, ignore_errors=True)
     parts = sorted([*parts, *loader.unpack(packages, want.arch, cache(), starting, want.mirror)])

@@ -159,10 +159,13 @@ def archive(items: Iterable[Entry], epoch: int) -> bytes:
     return bytes(out) + b"\0" * (-len(out) % 512)
 
 
-def build(root: Path, kernel: str, busybox: Path, scripts: Path, out: Path, epoch: int) -> int:
-    """Write the initramfs for ``kernel`` of ``root`` to ``out`` (zstd); how many modules it holds."""
+def build(
+    root: Path, kernel: str, busybox: Path, scripts: Path, out: Path, epoch: int, boards: Iterable[str] = ()
+) -> int:
+    """Write the initramfs for ``kernel`` of ``root`` to ``out`` (zstd); how many modules it holds. ``boards``: what the
+    disks of the boards hang on, loaded before all others."""
     home = root / "usr/lib/modules" / kernel
-    loading = order(WANTED, dependencies((home / "modules.dep").read_text()))
+    loading = order((*sorted(boards), *WANTED), dependencies((home / "modules.dep").read_text()))
     modules = {}
     for file in loading:
         data = (home / file).read_bytes()

@@ -4,10 +4,10 @@ Law: what is kept keeps what it needs (modules.dep), so a cut can never leave a 
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from ramal_image import ImageError, blobs, initrd, tools
+from ramal_image import ImageError, blobs, initrd, tools, tree
 
 KEPT = (
     *("updates/", "arch/", "crypto/", "lib/", "block/", "mm/", "security/"),
@@ -64,24 +64,38 @@ def version(root: Path) -> str:
     return found[0]
 
 
-def kept(depends: Mapping[str, Sequence[str]], beginnings: Sequence[str] = KEPT) -> set[str]:
-    """The files of modules.dep that stay: those wanted and, with each, all that it needs."""
+def boards(root: Path, name: str, arch: str) -> tuple[set[str], set[str]]:
+    """The modules of the boards' devices, by the kernel's own device trees: all of them, and those a disk hangs on.
+    Nothing where a kernel needs no device tree. Indexes the modules first."""
+    home = root / "usr/lib/modules" / name
+    if not (home / "modules.dep").exists():
+        tools.run("depmod", "--basedir", root, name)
+    trees = [home / "dtb/broadcom" / file for file in TREES] if arch == "arm64" else []
+    missing = [file.name for file in trees if not file.exists()]
+    if missing:
+        raise ImageError(f"The kernel's packages have no {tools.capped(missing)} any more, so a board would not start.")
+    return tree.modules(home, trees), tree.modules(home, trees, tree.DISKS)
+
+
+def kept(
+    depends: Mapping[str, Sequence[str]], beginnings: Sequence[str] = KEPT, names: Collection[str] = ()
+) -> set[str]:
+    """The files of modules.dep that stay: those wanted (by path or by name) and, with each, all that it needs."""
     stay: set[str] = set()
     for file, needs in depends.items():
         inner = file.removeprefix("kernel/")
         wanted = inner.startswith(tuple(beginnings)) and not inner.startswith(BLOBS)
-        if wanted or initrd.module_name(file) in initrd.WANTED:
+        if wanted or initrd.module_name(file) in (*initrd.WANTED, *names):
             stay.update((file, *needs))
     return stay
 
 
-def trim(root: Path, name: str) -> tuple[int, int]:
-    """Remove the other modules and index what is left; how many stay, and how many there were."""
+def trim(root: Path, name: str, names: Collection[str] = ()) -> tuple[int, int]:
+    """Remove the other modules than those of KEPT and ``names``, and index what is left; how many stay, and how many
+    there were. Indexed before (``boards``)."""
     home = root / "usr/lib/modules" / name
-    if not (home / "modules.dep").exists():
-        tools.run("depmod", "--basedir", root, name)
     depends = initrd.dependencies((home / "modules.dep").read_text())
-    stay = kept(depends)
+    stay = kept(depends, names=names)
     for file in depends:
         if file not in stay:
             (home / file).unlink(missing_ok=True)
@@ -90,6 +104,12 @@ def trim(root: Path, name: str) -> tuple[int, int]:
             folder.rmdir()
     tools.run("depmod", "--basedir", root, name)
     return len(stay), len(depends)
+
+
+def keep_terms(root: Path) -> None:
+    """Before the documentation is cut: the terms of the Pi's loader go where the loader goes."""
+    if (root / blobs.PI_LOADER).exists():
+        shutil.copyfile(root / blobs.PI_TERMS, root / blobs.PI_LOADER / "LICENCE.txt")
 
 
 def take(root: Path, name: str, arch: str, folder: Path) -> Path:
@@ -108,7 +128,6 @@ def take(root: Path, name: str, arch: str, folder: Path) -> Path:
         _trees(trees / "broadcom", folder)
         for file in sorted((root / blobs.PI_LOADER).iterdir()):
             shutil.copyfile(file, folder / file.name)
-        shutil.copyfile(root / blobs.PI_TERMS, folder / "LICENCE.txt")
     for path in found:
         path.unlink()
     shutil.rmtree(trees, ignore_errors=True)
@@ -120,7 +139,5 @@ def take(root: Path, name: str, arch: str, folder: Path) -> Path:
 def _trees(source: Path, folder: Path) -> None:
     """The device trees of the boards that an image is for, under every name that a board's loader asks for."""
     for name, others in TREES.items():
-        if not (source / name).exists():
-            raise ImageError(f"The kernel's packages have no {name} any more, so a board would not start.")
         for each in (name, *others):
             shutil.copyfile(source / name, folder / each)

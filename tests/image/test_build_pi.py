@@ -33,6 +33,7 @@ def test_every_board_finds_its_device_tree_under_either_name(board: str, tmp_pat
     for name in (*blobs.TAKEN["raspi-firmware"], blobs.PI_TERMS):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(name)
+    kernel.keep_terms(root)
     kernel.take(root, "7.2", "arm64", out)
     upstream, downstream = ASKED[board]
     assert (out / upstream).read_text() == (out / downstream).read_text() == upstream
@@ -43,10 +44,9 @@ def test_every_board_finds_its_device_tree_under_either_name(board: str, tmp_pat
 
 def test_a_kernel_without_a_boards_device_tree_stops_the_build(tmp_path: Path) -> None:
     (tmp_path / "usr/lib/modules/7.2/dtb/broadcom").mkdir(parents=True)
-    (tmp_path / "boot").mkdir()
-    (tmp_path / "boot/vmlinuz-7.2").write_text("K")
+    (tmp_path / "usr/lib/modules/7.2/modules.dep").touch()
     with pytest.raises(ImageError, match="bcm2711-rpi-4-b"):
-        kernel.take(tmp_path, "7.2", "arm64", tmp_path / "out")
+        kernel.boards(tmp_path, "7.2", "arm64")
 
 
 def test_the_loaders_settings_name_the_files_that_are_there_and_mainlines_kernel() -> None:
