@@ -91,9 +91,8 @@ def _back(shell: Shell, running: Running, calls: list[str], why: str) -> None:
     if _calls(browser) != calls:
         raise ImageError(f"The page shows the calls {_calls(browser)}; before the update they were {calls}.")
     history = shell.must("ramal update history", 120).splitlines()
-    say(
-        f"  back on the release before with its calls; the page says “{why}”, the history: {history[0][:120] if history else ''}"
-    )
+    newest = history[0][:120] if history else ""
+    say(f"  back on the release before with its calls; the page says “{why}”, the history: {newest}")
 
 
 def _returned(shell: Shell) -> None:
