@@ -91,6 +91,8 @@ def say(what: str) -> str:
         "contacts.imported": gettext("Imported contacts"),
         "clock.trusted": gettext("Said that the time is right"),
         "clock.set": gettext("Set the clock"),
+        "office.applied": gettext("Changed the office's file"),
+        "office.downloaded": gettext("Downloaded the office's file"),
         "network.change": gettext("Tried another address of the box"),
         "network.confirm": gettext("Kept the address of the box that was tried"),
         "network.back": gettext("Took back the address of the box that was tried"),
