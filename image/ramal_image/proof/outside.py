@@ -155,6 +155,20 @@ class Browser:
         headers = {"Origin": f"http://{self.host}"}
         return self._open(urllib.request.Request(f"http://{self.host}{path}", data=data, headers=headers))
 
+    def send_piece(self, path: str, form_at: str, piece: bytes, **fields: str) -> reach.Answer:
+        """One piece of a file, as the page's script (pieces.js) sends it from the form that ``form_at`` shows."""
+        token = re.search(r'name="csrf"[^>]*value="([^"]+)"', self.get(form_at).body)
+        given = fields | ({"csrf": token[1]} if token else {})
+        mark = "ramal-proof-piece"
+        parts = [
+            f'--{mark}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in given.items()
+        ]
+        head = f'--{mark}\r\nContent-Disposition: form-data; name="piece"; filename="piece"\r\n\r\n'
+        data = "".join([*parts, head]).encode() + piece + f"\r\n--{mark}--\r\n".encode()
+        headers = {"Origin": f"http://{self.host}", "Content-Type": f"multipart/form-data; boundary={mark}"}
+        return self._open(urllib.request.Request(f"http://{self.host}{path}", data=data, headers=headers))
+
     def _open(self, request: urllib.request.Request) -> reach.Answer:
         try:
             with self._opener.open(request, timeout=60) as got:
