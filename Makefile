@@ -42,8 +42,8 @@ image-lock: export IMAGE = lock $(IMAGE_WORDS)
 image-lock:
 	$(SET_UP) image
 
-# Build the image twice and compare every file
-image-same: export IMAGE = same $(IMAGE_WORDS)
+# Build the image twice and compare every file. ANEW=1: the second time from the packages alone, no layer kept
+image-same: export IMAGE = same $(IMAGE_WORDS) $(if $(ANEW),--anew)
 image-same:
 	$(SET_UP) image
 
