@@ -39,7 +39,7 @@ image:
 image-lock:
 	$(SET_UP) image-lock
 
-# Build the image twice and compare every file
+# Build the image twice and compare every file. ANEW=1: the second time from the packages alone, no layer kept
 image-same:
 	$(SET_UP) image-same
 

@@ -29,6 +29,8 @@ def main(words: Sequence[str]) -> int:
         command.add_argument("--release", default=None, help="another version than pyproject.toml's")
         command.add_argument("--quick", action="store_true", help="larger and sooner; no .xz")
         command.add_argument("--out", type=Path, default=None)
+        if name == "same":
+            command.add_argument("--anew", action="store_true", help="the second time without any layer of the first")
         if name == "test":
             command.add_argument("--only", default="", help="names of proofs, with commas")
             command.add_argument("--image", type=Path, default=None, help="a folder with a finished build")
@@ -55,7 +57,7 @@ def _run(given: argparse.Namespace) -> int:
         build.build(want, out)
         return 0
     if given.command == "same":
-        return 0 if build.same(want, out / "same") else 1
+        return 0 if build.same(want, out / "same", given.anew) else 1
     if given.image is None:
         build.build(want, out)
     from ramal_image.proof import run as proof  # only here: the others need no phones

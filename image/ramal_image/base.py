@@ -87,6 +87,8 @@ def _mmdebstrap(wanted: Iterable[str], arch: str, private: Path, out: Path, epoc
         # No service may be started by a package's script, and none is enabled by it: systemd/enabled decides.
         '--essential-hook=mkdir -p "$1/etc/systemd/system-preset"; echo "disable *" > '
         '"$1/etc/systemd/system-preset/00-ramal.preset"',
+        # Keys made by a package's script, and the name of a folder of this machine: no image has them, nor this layer.
+        '--customize-hook=rm -f "$1"/etc/ssh/ssh_host_* "$1"/etc/apt/sources.list',
         f"--include={names}",
         debs.SUITE,
         out,

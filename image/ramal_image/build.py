@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -286,9 +287,27 @@ def command_line(arch: str, slot: str) -> str:
     )
 
 
-def same(want: Wanted, out: Path) -> bool:
-    """Build twice in two folders and compare every file; says which differ."""
-    sums = [build(want, out / name).sums() for name in ("one", "two")]
+def same(want: Wanted, out: Path, anew: bool = False) -> bool:
+    """Build twice in two folders and compare every file; says which differ. ``anew``: the second time with nothing kept
+    from an earlier build but what was downloaded (base layer, module and byte code are made once more)."""
+    sums = [build(want, out / "one").sums()]
+    if not anew:
+        sums.append(build(want, out / "two").sums())
+    else:
+        with tempfile.TemporaryDirectory(prefix="ramal-anew-", dir=cache()) as scratch:
+            empty = Path(scratch) / "ramal/image"
+            empty.mkdir(parents=True)
+            for name in ("debs", "keys", *(path.name for path in cache().glob("wheels-*"))):
+                (empty / name).symlink_to(cache() / name)
+            before = os.environ.get("XDG_CACHE_HOME")
+            os.environ["XDG_CACHE_HOME"] = scratch
+            try:
+                sums.append(build(want, out / "two").sums())
+            finally:
+                if before is None:
+                    del os.environ["XDG_CACHE_HOME"]
+                else:
+                    os.environ["XDG_CACHE_HOME"] = before
     differ = sorted(name for name in sums[0] if sums[0][name] != sums[1][name])
     for name, value in sorted(sums[0].items()):
         say(f"{'DIFFERS' if name in differ else 'the same'}  {name}  {value}")

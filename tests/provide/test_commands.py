@@ -29,6 +29,7 @@ def test_makes_variables_become_flags(settings: dict[str, str], flags: list[str]
     [
         ({"QUICK": "0", "PROOFS": ""}, []),
         ({"ARCH": "arm64", "QUICK": "1"}, ["--arch", "arm64", "--quick"]),
+        ({"ANEW": "1", "QUICK": "0"}, ["--anew"]),
         ({"PROOFS": "boot,call", "RELEASE": "0.2.0"}, ["--release", "0.2.0", "--only", "boot,call"]),
     ],
 )

@@ -130,7 +130,8 @@ def image_words(settings: Mapping[str, str]) -> list[str]:
         *(("PROOFS", "--only"), ("BUILT", "--image")),
     )
     words = [word for name, flag in names if settings.get(name) for word in (flag, settings[name])]
-    return [*words, *(["--quick"] if settings.get("QUICK", "0") not in ("", "0") else [])]
+    flags = (("QUICK", "--quick"), ("ANEW", "--anew"))
+    return [*words, *(flag for name, flag in flags if settings.get(name, "0") not in ("", "0"))]
 
 
 def _image(command: str) -> NoReturn:
