@@ -4,12 +4,12 @@ Emulated: systemd (what its unit runs is run here), the mounted boot selector (a
 GRUB (``ramal_image.envblk`` says what it would start).
 """
 
+import argparse
 from pathlib import Path
 
 import pytest
 
-from ramal import cli
-from ramal.box.slots import Boot
+from ramal.box.slots import Boot, run
 from ramal.core import slots
 from ramal.errors import RamalError
 from ramal_image import envblk
@@ -21,10 +21,9 @@ UNIT = Path(__file__).parents[2] / "systemd/ramal-try@.service"
 class Pc(Machine):
     """Started by GRUB. ``obeys``: whether the unit does what it is asked; ``before``: what is called before it."""
 
-    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, root: Path) -> None:
         super().__init__(root)
-        monkeypatch.setenv("RAMAL_IMAGE_ROOT", str(root))
-        self.obeys = True
+        self.obeys, self.mounted = True, list[str]()
         self.image.slots.mkdir()
         self.image.try_env.write_bytes(slots.render_try(None))
         self.image.autoboot.write_bytes(slots.render_autoboot("A", for_grub=True))
@@ -34,7 +33,10 @@ class Pc(Machine):
         super().run(argv)
         if argv[:2] == ["systemctl", "start"] and self.obeys:
             act = argv[2].removeprefix("ramal-try@").removesuffix(".service")
-            assert cli.main(["slot", act]) == 0
+            assert run(Boot(self.image, self.unit), argparse.Namespace(act=act, slot="", state="")) == 0
+
+    def unit(self, argv: list[str]) -> None:
+        self.mounted.append(" ".join(word.replace(str(self.image.root), "") for word in argv))
 
     def starts(self, slot: str, version: str = "1.0.0") -> None:
         super().starts(slot, version)
@@ -49,8 +51,8 @@ class Pc(Machine):
 
 
 @pytest.fixture
-def pc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pc:
-    return Pc(tmp_path, monkeypatch)
+def pc(tmp_path: Path) -> Pc:
+    return Pc(tmp_path)
 
 
 def test_a_try_is_written_in_place_and_then_the_box_restarts(pc: Pc) -> None:
@@ -59,6 +61,7 @@ def test_a_try_is_written_in_place_and_then_the_box_restarts(pc: Pc) -> None:
     assert not pc.next_start().once
     pc.boot.carry_out(slots.try_now(pc.boot.facts(), 3))
     assert pc.ran == ["systemctl start ramal-try@once.service", "systemctl reboot"]
+    assert pc.mounted == ["mount -o remount,rw /bootsel", "mount -o remount,ro /bootsel"]
     assert (pc.next_start().order[0], pc.next_start().once) == (3, True)
     assert pc.image.try_env.stat().st_ino == inode
     assert pc.image.try_env.stat().st_size == slots.SECTOR
@@ -90,11 +93,11 @@ def test_a_try_whose_restart_never_came_is_taken_back_before_the_slot_is_written
     seen: list[bool] = []
     plan = slots.before_writing(pc.boot.facts(), "B", 8)
 
-    def run(argv: list[str]) -> None:
+    def runs(argv: list[str]) -> None:
         seen.append(pc.boot.facts().note("B").state == "new")
         pc.run(argv)
 
-    whole = Boot(pc.image, run)
+    whole = Boot(pc.image, runs)
     whole.carry_out(plan)
     assert seen == [True], "the flag goes first: no note was written yet"
     assert not pc.next_start().once
@@ -131,15 +134,16 @@ def test_the_same_image_behind_the_emulated_pi_loader_tries_by_its_port(pc: Pc) 
 
 def test_a_flag_whose_selector_cannot_be_read_tries_nothing(pc: Pc) -> None:
     pc.image.autoboot.write_bytes(bytes(512))
-    assert cli.main(["slot", "once"]) == 0
+    assert run(Boot(pc.image, pc.unit), argparse.Namespace(act="once", slot="", state="")) == 0
     assert pc.image.try_env.read_bytes() == slots.render_try(None)
 
 
-def test_a_machine_without_the_flag_says_so(pc: Pc, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_machine_without_the_flag_says_so_and_leaves_the_partition_read_only(pc: Pc) -> None:
     pc.image.try_env.unlink()
-    assert cli.main(["slot", "once"]) == 1
-    assert "one-shot flag could not be written" in capsys.readouterr().err
+    with pytest.raises(RamalError, match="one-shot flag could not be written"):
+        Boot(pc.image, pc.unit).write_try("B")
     assert not pc.image.try_env.exists()
+    assert pc.mounted[-1] == "mount -o remount,ro /bootsel"
 
 
 def test_a_pis_selector_gets_no_heading(pc: Pc) -> None:
@@ -148,8 +152,8 @@ def test_a_pis_selector_gets_no_heading(pc: Pc) -> None:
     assert pc.image.autoboot.read_bytes() == slots.render_autoboot("B")
 
 
-def test_the_unit_runs_the_two_acts_and_leaves_the_partition_read_only_whatever_happens() -> None:
+def test_the_unit_runs_the_two_acts_and_may_mount() -> None:
     text = UNIT.read_text()
     assert "ExecStart=/opt/ramal/bin/ramal slot %i\n" in text
-    assert "ExecStartPre=+/usr/bin/mount -o remount,rw /bootsel\n" in text
-    assert "ExecStopPost=+/usr/bin/mount -o remount,ro /bootsel\n" in text
+    assert "CapabilityBoundingSet=CAP_SYS_ADMIN\n" in text
+    assert "SystemCallFilter=@mount\n" in text

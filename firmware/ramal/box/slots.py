@@ -25,7 +25,8 @@ from ramal.errors import RamalError
 HISTORY_BYTES = 64 * 1024
 HISTORY_KEPT = 200
 FILE_MAX = 1 << 20
-COMMAND_S = 60.0
+COMMAND_S = 180.0
+"""Longer than any unit that is started here may take (ramal-try@: TimeoutStartSec), so that none ends unheard."""
 STATES = ("good", "bad")
 
 Runs = Callable[[list[str]], None]
@@ -125,9 +126,12 @@ class Boot:
 
     def _write_autoboot(self, default: Slot) -> None:
         data = slots.render_autoboot(default, for_grub=self.image.about().get("ARCH") == "amd64")
+        self._overwrite(self.image.autoboot, data)
+
+    def _overwrite(self, path: Path, data: bytes) -> None:
         self.runs(["mount", "-o", "remount,rw", str(self.image.bootsel)])
         try:
-            overwrite(self.image.autoboot, data)
+            overwrite(path, data)
         finally:
             self.runs(["mount", "-o", "remount,ro", str(self.image.bootsel)])
 
@@ -158,10 +162,9 @@ class Boot:
         return slots.started_by_grub(_text(self.image.command_line))
 
     def write_try(self, slot: Slot | None) -> None:
-        """GRUB's one-shot flag, in place. The partition is mounted for writing already (ramal-try@.service). RamalError
-        where there is no such flag, or nothing may be written."""
+        """GRUB's one-shot flag, in place. RamalError where there is none, or nothing may be written."""
         try:
-            overwrite(self.image.try_env, slots.render_try(slot))
+            self._overwrite(self.image.try_env, slots.render_try(slot))
         except OSError as error:
             raise RamalError(
                 f"The loader's one-shot flag could not be written ({error}). Nothing was changed. Only a PC's image "

@@ -19,10 +19,11 @@ PROOFS: Mapping[str, Callable[[Bench], None]] = {
     "full": full.prove,
     "reset": reset.prove,
     "update": update.prove,
+    "loader": uefi.prove_loader,
     "uefi": uefi.prove,
     "writes": writes.prove,
 }
-ONLY = {"uefi": "amd64"}
+ONLY = {"loader": "amd64", "uefi": "amd64"}
 """Proofs that are one architecture's."""
 QEMU = {"amd64": {"qemu-system-x86_64": "qemu-system-x86"}, "arm64": {"qemu-system-aarch64": "qemu-system-arm"}}
 

@@ -1,9 +1,9 @@
 """A mini-PC: the built image, unchanged, found and started by a PC's firmware (UEFI) through Debian's signed loader.
 
-First the loader alone: for every state that the box can write, what the real GRUB starts and what it leaves on the disk
-are compared with the model that the unit tests use (``envblk``), on a disk whose writes fail and are lost too. Then the
-whole: calls and page answer; a try of slot B that is not kept, tries with power cuts in between, one that is kept. At
-the end the same disk once more with Secure Boot on, and a loader that nobody signed.
+Two proofs. ``loader``: for every state that the box can write, what the real GRUB starts and what it leaves on the disk
+are compared with the model that the unit tests use (``envblk``), on a disk whose writes fail and are lost too; with
+Secure Boot on, and with a loader that nobody signed. ``uefi``, the whole: calls and page answer; a try of slot B that
+is not kept, tries with power cuts in between, one that is kept; at the end the same disk with Secure Boot on.
 """
 
 import re
@@ -59,12 +59,9 @@ class Disk:
             return file.read(layout.SECTOR)
 
 
-def prove(bench: Bench) -> None:
-    """ImageError at the first thing that does not hold."""
-    if bench.want.arch != "amd64":
-        raise ImageError("Only the amd64 image is for a PC; a Pi's loader is proved by the other proofs.")
-    pc = Pc(bench.card, bench.board.template, bench.folder)
-    disk = _disk(bench)
+def prove_loader(bench: Bench) -> None:
+    """The proof ``loader``: minutes. ImageError at the first thing that does not hold."""
+    pc, disk = _bench(bench)
     with pc.boot_legacy(bench.log) as running:
         running.wait_for(re.escape(loader.LEGACY.splitlines()[0]), LINE_S)
     say("  a PC without UEFI says what it lacks")
@@ -72,9 +69,25 @@ def prove(bench: Bench) -> None:
     _write_b(bench)
     _every_state(bench, pc, disk)
     _cut_while_it_writes(bench, pc, disk)
-    disk.put(SYSTEM["usual"], TRIES["no try"])
+    guarded = Pc(pc.image, pc.template, pc.scratch, secure=True)
+    disk.put(SYSTEM["usual"], TRIES["try B"])
+    with _starts(bench, guarded, disk, "Secure Boot, try B"):
+        pass
+    _unsigned(bench, guarded)
+
+
+def prove(bench: Bench) -> None:
+    """The proof ``uefi``: the life of a box on a PC. ImageError at the first thing that does not hold."""
+    pc, disk = _bench(bench)
+    _write_b(bench)
     _life(bench, pc, disk)
     _secure(bench, pc, disk)
+
+
+def _bench(bench: Bench) -> tuple[Pc, Disk]:
+    if bench.want.arch != "amd64":
+        raise ImageError("Only the amd64 image is for a PC; a Pi's loader is proved by the other proofs.")
+    return Pc(bench.card, bench.board.template, bench.folder), _disk(bench)
 
 
 # -- the loader alone --------------------------------------------------------------------------------------------------
@@ -239,7 +252,6 @@ def _secure(bench: Bench, pc: Pc, disk: Disk) -> None:
         if "[integrity]" not in locked:
             raise ImageError(f"Secure Boot is on, and the kernel does not know it: {locked}")
     say("  Secure Boot: Microsoft's keys accept the loader, the loader accepts the kernel, the kernel is locked down")
-    _unsigned(bench, guarded)
 
 
 def _unsigned(bench: Bench, guarded: Pc) -> None:
