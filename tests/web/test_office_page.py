@@ -1,6 +1,7 @@
 """A box is set up in the page: its office's file is shown, checked, put into force; mistakes change nothing."""
 
 import io
+import re
 from typing import Any
 
 import pytest
@@ -102,3 +103,30 @@ def test_only_the_owner_sees_it_because_it_holds_passwords(box: Box, client: Fla
     enter(client)
     for path in ("/office", "/office.toml"):
         assert client.get(path).status_code == 403
+
+
+def test_two_browsers_do_not_undo_each_other_unseen(
+    box: Box, client: FlaskClient, files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enter(client)
+    shown = client.get("/office").get_data(as_text=True)
+    base = re.search(r'name="base" value="([0-9a-f]{64})"', shown)
+    assert base is not None
+    usual = box.daemon._answer
+
+    def answer(request: Any) -> Any:
+        return {"toml": '[office]\nname = "Another"\n'} if request.do == "office" else usual(request)
+
+    monkeypatch.setattr(box.daemon, "_answer", answer)
+    box.daemon.stop()
+    box.daemon.start()
+    refused = send(client, text=example(), base=base[1])
+    page = refused.get_data(as_text=True)
+    assert refused.status_code == 409
+    assert "Somebody changed the office" in page
+    assert "Meu escritório" in page.partition("<textarea")[2], "what was typed is not lost"
+    assert files == []
+    again = re.search(r'name="base" value="([0-9a-f]{64})"', page)
+    assert again is not None
+    assert send(client, text=example(), base=again[1]).status_code == 303
+    assert files == [example()]

@@ -5,6 +5,7 @@ Law: a text with mistakes is shown again with each of them and changes nothing; 
 here.
 """
 
+import hashlib
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any
@@ -69,6 +70,12 @@ def take() -> Page:
     if len(data) > TEXT_MAX or not text.strip():
         sentence = gettext("An office's file has at most 900 kB, and is not empty. Nothing was changed.")
         return _page(text[:TEXT_MAX], sentence, status=422)
+    base = request.form.get("base", "")[:64]
+    if base and base != _mark():
+        sentence = gettext(
+            "Somebody changed the office since this page was opened. Nothing was changed; compare first."
+        )
+        return _page(text, sentence, status=409)
     try:
         done = ask_for("apply", APPLY_S, toml=text, file=name)
     except NotDone as problem:
@@ -96,5 +103,14 @@ def _noted(changes: list[str]) -> None:
         return
 
 
+def _mark() -> str:
+    """Tells one office in force from the next; "" when it cannot be asked for."""
+    try:
+        return hashlib.sha256(str(ask_for("office", 15.0)["toml"]).encode()).hexdigest()
+    except NotDone:
+        return ""
+
+
 def _page(text: str, problem: str = "", problems: tuple[Mapping[str, Any], ...] = (), status: int = 200) -> Page:
-    return render_template("office/index.html", text=text, problem=problem, problems=problems), status
+    seen = request.form.get("base", "")[:64] if status == 422 else _mark()
+    return render_template("office/index.html", text=text, problem=problem, problems=problems, base=seen), status
