@@ -11,6 +11,7 @@ from ramal.box.card import Places, carry_out
 from ramal.box.home import Home
 from ramal.box.reset import Places as ResetPlaces
 from ramal.box.reset import _wanted
+from ramal_web.claim.views import code_of
 
 
 @pytest.fixture
@@ -87,3 +88,27 @@ def test_an_owner_who_lost_the_password_claims_the_box_anew_by_another_code(tmp_
 def test_the_unit_starts_nothing_on_a_box_without_the_file() -> None:
     text = (Path(__file__).parents[2] / "systemd" / "ramal-card.service").read_text(encoding="utf-8")
     assert f"ConditionPathExists={card.Places().card}\n" in text
+
+
+def test_a_box_without_a_screen_is_claimed_by_the_code_on_its_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_card = tmp_path / "ramal-claim.txt"
+    on_card.write_text("Minha Loja 2026\r\n")
+    assert claim.card_code(on_card) == "minh-aloj-a202-6"
+    assert code_of("minha-loja 2026") == claim.card_code(on_card), "however it is typed"
+    monkeypatch.setattr(claim, "card_code", lambda: "minh-aloj-a202-6")
+    home = Home(tmp_path / "home")
+    first.run(home, home.root / "nowhere", say=lambda _: None)
+    assert home.claim.read_text().strip() == "minh-aloj-a202-6"
+
+
+@pytest.mark.parametrize("text", ["", "abc-123", "\x00\x00", "ç" * 40, "-" * 40])
+def test_a_code_that_is_none_leaves_the_box_its_own(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x").write_text(text)
+    assert claim.card_code(tmp_path / "x") is None
+    assert claim.card_code(tmp_path / "none") is None
+    (tmp_path / "x").write_text("a1" * 5000)
+    code = claim.card_code(tmp_path / "x")
+    assert code is not None
+    assert code_of(code) == code
