@@ -147,7 +147,10 @@ def _kept(bench: Bench, shell: Shell, running: Running, calls: list[str]) -> Non
 
 
 def _calls(browser: Browser) -> list[str]:
-    return sorted(set(re.findall(r'href="(/calls/[^"?]+)"', browser.get("/calls").body)))
+    found = sorted(set(re.findall(r'href="(/calls/[^"?]+)"', browser.get("/calls").body)))
+    if not found:
+        raise ImageError("The page shows no call: the one of the proof `call` is gone.")
+    return found
 
 
 def _default(bench: Bench) -> int:
