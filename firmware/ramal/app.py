@@ -57,6 +57,7 @@ from ramal.ops import (
     messages,
     mine,
     music,
+    network,
     night,
     phones,
     privacy,
@@ -111,6 +112,7 @@ SUBJECTS: tuple[Callable[[ops.Means], Subject], ...] = (
     backups.subject,
     privacy.subject,
     updates.subject,
+    network.subject,
 )
 """What the page and the command line can ask for, beside what stands here."""
 

@@ -286,6 +286,17 @@ def test_a_stick_gets_every_backup_and_loses_old_ones(night: Night, stick: Path)
     assert (stick / name).exists()
 
 
+def test_a_stick_loses_none_while_nobody_knows_what_day_it_is(night: Night, stick: Path) -> None:
+    night.office = replace(night.office, backup=(Backup(stick=str(stick), days=1, weeks=0, months=0),))
+    stick.mkdir(parents=True)
+    old = stick / name_of(AT_MS - 9 * DAY_MS)
+    old.write_bytes(b"old")
+    keeper = Backups(replace(night.means(), trusted=lambda: False), load=lambda: 0.0, clock=lambda: night.seconds)
+    work(keeper)
+    assert night.lying()[0] in {path.name for path in stick.iterdir()}
+    assert old.exists()
+
+
 def test_a_stick_that_is_not_there_is_told_and_the_box_is_not_filled_instead(night: Night, tmp_path: Path) -> None:
     night.office = replace(night.office, backup=(Backup(stick=str(tmp_path / "media" / "stick")),))
     keeper = night.keeper()

@@ -377,8 +377,9 @@ def test_what_rauc_tells_of_a_streamed_bundle_is_read_and_nothing_else_is() -> N
         return {"type": kind, "data": data}
 
     update = typed("a{sv}", {"compatible": typed("s", "ramal-amd64"), "version": typed("s", "1.2.0")})
-    answer = {"type": "a{sv}", "data": [{"manifest-hash": typed("s", "00"), "update": update}]}
-    assert inspected(json.dumps(answer)) == Bundle("ramal-amd64", "1.2.0")
+    for told in (update, typed("v", update)):
+        answer = {"type": "a{sv}", "data": [{"manifest-hash": typed("s", "00"), "update": told}]}
+        assert inspected(json.dumps(answer)) == Bundle("ramal-amd64", "1.2.0")
     for other in ("", "{}", '{"data": []}', '{"data": [[]]}', '{"data": [{"update": {"data": {"version": 1}}}]}'):
         with pytest.raises(BundleRefused):
             inspected(other)

@@ -16,7 +16,9 @@ import pytest
 UNITS = Path(__file__).parents[2] / "systemd"
 SERVICES = sorted(path.name for path in UNITS.glob("*.service"))
 OURS = sorted(
-    path.name for pattern in ("*.service", "*.timer", "*.socket", "*.path", "*.target") for path in UNITS.glob(pattern)
+    path.name
+    for pattern in ("*.service", "*.timer", "*.socket", "*.path", "*.target", "*.mount")
+    for path in UNITS.glob(pattern)
 )
 EXPOSED_MOST = 3.0
 ANALYZE = shutil.which("systemd-analyze")
@@ -89,7 +91,7 @@ def waited_for(name: str) -> set[str]:
 def test_calls_come_first_by_every_way_through_the_units(name: str) -> None:
     """Of ours only what makes Asterisk's files and what is asked for once; of the system's nothing with a network's
     address or its time. (That the clock goes on needs no server.)"""
-    allowed = {"prepare", "reset", "firstboot", "safe-check", "clock"} | ({"firewall", "network"})
+    allowed = {"prepare", "reset", "firstboot", "safe-check", "clock", "card", "firewall", "network"}
     ours = {one for one in waited_for(name) if one.startswith("ramal")}
     assert ours <= {f"ramal-{one}.service" for one in allowed}
     systems = waited_for(name) - ours

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from ramal.box import claim
 from ramal.core.near import Interface, is_near, office_networks
 from ramal_web.app import create_app
-from ramal_web.claim.views import code_of
+from ramal_web.claim.views import PASSED_ON, code_of
 from ramal_web.settings import of_home
 from ramal_web.unclaimed import Neighbours
 from tests.web.box import PASSWORD, Box
@@ -117,6 +117,22 @@ def test_a_stranger_gets_a_sentence_and_no_form(new: NewBox) -> None:
     answer = client.post("/claim", data={"csrf": "known", "code": new.code, "new": NEW, "again": NEW})
     assert answer.status_code == 403
     assert new.box.sql("SELECT must_change FROM user") == [(1,)]
+
+
+@pytest.mark.parametrize("header", PASSED_ON)
+def test_a_proxy_in_the_office_lets_no_stranger_claim(new: NewBox, header: str) -> None:
+    client = new.client()
+    page = client.get("/claim")
+    found = re.search(r'name="csrf" value="([^"]+)"', page.get_data(as_text=True))
+    data = {"csrf": found[1] if found else "", "code": new.code, "new": NEW, "again": NEW}
+    passed_on = client.post("/claim", data=data, headers={header: "192.168.7.34"})
+    assert passed_on.status_code == 403
+    assert client.get("/claim", headers={header: "192.168.7.34"}).status_code == 403
+    assert take(client, new.code).status_code == 303, "it is not claimed yet"
+
+
+def test_a_neighbour_by_link_local_ipv6_may_claim(new: NewBox) -> None:
+    assert take(new.client("fe80::abcd%eth0"), new.code).status_code == 303
 
 
 def test_who_guesses_must_wait_longer_and_longer(new: NewBox) -> None:

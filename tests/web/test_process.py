@@ -172,3 +172,11 @@ def test_a_request_that_only_drips_in_is_hung_up_on() -> None:
     assert not channel.received(b"T")
     ended.append(channel.will_close)
     assert ended == [False, True]
+
+
+def test_the_page_hears_that_somebody_stands_behind_a_proxy(served: Served) -> None:
+    """The claim refuses them; a server that took the header away would let strangers in through any proxy."""
+    served.box.sql("UPDATE user SET must_change = 1 WHERE name = 'owner'")
+    served.box.home.claim.write_text("abcd-2345\n")
+    assert get(served, "/claim")[0] == 200
+    assert get(served, "/claim", {"X-Forwarded-For": "127.0.0.1"})[0] == 403

@@ -93,7 +93,8 @@ def _serve(home: Home, bind: str | None, port: int | None) -> int:
             max_request_body_size=app.config["MAX_CONTENT_LENGTH"],
             max_request_header_size=16 * 1024,
             ident="",
-            clear_untrusted_proxy_headers=True,
+            # They are believed nowhere; but the claim must see that somebody else stands behind (ramal_web.claim).
+            clear_untrusted_proxy_headers=False,
         )
     except OSError as error:
         raise RamalError(_cannot_listen(host, wanted, error)) from error

@@ -33,7 +33,9 @@ from ramal_web import (
     menus,
     messages,
     mine,
+    network,
     night,
+    office,
     privacy,
     prompts,
     provision,
@@ -98,6 +100,8 @@ def create_app(settings: WebSettings) -> Flask:
     app.register_blueprint(privacy.blueprint)
     app.register_blueprint(updates.blueprint)
     app.register_blueprint(clock.blueprint)
+    app.register_blueprint(network.blueprint)
+    app.register_blueprint(office.blueprint)
     app.jinja_env.globals["asset"] = _asset(app)
     app.jinja_env.globals["kept"] = Kept()
     app.jinja_env.globals["theme"] = _theme

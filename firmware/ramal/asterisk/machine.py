@@ -27,6 +27,8 @@ class Box:
     ami_port: int
     ami_secret: str
     external_address: str = ""
+    sip_bind6: str = ""
+    """An IPv6 address of this machine where phones are answered too (``::`` = all); "" = only at ``sip_bind``."""
     modules: str = "/usr/lib/x86_64-linux-gnu/asterisk/modules"
     music: str = "/usr/share/asterisk/moh"
     version: tuple[int, int] = (22, 10)

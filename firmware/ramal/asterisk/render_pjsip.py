@@ -40,6 +40,7 @@ timer_b = 6400
 """,
         _transport("udp", box),
         _transport("tcp", box),
+        *_transports6(box),
         f"""[phone](!)
 type = endpoint
 context = phone
@@ -114,6 +115,18 @@ type = transport
 protocol = {protocol}
 bind = {token(box.sip_bind)}:{box.sip_port}
 {outside}"""
+
+
+def _transports6(box: Box) -> tuple[str, ...]:
+    """Phones that find the box by IPv6. Voice stays IPv4 (a phone that has both, as every one does): Asterisk takes one
+    family an endpoint, before it knows how the phone came. Lines stay at the transports they name."""
+    if not box.sip_bind6:
+        return ()
+    bind = f"[{ipaddress.IPv6Address(box.sip_bind6)}]:{box.sip_port}"
+    return tuple(
+        f"[transport-{protocol}6]\ntype = transport\nprotocol = {protocol}\nbind = {bind}\n"
+        for protocol in ("udp", "tcp")
+    )
 
 
 def _phone(phone: Phone) -> str:

@@ -42,10 +42,16 @@ def box_of(home: Home, settings: Settings, peers: Peers) -> Box:
         ami_port=settings.ami_port,
         ami_secret=home.ami_secret(),
         external_address=settings.external_address,
+        sip_bind6=bind6(settings.sip_bind),
         modules=str(peers.modules),
         music=str(peers.music),
         version=version_of(peers),
     )
+
+
+def bind6(sip_bind: str, known: Path = Path("/proc/self/net/if_inet6")) -> str:
+    """Where phones are answered by IPv6: wherever they are at all addresses, on a machine that has IPv6."""
+    return "::" if sip_bind == "0.0.0.0" and known.exists() else ""
 
 
 _ENGLISH = ("beep", "queue-youarenext", "queue-thereare", "queue-callswaiting", "queue-thankyou")

@@ -11,6 +11,7 @@ import os
 import secrets
 import sqlite3
 import time
+from pathlib import Path
 
 from ramal.box.home import Home, write_whole
 from ramal.box.prepare import LETTERS, hashed
@@ -19,6 +20,9 @@ from ramal.store import users
 from ramal.store.db import open_writer
 from ramal.writer_lock import only_writer
 
+CARD = Path("/bootsel/ramal-claim.txt")
+"""On the card's first partition, which every computer opens. Who can write it holds the box."""
+CARD_CHARS, CODE_LETTERS_MAX = 200, 28
 GROUPS, GROUP_LETTERS = 2, 4
 """40 bits; the page slows down who guesses, so that a thousand years are not enough."""
 
@@ -26,6 +30,20 @@ GROUPS, GROUP_LETTERS = 2, 4
 def new_code() -> str:
     """``abcd-2345``: easy to read from a console, to say on the telephone and to type."""
     return "-".join("".join(secrets.choice(LETTERS) for _ in range(GROUP_LETTERS)) for _ in range(GROUPS))
+
+
+def card_code(card: Path = CARD) -> str | None:
+    """The code that an installer wrote on the card, for a box without a screen; in groups of four like ours, as the
+    page reads what is typed. None without one, or when it is too short to be one."""
+    try:
+        with card.open(encoding="utf-8", errors="replace") as file:
+            text = file.read(CARD_CHARS)
+    except OSError:
+        return None
+    plain = "".join(mark for mark in text.lower() if mark.isascii() and mark.isalnum())[:CODE_LETTERS_MAX]
+    if len(plain) < GROUPS * GROUP_LETTERS:
+        return None
+    return "-".join(plain[at : at + GROUP_LETTERS] for at in range(0, len(plain), GROUP_LETTERS))
 
 
 def ensure(home: Home) -> str | None:
@@ -42,7 +60,7 @@ def ensure(home: Home) -> str | None:
                 return None
             code = _kept(home)
             if row is None or code is None:
-                code = new_code()
+                code = card_code() or new_code()
                 _open(home, connection, code, known=row is not None)
         finally:
             connection.close()
@@ -57,7 +75,7 @@ def anew(home: Home) -> str:
         connection = open_writer(home.db)
         try:
             known = connection.execute("SELECT 1 FROM user WHERE name = 'owner'").fetchone() is not None
-            code = new_code()
+            code = card_code() or new_code()
             _open(home, connection, code, known=known)
         finally:
             connection.close()

@@ -130,6 +130,9 @@ def _files(home: Home, settings: Settings, programs: Peers, office: Office, say:
 
 def _claim(home: Home, say: Say) -> bool:
     try:
+        if home.claim_anew.exists():  # a word on the card (box.card)
+            claim.anew(home)
+            home.claim_anew.unlink()
         code = claim.ensure(home)
     except (RamalError, OSError) as error:
         say(str(error))

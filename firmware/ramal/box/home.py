@@ -188,6 +188,16 @@ class Home:
         return self.run / "control.sock"
 
     @property
+    def claim_anew(self) -> Path:
+        """There when somebody at the box asked for a new claim (box.card); the next ``ramal prepare`` does it."""
+        return self.root / "claim-anew"
+
+    @property
+    def network_wanted(self) -> Path:
+        """What the page asks of root about the network (core.network_asked); on a box in memory."""
+        return self.run / "network-wanted.json"
+
+    @property
     def clock_wanted(self) -> Path:
         """A time said in the page, for root to set (core.clock_set); on a box in memory: it ends with the power."""
         return self.run / "clock-wanted.json"

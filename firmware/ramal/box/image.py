@@ -67,6 +67,21 @@ class Image:
         return self.updates / "progress.json"
 
     @property
+    def network_kept(self) -> Path:
+        """The network's settings as they were confirmed last (core.network)."""
+        return self.data / "system/network.toml"
+
+    @property
+    def network_trial(self) -> Path:
+        """Those on trial, while they are; in memory."""
+        return self.root / "run/ramal-network/trial.toml"
+
+    @property
+    def network_said(self) -> Path:
+        """What root said of the last request about them."""
+        return self.root / "run/ramal-network/said.json"
+
+    @property
     def sticks(self) -> Path:
         """Where USB sticks are mounted, read-only, while somebody looks for updates on them."""
         return self.root / "run/ramal-sticks"

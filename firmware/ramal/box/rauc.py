@@ -16,6 +16,7 @@ from configparser import ConfigParser
 from configparser import Error as ConfigError
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from ramal.box.image import Image
@@ -139,10 +140,15 @@ def inspected(answer: str) -> Bundle:
     it never answers."""
     try:
         (told,) = json.loads(answer)["data"]
-        update = told["update"]["data"]
-        return Bundle(*(str(update.get(name, {}).get("data", "")) for name in ("compatible", "version")))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise BundleRefused("failed", "RAUC did not say what this update is.") from None
+        update = _bare(_bare(told)["update"])
+        return Bundle(*(str(_bare(update[name])) for name in ("compatible", "version")))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise BundleRefused("failed", f"RAUC did not say what this update is ({answer.strip()[:200]}).") from None
+
+
+def _bare(value: Any) -> Any:
+    """A value without its types: variants lie in variants."""
+    return _bare(value["data"]) if isinstance(value, dict) and value.keys() == {"type", "data"} else value
 
 
 def payload_is_whole(path: Path, tree_bytes: int, salt: bytes, root: bytes) -> bool:

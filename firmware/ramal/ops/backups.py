@@ -281,7 +281,7 @@ class Backups:
                 stick = Path(settings.stick)
                 size = places.onto(stick, self._means.home.root, file, sha256, self._leisure.pace)
                 address = settings.stick
-                old = rules.to_remove(self._known(places.lying_in(stick)), settings, office.timezone)
+                old = self._old(places.lying_in(stick), settings, office.timezone)
                 places.remove_from(stick, old)
             else:
                 far = places.FarPlace(office.copy[0], self._means.home.copies / "backups", self._leisure.pace)
@@ -289,7 +289,7 @@ class Backups:
                 size, address = file.stat().st_size, copies.place_of(office.copy[0])
                 there = self._means.read(lambda db: rows.copies_at(db, address)) | {file.name: size}
                 lying = [Lying(name, of) for name, of in there.items()]
-                old = rules.to_remove(self._known(lying), settings, office.timezone)
+                old = self._old(lying, settings, office.timezone)
                 if old:
                     far.remove(old)
         except (places.PlaceFailed, FarFailed, OSError) as error:
@@ -309,13 +309,15 @@ class Backups:
         log.info("backup %s lies at %s, too", file.name, address)
 
     def _remove_old(self, folder: Path, settings: Backup, zone: str) -> None:
-        if not self._means.trusted():
-            return  # for their age: not while it is not known
-        old = rules.to_remove(self._known(places.lying_in(folder)), settings, zone)
+        old = self._old(places.lying_in(folder), settings, zone)
         if old:
             places.remove_from(folder, old)
             self._write(lambda db: rows.gone(db, list(old), self._means.clock_ms()))
             log.info("%d old backups were removed", len(old))
+
+    def _old(self, lying: Sequence[Lying], settings: Backup, zone: str) -> tuple[str, ...]:
+        """What goes for its age, wherever it lies: nothing while nobody knows what day it is."""
+        return rules.to_remove(self._known(lying), settings, zone) if self._means.trusted() else ()
 
     def _known(self, lying: Sequence[Lying]) -> list[Lying]:
         known = self._means.read(rows.lying)

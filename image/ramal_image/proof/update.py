@@ -1,5 +1,5 @@
-"""Update to another release over the network, with the slot changed by the emulated loader: one that never starts and
-one on which the health check's call fails are left by themselves, the good one is kept after that call.
+"""Update to another release over the network, with the slot changed by the emulated loader: one on which the health
+check's call fails and one that never starts are left by themselves, the good one is kept after that call.
 
 All of them bring a migration of the database: it is copied before, and the release before can read it again after a
 way back. The office, the call in the page and the history of updates are looked at after each.
@@ -31,24 +31,26 @@ def prove(bench: Bench) -> None:
         with bench.start() as running:
             bench.up(running)
             calls = _calls(office.signed_in(running))
-            _install(shell, running, address + bundles["never-starts"])
-            _try(bench, shell, running)
-        _left(bench, "never-starts")
-        with bench.start() as running:
-            bench.up(running)
-            _back(bench, shell, running, calls, "it did not come up")
             _install(shell, running, address + bundles["no-call"])
             _try(bench, shell, running)
-        shell.close()
-        _left(bench, "no-call")
+        _left(bench, "no-call", 2)
         with bench.start() as running:
             bench.up(running)
-            _back(bench, shell, running, calls, "a call to itself")
+            _back(shell, running, calls, "a call to itself")
             _returned(shell)
             _by_page(shell, running, address + bundles["good"])
-        bench.board.ended()
+        _must_try(bench)
         shell.close()
-        _kept(bench, shell, calls)
+        with bench.start() as running:
+            bench.up(running)
+            _kept(bench, shell, running, calls)
+            _install(shell, running, address + bundles["never-starts"])
+            _try(bench, shell, running)
+        _left(bench, "never-starts", 3)
+        with bench.start() as running:
+            bench.up(running)
+            _back(shell, running, calls, "it did not come up")
+            office.switch_off(shell, running)
 
 
 def _install(shell: Shell, running: Running, url: str) -> None:
@@ -60,24 +62,28 @@ def _install(shell: Shell, running: Running, url: str) -> None:
 
 def _try(bench: Bench, shell: Shell, running: Running) -> None:
     office.start_anew(shell, running, "ramal update try")
+    _must_try(bench)
+
+
+def _must_try(bench: Bench) -> None:
     bench.board.ended()
     if not bench.board.tryboot:
         raise ImageError("The box started anew without asking for one try of the other slot.")
 
 
-def _left(bench: Bench, name: str) -> None:
-    """One start of the release on trial; it ends by itself, and the loader goes back."""
+def _left(bench: Bench, name: str, usual: int) -> None:
+    """One start of the release on trial; it ends by itself, and the loader goes back to the partition ``usual``."""
     with bench.start() as running:
         if not bench.board.starts[-1].tried:
             raise ImageError(f"The loader did not try the release “{name}”.")
         running.wait_end(TRIAL_S)
         say(f"  {running.age_s:6.1f} s  the release “{name}” was left by itself")
     bench.board.ended()
-    if bench.board.tryboot or _default(bench) != 2:
+    if bench.board.tryboot or _default(bench) != usual:
         raise ImageError(f"The release “{name}” was to be left, and partition {_default(bench)} boots by itself now.")
 
 
-def _back(bench: Bench, shell: Shell, running: Running, calls: list[str], why: str) -> None:
+def _back(shell: Shell, running: Running, calls: list[str], why: str) -> None:
     """The release before runs, with everything it had; the page says why the other one was left."""
     browser = office.signed_in(running)
     office.wait_for_daemon(shell, running)
@@ -85,7 +91,8 @@ def _back(bench: Bench, shell: Shell, running: Running, calls: list[str], why: s
     if _calls(browser) != calls:
         raise ImageError(f"The page shows the calls {_calls(browser)}; before the update they were {calls}.")
     history = shell.must("ramal update history", 120).splitlines()
-    say(f"  back on slot A with its calls; the page says “{why}”, the history: {history[0][:120] if history else ''}")
+    newest = history[0][:120] if history else ""
+    say(f"  back on the release before with its calls; the page says “{why}”, the history: {newest}")
 
 
 def _returned(shell: Shell) -> None:
@@ -123,28 +130,27 @@ def _asked(browser: Browser, **fields: str) -> None:
         raise ImageError(f"The page refused {fields}: {answer.status} {call.text(answer.body)[:400]}")
 
 
-def _kept(bench: Bench, shell: Shell, calls: list[str]) -> None:
-    if not bench.board.tryboot:
-        raise ImageError("The box started anew without asking for one try of the other slot.")
-    with bench.start() as running:
-        bench.up(running)
-        running.until(lambda: _default(bench) == 3, BOOT_S, "the health check keeps the new release")
-        say(f"  {running.age_s:6.1f} s  kept after a real call: partition 3 boots by itself")
-        browser = office.signed_in(running)
-        if _calls(browser) != calls:
-            raise ImageError(f"The page shows the calls {_calls(browser)}; before the update they were {calls}.")
-        page = call.text(browser.get("/updates").body)
-        version = f"{bench.want.version}.1"
-        if version not in page:
-            raise ImageError(f"The page does not show version {version}: {page[:600]}")
-        if "ramal.db.before-0005" not in shell.must("ls /data/ramal/db"):
-            raise ImageError("The database was migrated without a copy of before.")
-        say(f"  version {version} is kept; its database was copied before the migration; the page tells it all")
-        office.switch_off(shell, running)
+def _kept(bench: Bench, shell: Shell, running: Running, calls: list[str]) -> None:
+    """The good release is on trial, and is kept."""
+    running.until(lambda: _default(bench) == 3, BOOT_S, "the health check keeps the new release")
+    say(f"  {running.age_s:6.1f} s  kept after a real call: partition 3 boots by itself")
+    browser = office.signed_in(running)
+    if _calls(browser) != calls:
+        raise ImageError(f"The page shows the calls {_calls(browser)}; before the update they were {calls}.")
+    page = call.text(browser.get("/updates").body)
+    version = f"{bench.want.version}.1"
+    if version not in page:
+        raise ImageError(f"The page does not show version {version}: {page[:600]}")
+    if "ramal.db.before-0005" not in shell.must("ls /data/ramal/db"):
+        raise ImageError("The database was migrated without a copy of before.")
+    say(f"  version {version} is kept; its database was copied before the migration; the page tells it all")
 
 
 def _calls(browser: Browser) -> list[str]:
-    return sorted(set(re.findall(r'href="(/calls/[^"?]+)"', browser.get("/calls").body)))
+    found = sorted(set(re.findall(r'href="(/calls/[^"?]+)"', browser.get("/calls").body)))
+    if not found:
+        raise ImageError("The page shows no call: the one of the proof `call` is gone.")
+    return found
 
 
 def _default(bench: Bench) -> int:

@@ -25,6 +25,9 @@ log = logging.getLogger("ramal.web.claim")
 blueprint = Blueprint("claim", __name__)
 Page = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 CODE_MAX = 40
+PASSED_ON = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP",
+             "True-Client-IP", "CF-Connecting-IP")  # fmt: skip
+"""Said by a proxy, which may stand in the office while who asks through it does not; nobody else has a reason to."""
 OWNER, GUESSING = "owner", "the claim"
 
 
@@ -76,7 +79,7 @@ def _elsewhere() -> Page | None:
     """Where who asks belongs, when that is not here."""
     if not is_unclaimed():
         return redirect("/login", 303)
-    if not is_neighbour(request.remote_addr or ""):
+    if not is_neighbour(request.remote_addr or "") or any(name in request.headers for name in PASSED_ON):
         log.warning("the claim was asked for from %s, which is not in the box's network", request.remote_addr)
         return render_template("claim/stranger.html"), 403
     return None
