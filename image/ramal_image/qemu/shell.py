@@ -12,7 +12,8 @@ from pathlib import Path
 
 from ramal_image import ImageError
 
-PORT = {"amd64": "ttyS1", "arm64": "hvc0"}
+PORT = {"amd64": "ttyS1", "arm64": "hvc1"}
+"""On hvc0 systemd would start a login by itself, and the two would read each the half of every line."""
 
 
 def switch(arch: str) -> str:
@@ -25,14 +26,9 @@ def device(arch: str, path: Path) -> list[str]:
     where = f"socket,id=shell,path={path},server=on,wait=off"
     if arch == "amd64":
         return ["-chardev", where, "-serial", "chardev:shell"]
-    return [
-        "-chardev",
-        where,
-        "-device",
-        "virtio-serial-pci,id=shellbus",
-        "-device",
-        "virtconsole,chardev=shell,bus=shellbus.0",
-    ]
+    words = ["-chardev", where, "-chardev", "null,id=nobody", "-device", "virtio-serial-pci,id=shellbus"]
+    words += ["-device", "virtconsole,chardev=nobody,bus=shellbus.0"]
+    return [*words, "-device", "virtconsole,chardev=shell,bus=shellbus.0"]
 
 
 @dataclass(slots=True)
