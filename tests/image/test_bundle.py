@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -263,7 +264,7 @@ def test_an_update_asked_for_by_the_daemon_is_installed_and_told(
     assert not updating.serve(), "a request is done once"
     assert standing(image).phase == "installed"
     assert (standing(image).version, standing(image).asked_ms) == ("1.1.0", 7)
-    assert [one.phase for one in told] == ["verifying", "installing", "installing", "installed"]
+    assert [phase for phase, _ in groupby(one.phase for one in told)] == ["verifying", "installing", "installed"]
     assert updating.boot.facts().trying == Trying("B", "armed")
     assert updating.boot.facts().note("B").version == "1.1.0"
     assert slots.parse_autoboot(image.autoboot.read_bytes()) == slots.Autoboot("A", "B")
