@@ -493,7 +493,7 @@ BACKUP = Table(
     (
         Setting("hour", take.integer(0, 23), "hour = 3"),
         Setting("folder", part.local_folder, 'folder = "/data/backups"'),
-        Setting("stick", part.local_folder, 'stick = "/media/stick/ramal"'),
+        Setting("stick", part.local_folder, 'stick = "/media/backup"'),
         Setting("off_box", take.boolean, "off_box = true"),
         Setting("days", take.integer(1, 60), "days = 7"),
         Setting("weeks", take.integer(0, 52), "weeks = 4"),
