@@ -62,6 +62,7 @@ from ramal.ops import (
     phones,
     privacy,
     prompts,
+    restoring,
     returns,
     supervise,
     updates,
@@ -113,6 +114,7 @@ SUBJECTS: tuple[Callable[[ops.Means], Subject], ...] = (
     privacy.subject,
     updates.subject,
     network.subject,
+    restoring.subject,
 )
 """What the page and the command line can ask for, beside what stands here."""
 

@@ -96,6 +96,24 @@ def test_the_page_lists_them_and_says_how_to_restore(box: Box, client: FlaskClie
     assert "It is not on the stick: No stick is mounted there." in client.get("/backups/state").text
 
 
+def test_on_a_box_one_is_put_back_in_the_page(box: Box, client: FlaskClient, answering: dict[str, Any]) -> None:
+    name = name_of(now_ms())
+    said = {"ok": False, "sentence": "<i>no</i>", "at_ms": now_ms()}
+    answering["restore.status"] = {"settable": True, "box": [], "stick": [name], "waits": False, "said": said}
+    box.daemon.names += ("restore.status", "restore.start")
+    box.daemon.stop()
+    box.daemon.start()
+    enter(client)
+    page = client.get("/backups").get_data(as_text=True)
+    assert "systemctl" not in page, "nobody has a shell on a box"
+    assert f'value="stick/{name}"' in page
+    assert "&lt;i&gt;no" in page
+    sent = {"csrf": token(client, "/backups"), "act": "restore", "backup": f"stick/{name}", "code": "abcd-2345"}
+    assert client.post("/backups", data=sent).status_code == 303
+    asked = {"where": "stick", "name": name, "code": "abcd-2345", "who": "owner"}
+    assert box.daemon.asked_for("restore.start") == [asked]
+
+
 def test_one_can_be_asked_for(box: Box, client: FlaskClient, answering: dict[str, Any]) -> None:
     enter(client)
     assert "A backup is being made, restored for a look, and compared." in act(client, "now")

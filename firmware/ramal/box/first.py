@@ -8,6 +8,7 @@ missing sentence falls back to.
 """
 
 import os
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,8 @@ from ramal.box.home import UMASK, Home, Settings, SettingsRefused
 from ramal.core.office import Office
 from ramal.errors import RamalError
 from ramal.provide import Peers, peers
+from ramal.vault import switches
+from ramal.vault.backup_stage import RESTORED
 from ramal.writer_lock import HomeTaken
 
 RUN = Path("/run/ramal")
@@ -41,6 +44,7 @@ def run(home: Home, where: Path | None = None, programs: Peers | None = None, sa
     trouble = _fails(lambda: lay_run(home, where if where is not None else RUN), tell)
     trouble = _fails(home.prepare, tell) or trouble
     trouble = _fails(lambda: share(home), tell) or trouble
+    trouble = _fails(lambda: switches.put_back(home.root / RESTORED, home.asterisk_lib), tell) or trouble
     settings, damaged = _settings(home, tell)
     trouble = _fails(lambda: home.put_in_force(settings), tell) or trouble
     trouble = _fails(lambda: asterisk.lay_data(home, found), tell) or trouble
@@ -87,7 +91,7 @@ def _fails(job: Callable[[], object], say: Say) -> bool:
     """Whether a step could not be done (said); the others are done all the same."""
     try:
         job()
-    except (RamalError, OSError) as error:
+    except (RamalError, OSError, sqlite3.Error) as error:
         say(str(error))
         return True
     return False

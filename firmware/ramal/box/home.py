@@ -198,6 +198,11 @@ class Home:
         return self.run / "network-wanted.json"
 
     @property
+    def restore_wanted(self) -> Path:
+        """A backup the page asks root to put back, and the recovery code (core.restoring); on a box in memory."""
+        return self.run / "restore-wanted.json"
+
+    @property
     def clock_wanted(self) -> Path:
         """A time said in the page, for root to set (core.clock_set); on a box in memory: it ends with the power."""
         return self.run / "clock-wanted.json"

@@ -82,6 +82,21 @@ class Image:
         return self.root / "run/ramal-network/said.json"
 
     @property
+    def backups(self) -> Path:
+        """Where a box's backups lie."""
+        return self.data / "backups"
+
+    @property
+    def backup_stick(self) -> Path:
+        """Where the stick for backups is mounted while it is plugged in (systemd/media-backup.mount)."""
+        return self.root / "media/backup"
+
+    @property
+    def restore_said(self) -> Path:
+        """What root said of the last backup it was asked to put back; on the disk, because the box starts anew."""
+        return self.data / "system/restore-said.json"
+
+    @property
     def sticks(self) -> Path:
         """Where USB sticks are mounted, read-only, while somebody looks for updates on them."""
         return self.root / "run/ramal-sticks"

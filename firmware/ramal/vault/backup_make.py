@@ -21,6 +21,7 @@ from ramal.core import backups as rules
 from ramal.core import office_file
 from ramal.store import settings, table_rows
 from ramal.store.db import DatabaseUnusable, open_reader
+from ramal.vault import switches
 from ramal.vault.backup_file import BLOCK, BackupRefused, BackupWriter, Manifest
 from ramal.vault.backup_keys import BackupKey
 from ramal.vault.keys import fsync_folder
@@ -106,6 +107,8 @@ def _filled(home: Home, writer: BackupWriter, now_ms: int, ramal: str) -> Manife
             writer.put(f"{TABLES}{table}.jsonl", rows)
             writer.counted(rows.count - 1)  # the first line names the columns
         db.execute("COMMIT")
+    if text := switches.kept(home.asterisk_lib):
+        writer.put(f"system/{switches.PART}", [text])
     for name, path in _files(home, left_out):
         _file(writer, name, path, left_out)
     manifest = Manifest(rules.FORMAT, ramal, now_ms, named, office.name, tuple(writer.parts), tuple(left_out))

@@ -56,6 +56,7 @@ def say(what: str) -> str:
         "update.back": gettext("Had the box go back to the release before"),
         "update.stay": gettext("Called a restart for an update off"),
         "copies.dropped": gettext("Said that the copies of a former place are removed"),
+        "backups.restore": gettext("Asked to put a backup back"),
         "backups.now": gettext("Had a backup made"),
         "backups.downloaded": gettext("Downloaded a backup"),
         "backups.code": gettext("Looked at the recovery code of the backups"),

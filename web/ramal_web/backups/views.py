@@ -24,6 +24,7 @@ COMMANDS = (
     "ramal restore FILE",
     "systemctl start ramal-asterisk ramal ramal-web",
 )
+NAME_MAX, CODE_MAX = 120, 200
 FRESH_MS = 36 * 3_600_000
 
 
@@ -54,7 +55,7 @@ def card() -> str:
 @blueprint.post("/backups")
 @only("owner")
 def act() -> Response | str:
-    """``act``: now, code or noted."""
+    """``act``: now, code, noted, or restore of a ``backup`` (``stick/NAME``) with its ``code``."""
     wanted = request.form.get("act", "")
     try:
         if wanted == "code":
@@ -63,6 +64,11 @@ def act() -> Response | str:
         if wanted == "noted":
             ask("backups.noted")
             return told(gettext("Good. Keep it where a fire or a thief does not find both."), "/backups")
+        if wanted == "restore":
+            where, _, name = request.form.get("backup", "")[:NAME_MAX].partition("/")
+            ask("restore.start", where=where, name=name, code=request.form.get("code", "")[:CODE_MAX])
+            sentence = gettext("The backup is being put back. The box starts anew in some minutes; calls end then.")
+            return told(sentence, "/backups")
         if wanted != "now":
             abort(400)
         ask("backups.now")
@@ -95,7 +101,11 @@ def download(name: str) -> Response:
 
 
 def _page(code: str, asked: bool = False) -> str:
-    return render_template("backups/index.html", code=code, code_asked=asked, example=EXAMPLE, **_seen())
+    try:
+        back = ask("restore.status")
+    except NotDone:
+        back = {}
+    return render_template("backups/index.html", code=code, code_asked=asked, example=EXAMPLE, back=back, **_seen())
 
 
 def _seen() -> dict[str, Any]:
