@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ramal_image import ImageError, build, bundle, cuts, kernel, system
-from ramal_image.proof import power
+from ramal_image.proof import power, releases
 from ramal_image.qemu import shell, vm, wire
 
 ROOT = Path(__file__).parents[2]
@@ -122,3 +122,8 @@ def test_the_power_proofs_program_reaches_the_box_whole_in_lines_that_a_terminal
     told = subprocess.run(["sh", "-c", script], capture_output=True, text=True)
     assert told.stdout.strip() == power.WRITER.strip()
     assert max(len(line) for line in power.typed()) < 250
+
+
+def test_the_release_that_never_starts_differs_from_a_good_one_by_one_word_of_its_command_line() -> None:
+    assert releases.NEVER.startswith("ramal.init=")
+    assert len(releases.NEVER.split()) == 1

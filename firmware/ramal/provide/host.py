@@ -63,6 +63,7 @@ BOX_TOOLS: tuple[Need, ...] = (
     _tool("iproute2", "ip", "gives a test or a proof a network of its own"),
     _tool("rauc", "rauc", "signs and reads the box's updates"),
     _tool("openssl", "openssl", "makes the keys that sign the box's updates"),
+    _tool("grub-common", "grub-script-check", "reads what a PC's loader runs"),
     _tool("systemd", "systemd-analyze", "judges the box's units"),
 )
 """What the tests and the image both need."""
