@@ -5,6 +5,7 @@ keyring; what a bundle says of itself counts only after that. A source is a file
 address, which RAUC streams by itself.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -23,7 +24,7 @@ from ramal.box.image import Image
 from ramal.core.updates import Progress, progress_of
 from ramal.errors import RamalError
 
-INFO_S = 120.0
+INFO_S, BEGIN_S = 120.0, 180.0
 INSTALL_S = 3600.0
 SOURCE_MAX = 2000
 BLOCK = 4096
@@ -56,6 +57,8 @@ class Rauc:
     bus: tuple[str, ...] = ("busctl",)
     """How RAUC's service is asked. It alone may stream: that needs a network block device and root's powers, which
     whoever calls this (``ramal-update.service``) does not have."""
+    begin: tuple[str, ...] = ("systemctl", "start", "rauc.service")
+    """Starts that service. The bus would do it by itself, and gives up after 25 s: a busy box needs longer."""
 
     def compatible(self) -> str:
         """What a bundle must be made for."""
@@ -95,11 +98,17 @@ class Rauc:
 
     def _streamed(self, address: str) -> Bundle:
         """By RAUC's service, which verifies the signature before it says anything."""
+        self._begun()
         words = [*self.bus, "--json=short", f"--timeout={INFO_S:.0f}", "call", "de.pengutronix.rauc", "/"]
         done = _done([*words, "de.pengutronix.rauc.Installer", "InspectBundle", "sa{sv}", address, "0"], INFO_S + 10)
         if done.returncode:
             raise refusal(done.stderr or done.stdout)
         return inspected(done.stdout)
+
+    def _begun(self) -> None:
+        """Whatever comes of it: asking the service says better what is amiss."""
+        with contextlib.suppress(RamalError):
+            _done([*self.begin], BEGIN_S)
 
     def _check_payload(self, source: str) -> None:
         """The signature covers the root of a tree of hashes; RAUC itself meets a damaged block only when it comes to
@@ -114,6 +123,7 @@ class Rauc:
     def install(self, source: str, on_progress: Callable[[Progress], None]) -> None:
         """Install ``source`` into the slot that does not run. BundleRefused with RAUC's last words when it fails."""
         said: list[str] = []
+        self._begun()
         try:
             running = subprocess.Popen(
                 [*self.program, f"--conf={self.image.system_conf}", "install", checked(source)],
