@@ -24,7 +24,7 @@ PROOFS: Mapping[str, Callable[[Bench], None]] = {
     "uefi": uefi.prove,
     "writes": writes.prove,
 }
-ONLY = {"loader": "amd64", "uefi": "amd64"}
+ONLY = {"loader": "amd64", "uefi": "amd64", "tryboot": "arm64"}
 """Proofs that are one architecture's."""
 QEMU = {"amd64": {"qemu-system-x86_64": "qemu-system-x86"}, "arm64": {"qemu-system-aarch64": "qemu-system-arm"}}
 
