@@ -242,7 +242,7 @@ def updating(image: Image, tmp_path: Path) -> Updating:
 
 
 def upload(image: Image, bundle: Path) -> Path:
-    return Path(shutil.copy(bundle, image.updates / "0123456789abcdef.raucb"))
+    return Path(shutil.copy(bundle, image.updates / f"{'0123456789abcdef' * 2}.raucb"))
 
 
 def asked(image: Image, asked: Asked) -> None:
@@ -328,6 +328,29 @@ def test_progress_is_never_written_through_a_link(image: Image, updating: Updati
     assert updating.serve()
     assert target.read_text() == "precious"
     assert standing(image).code == "not-armed"
+
+
+def test_what_the_daemon_exchanges_its_folder_for_loses_nothing(image: Image, updating: Updating) -> None:
+    """Neither a file that is named in the request nor one of the names root writes."""
+    precious = image.root / "precious"
+    precious.mkdir()
+    kept = dict.fromkeys(("slots.raucb", f"{'0' * 32}.raucb", "progress.json", ".progress.json.new"), "root's")
+    for name, text in kept.items():
+        (precious / name).write_text(text)
+    image.updates.rmdir()
+    image.updates.symlink_to(precious)
+    for name in kept:
+        updating._tidy(Asked("install", str(image.updates / name), "x", 1))
+        updating._say("verifying")
+    assert {path.name: path.read_text() for path in precious.iterdir()} == kept
+
+
+def test_only_an_upload_of_the_daemon_is_removed(image: Image, updating: Updating) -> None:
+    names = ("another.raucb", "progress.json", "00.raucb", f"{'0' * 32}.raucb")
+    for name in names:
+        (image.updates / name).touch()
+        updating._tidy(Asked("install", str(image.updates / name), "x", 1))
+    assert sorted(path.name for path in image.updates.iterdir()) == sorted(names[:3])
 
 
 def test_updates_are_found_on_usb_sticks_and_on_no_other_disk(image: Image, bench: Bench, updating: Updating) -> None:

@@ -7,6 +7,7 @@ One at a time, held by the boot selection's lock; what became of it is in ``prog
 
 import contextlib
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ramal import backup_first
-from ramal.box import sticks
+from ramal.box import sticks, taking
 from ramal.box.home import Home
 from ramal.box.image import Image
 from ramal.box.rauc import BundleRefused, Rauc, checked
@@ -27,6 +28,8 @@ from ramal.errors import RamalError
 
 TOLD_S = 0.5
 """Progress is written down at most this often."""
+_UPLOAD = re.compile(r"[0-9a-f]{32}\.raucb\Z")
+"""How the daemon names a bundle that was sent to the page (ops.updates)."""
 
 
 @dataclass(slots=True)
@@ -128,9 +131,10 @@ class Updating:
 
     def _tidy(self, asked: Asked) -> None:
         """An uploaded bundle is not needed again, whatever became of it."""
-        if asked.act == "install" and Path(asked.source).parent == self.image.updates:
+        file = Path(asked.source)
+        if asked.act == "install" and file.parent == self.image.updates and _UPLOAD.match(file.name):
             with contextlib.suppress(OSError):
-                Path(asked.source).unlink()
+                taking.remove(file)
         if asked.act == "install":
             sticks.leave(self.image, self.boot.runs)
 
@@ -151,7 +155,8 @@ class Updating:
     def _say(self, phase: Phase, **more: object) -> None:
         self._told_s = time.monotonic()
         self._standing = replace(self._standing, phase=phase, at_ms=self.boot.clock_ms(), **more)  # type: ignore[arg-type]
-        _write(self.image.progress, updates.standing_text(self._standing))
+        with contextlib.suppress(OSError):  # the folder is the daemon's too, and is no reason to stop
+            taking.write(self.image.progress, updates.standing_text(self._standing), 0o644)
         self.told(self._standing)
 
 
@@ -164,18 +169,6 @@ def _taken(path: Path) -> Asked | None:
     except OSError:
         return None
     return updates.parse_asked(text)
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all; not for ever: after a power cut nothing is under way."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)  # the folder is the daemon's too: never write through a link of its
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
