@@ -61,7 +61,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 def image(tmp_path: Path, bench: Bench) -> Image:
     """The files of a box of version 1.0.0 in slot A."""
     found = Image(tmp_path)
-    for folder in ("etc/rauc", "proc/self", "bootsel", "data/ramal", "dev/virtio-ports", "run"):
+    for folder in ("etc/rauc", "proc/self", "bootsel", "data/ramal", "dev/virtio-ports", "run/ramal"):
         (tmp_path / folder).mkdir(parents=True)
     conf = system_conf("amd64").replace(making.KEYRING, str(bench.keys.keyring))
     found.system_conf.write_text(conf.replace(making.STATUS, str(tmp_path / "rauc.status")))

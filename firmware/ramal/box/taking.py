@@ -89,10 +89,11 @@ def _text(ours: int, most_bytes: int) -> str:
         descriptor = os.open(_TAKEN, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=ours)
     except OSError:
         return ""
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+        os.close(descriptor)
+        return ""
     with open(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
-            return ""
         data = file.read(most_bytes + 1)
     return data.decode("utf-8", "replace") if len(data) <= most_bytes else ""
 

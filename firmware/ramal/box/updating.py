@@ -28,6 +28,7 @@ from ramal.errors import RamalError
 
 TOLD_S = 0.5
 """Progress is written down at most this often."""
+REQUEST_MAX = 10_000
 _UPLOAD = re.compile(r"[0-9a-f]{32}\.raucb\Z")
 """How the daemon names a bundle that was sent to the page (ops.updates)."""
 
@@ -99,7 +100,7 @@ class Updating:
 
     def serve(self) -> bool:
         """Do what the daemon asked for, if anything; whether there was something."""
-        asked = _taken(self.image.request)
+        asked = updates.parse_asked(taking.take(self.image.request, REQUEST_MAX) or "")
         if asked is None:
             return False
         self._standing = Standing(asked_ms=asked.at_ms)
@@ -158,17 +159,6 @@ class Updating:
         with contextlib.suppress(OSError):  # the folder is the daemon's too, and is no reason to stop
             taking.write(self.image.progress, updates.standing_text(self._standing), 0o644)
         self.told(self._standing)
-
-
-def _taken(path: Path) -> Asked | None:
-    """The request, taken away so that it is done once."""
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            text = file.read(10_000)
-        path.unlink()
-    except OSError:
-        return None
-    return updates.parse_asked(text)
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
