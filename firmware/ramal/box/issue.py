@@ -1,8 +1,8 @@
 """``python -m ramal.box.issue``: what the box says above its console's login, copied by root for agetty, which is root.
 
 Law: agetty opens only what root wrote. The text is the user ramal's: it is read without following a link or waiting for
-pipe, bounded, and freed of everything with which a terminal or agetty could be told to do something (but ``\\\\4``, the
-box's address). Runs after ``ramal prepare`` and whenever the text changes or goes (ramal-issue.path).
+a pipe, bounded, and freed of everything with which a terminal or agetty could be told to do something (but backslash
+and 4, the box's address). Runs after ``ramal prepare`` and whenever the text changes or goes (ramal-issue.path).
 """
 
 import contextlib
