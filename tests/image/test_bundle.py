@@ -294,6 +294,19 @@ def test_a_bundle_that_is_damaged_never_reaches_a_slot(image: Image, bench: Benc
     assert updating.boot.facts().note("B").state == "unknown"
 
 
+def test_an_older_release_is_installed_by_root_at_the_console_and_not_for_the_daemon(
+    image: Image, bench: Bench, updating: Updating
+) -> None:
+    """Its signature is good and its faults are known: who took the daemon over would want it."""
+    image.release.write_text("VERSION=1.10.0\n")
+    asked(image, Asked("install", str(upload(image, bench.good)), "owner", 7))
+    assert updating.serve()
+    assert (standing(image).phase, standing(image).code) == ("failed", "older")
+    assert updating.boot.facts().note("B").state == "unknown"
+    assert updating.boot.facts().trying is None
+    assert updating.install(str(bench.good), older_too=True) == "1.1.0"
+
+
 def test_nothing_is_installed_while_a_release_runs_on_trial(image: Image, bench: Bench, updating: Updating) -> None:
     image.command_line.write_text("ramal.slot=B\n")
     with pytest.raises(RamalError, match="on trial"):

@@ -48,8 +48,9 @@ class Updating:
         """Where all this happens."""
         return self.boot.image
 
-    def install(self, source: str) -> str:
+    def install(self, source: str, older_too: bool = False) -> str:
         """Verify ``source`` and put it into the slot that does not run, armed to be started once; its version.
+        ``older_too``: also a release before the one that runs, whose faults are known; only root may want that.
         RamalError when it was not; then the release that runs and what boots by itself are as they were."""
         self._say("verifying")
         try:
@@ -57,6 +58,7 @@ class Updating:
             target = slots.other_of(facts.running or "A")
             slots.before_writing(facts, target, 0)  # refuses now, and not after a download
             bundle = self.rauc.verified(checked(source))
+            self._check_age(bundle.version, older_too)
             self._say("installing", version=bundle.version)
             try:
                 self.rauc.install(source, self._progressed)
@@ -74,6 +76,15 @@ class Updating:
             raise
         self._say("installed", percent=100)
         return bundle.version
+
+    def _check_age(self, version: str, older_too: bool) -> None:
+        running = self.image.version()
+        if not older_too and updates.is_older(version, running):
+            raise BundleRefused(
+                "older",
+                f"This update ({version}) is older than what runs ({running}). Root may install it all the same at the "
+                "console (ramal update install); the release before this one comes with “ramal update back”.",
+            )
 
     def try_it(self) -> None:
         """Restart into the release that was installed, once. RamalError when none waits."""
@@ -180,7 +191,7 @@ def run(image: Image, act: str, source: str) -> int:
             print("A backup is made first.", file=sys.stderr)
             if not backup_first.wait(backing, lambda: time.monotonic_ns() // 1_000_000, lambda: time.sleep(1)):
                 print("No backup was made; the update goes on.", file=sys.stderr)
-            version = Updating(boot, Rauc(image), _print).install(whole)
+            version = Updating(boot, Rauc(image), _print).install(whole, older_too=True)
             print(f"Version {version} is installed beside the one that runs. Start it with “ramal update try”.")
         case "try":
             Updating(boot, Rauc(image), _print).try_it()
