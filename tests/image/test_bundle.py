@@ -226,6 +226,9 @@ echo "  0% Installing"
 slot set-state B bad || { echo "LastError: Failed marking slot boot.1 non-bootable"; exit 1; }
 echo " 60% Copying image to rootfs.1"
 slot set-primary B || exit 1
+[ -e "@root@/swapped" ] && {
+    printf '[slot.rootfs.1]\\nbundle.version=%s\\n' "$(cat "@root@/swapped")" > "@root@/rauc.status"
+}
 echo "100% Installing done."
 echo "Installing \\`$last\\` succeeded"
 """
@@ -305,6 +308,26 @@ def test_an_older_release_is_installed_by_root_at_the_console_and_not_for_the_da
     assert updating.boot.facts().note("B").state == "unknown"
     assert updating.boot.facts().trying is None
     assert updating.install(str(bench.good), older_too=True) == "1.1.0"
+
+
+def test_a_bundle_that_is_exchanged_for_an_older_one_after_the_look_is_not_started(
+    image: Image, bench: Bench, updating: Updating
+) -> None:
+    """What RAUC noted before this installation tells nothing of it; what it notes during it does."""
+    (image.root / "rauc.status").write_text("[slot.rootfs.1]\nbundle.version=0.9.0\n")
+    os.utime(image.root / "rauc.status", (1, 1))
+    assert updating.install(str(bench.good)) == "1.1.0"
+    (image.root / "swapped").write_text("1.1.0")
+    assert updating.install(str(bench.good)) == "1.1.0"
+    (image.root / "swapped").write_text("0.9.0")
+    asked(image, Asked("install", str(upload(image, bench.good)), "owner", 7))
+    assert updating.serve()
+    assert (standing(image).phase, standing(image).code) == ("failed", "older")
+    assert updating.boot.facts().trying is None
+    assert updating.boot.facts().note("B").state == "writing"
+    asked(image, Asked("try", at_ms=8))
+    assert updating.serve()
+    assert image.tryboot_flags[0].read_text() == ""
 
 
 def test_nothing_is_installed_while_a_release_runs_on_trial(image: Image, bench: Bench, updating: Updating) -> None:

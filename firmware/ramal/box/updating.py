@@ -60,8 +60,10 @@ class Updating:
             bundle = self.rauc.verified(checked(source))
             self._check_age(bundle.version, older_too)
             self._say("installing", version=bundle.version)
+            began_s = time.time()
             try:
                 self.rauc.install(source, self._progressed)
+                self._check_installed(target, bundle.version, began_s, older_too)
             except RamalError as error:
                 with self.boot.alone():
                     code = error.code or "failed"
@@ -85,6 +87,18 @@ class Updating:
                 f"This update ({version}) is older than what runs ({running}). Root may install it all the same at the "
                 "console (ramal update install); the release before this one comes with “ramal update back”.",
             )
+
+    def _check_installed(self, target: slots.Slot, version: str, since_s: float, older_too: bool) -> None:
+        """Between the look and the installation the source is still another's, who may exchange one signed bundle for
+        an older one: what RAUC itself noted counts, and such a release is not to be started."""
+        found = self.rauc.installed(target, since_s)
+        if found and found != version:
+            try:
+                self._check_age(found, older_too)
+            except BundleRefused:
+                with self.boot.alone():
+                    self.boot.carry_out(slots.before_writing(self.boot.facts(), target, self.boot.clock_ms()))
+                raise
 
     def try_it(self) -> None:
         """Restart into the release that was installed, once. RamalError when none waits."""
