@@ -1,6 +1,8 @@
 """A word on the card for who is locked out: done once, and never more than it says."""
 
+import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -112,3 +114,23 @@ def test_a_code_that_is_none_leaves_the_box_its_own(tmp_path: Path, text: str) -
     code = claim.card_code(tmp_path / "x")
     assert code is not None
     assert code_of(code) == code
+
+
+def test_what_was_laid_in_the_way_neither_holds_the_start_nor_the_owner_out(places: Places) -> None:
+    """A pipe would be waited for, a link written through, a folder refused."""
+    precious = places.system / "precious"
+    precious.write_text("root's")
+    part = places.claim_anew.with_name(".claim-anew.part")
+    lays: list[Callable[[Path], object]] = [os.mkfifo, lambda path: path.symlink_to(precious), lay_folder]
+    for number, lay in enumerate(lays):
+        places.card.write_text(f"owner {number}")
+        lay(part)
+        lay(places.claim_anew)
+        assert "claimed anew" in carry_out(places)
+        assert (places.claim_anew.is_file(), places.claim_anew.is_symlink()) == (True, False)
+        places.claim_anew.unlink()
+    assert precious.read_text() == "root's"
+
+
+def lay_folder(path: Path) -> None:
+    (path / "deep").mkdir(parents=True)

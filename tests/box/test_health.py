@@ -1,16 +1,24 @@
 """What follows from a look at a box: a release on trial is kept, given time or left with its story; one that was kept
 stays. The parts themselves are looked at for real in tests/system/test_health.py."""
 
+import os
+import shutil
+import sqlite3
+import struct
+import tempfile
 from collections.abc import Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
+from ramal.box import health_db
 from ramal.box.health import Judge, Look
 from ramal.box.home import Home
 from ramal.core import health, slots
 from ramal.core.health import Check
 from ramal.core.slots import Autoboot, Note
+from ramal.errors import RamalError
 from tests.box.test_slots import Machine
 
 WELL = (Check("asterisk", True, "up"), Check("call", True, "heard"))
@@ -133,3 +141,62 @@ def test_without_its_partitions_a_box_is_not_well(machine: Machine, tmp_path: Pa
 )
 def test_the_verdict(checks: Sequence[Check], up_s: float, verdict: str) -> None:
     assert health.verdict(checks, up_s) == verdict
+
+
+# -- the database ------------------------------------------------------------------------------------------------------
+
+RAMAL = 880
+
+
+def planted(home: Home, victim: Path) -> None:
+    """A database beside which a journal says: roll this back, and remove ``victim`` when nobody needs it."""
+    home.db.parent.mkdir(parents=True)
+    with closing(sqlite3.connect(home.db)) as db:
+        db.execute("CREATE TABLE call (id INTEGER)")
+        db.commit()
+    name = os.fsencode(victim)
+    magic = bytes.fromhex("d9d505f920a163d7")
+    header = (magic + struct.pack(">5I", 0, 0, 2, 512, 4096)).ljust(512, b"\0")
+    locking_page = (1 << 30) // 4096 + 1
+    record = struct.pack(">I", locking_page) + name + struct.pack(">II", len(name), sum(name)) + magic
+    home.db.with_name(f"{home.db.name}-journal").write_bytes(header + record)
+    for path in (home.root, *home.root.rglob("*")):
+        os.chown(path, RAMAL, RAMAL)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root could remove another's file")
+@pytest.mark.parametrize("quick", [True, False])
+def test_a_journal_planted_beside_the_database_removes_nothing_of_root_s(machine: Machine, quick: bool) -> None:
+    with_all = Path(tempfile.mkdtemp(prefix="ramal-test-health-"))
+    try:
+        with_all.chmod(0o755)
+        home, victim = Home(with_all / "home"), with_all / "system/reset-done"
+        victim.parent.mkdir()
+        victim.write_text("root's\n")
+        planted(home, victim)
+        found = {check.name: check for check in Look(home, machine.image).all(quick=True)}
+        assert victim.exists()
+        assert found["database"].sentence
+        with suppress(RamalError):
+            health_db.asked(home.root, home.db, quick)
+        assert victim.exists()
+    finally:
+        shutil.rmtree(with_all)
+
+
+def test_a_database_is_told_whole_damaged_or_missing(tmp_path: Path) -> None:
+    """The same from a child as from this process."""
+    path = tmp_path / "ramal.db"
+    with pytest.raises(RamalError, match="no database"):
+        health_db.asked(tmp_path, path, True)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE call (id INTEGER, text TEXT)")
+        db.executemany("INSERT INTO call VALUES (?, ?)", [(n, "x" * 500) for n in range(500)])
+        db.commit()
+    assert health_db.asked(tmp_path, path, True) == "The database can be read."
+    assert health_db.asked(tmp_path, path, False) == "The database is whole."
+    with path.open("r+b") as file:
+        file.seek(3 * 4096)
+        file.write(b"\xff" * 4096)
+    with pytest.raises(RamalError, match="damaged"):
+        health_db.asked(tmp_path, path, False)

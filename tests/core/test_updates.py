@@ -76,3 +76,24 @@ def test_names_on_sticks_are_plain() -> None:
     assert updates.is_stick_name("ramal-amd64 1.1.0.raucb")
     for name in (".x.raucb", "x.raucb\n", "a/b.raucb", "x.zip", "<b>.raucb", "x" * 200 + ".raucb", ".raucb"):
         assert not updates.is_stick_name(name)
+
+
+@pytest.mark.parametrize(
+    ("version", "than", "older"),
+    [
+        ("1.0.0", "1.0.0", False),
+        ("1.0", "1.0.0", False),
+        ("1.9.0", "1.10.0", True),
+        ("1.10.0", "1.9.0", False),
+        ("1.1.0", "1.1.0.1", True),
+        ("0.1.0.1-no-call", "0.1.0", False),
+        ("0.9", "0.10-dev", True),
+        ("dev", "0.1", True),
+        ("1.0", "dev", False),
+        ("1.0", "", False),
+        ("dev", "", False),
+        ("0", "0.0.0", False),
+    ],
+)
+def test_which_release_is_older(version: str, than: str, older: bool) -> None:
+    assert updates.is_older(version, than) is older

@@ -61,7 +61,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 def image(tmp_path: Path, bench: Bench) -> Image:
     """The files of a box of version 1.0.0 in slot A."""
     found = Image(tmp_path)
-    for folder in ("etc/rauc", "proc/self", "bootsel", "data/ramal", "dev/virtio-ports", "run"):
+    for folder in ("etc/rauc", "proc/self", "bootsel", "data/ramal", "dev/virtio-ports", "run/ramal"):
         (tmp_path / folder).mkdir(parents=True)
     conf = system_conf("amd64").replace(making.KEYRING, str(bench.keys.keyring))
     found.system_conf.write_text(conf.replace(making.STATUS, str(tmp_path / "rauc.status")))
@@ -226,6 +226,9 @@ echo "  0% Installing"
 slot set-state B bad || { echo "LastError: Failed marking slot boot.1 non-bootable"; exit 1; }
 echo " 60% Copying image to rootfs.1"
 slot set-primary B || exit 1
+[ -e "@root@/swapped" ] && {
+    printf '[slot.rootfs.1]\\nbundle.version=%s\\n' "$(cat "@root@/swapped")" > "@root@/rauc.status"
+}
 echo "100% Installing done."
 echo "Installing \\`$last\\` succeeded"
 """
@@ -242,7 +245,7 @@ def updating(image: Image, tmp_path: Path) -> Updating:
 
 
 def upload(image: Image, bundle: Path) -> Path:
-    return Path(shutil.copy(bundle, image.updates / "0123456789abcdef.raucb"))
+    return Path(shutil.copy(bundle, image.updates / f"{'0123456789abcdef' * 2}.raucb"))
 
 
 def asked(image: Image, asked: Asked) -> None:
@@ -294,6 +297,39 @@ def test_a_bundle_that_is_damaged_never_reaches_a_slot(image: Image, bench: Benc
     assert updating.boot.facts().note("B").state == "unknown"
 
 
+def test_an_older_release_is_installed_by_root_at_the_console_and_not_for_the_daemon(
+    image: Image, bench: Bench, updating: Updating
+) -> None:
+    """Its signature is good and its faults are known: who took the daemon over would want it."""
+    image.release.write_text("VERSION=1.10.0\n")
+    asked(image, Asked("install", str(upload(image, bench.good)), "owner", 7))
+    assert updating.serve()
+    assert (standing(image).phase, standing(image).code) == ("failed", "older")
+    assert updating.boot.facts().note("B").state == "unknown"
+    assert updating.boot.facts().trying is None
+    assert updating.install(str(bench.good), older_too=True) == "1.1.0"
+
+
+def test_a_bundle_that_is_exchanged_for_an_older_one_after_the_look_is_not_started(
+    image: Image, bench: Bench, updating: Updating
+) -> None:
+    """What RAUC noted before this installation tells nothing of it; what it notes during it does."""
+    (image.root / "rauc.status").write_text("[slot.rootfs.1]\nbundle.version=0.9.0\n")
+    os.utime(image.root / "rauc.status", (1, 1))
+    assert updating.install(str(bench.good)) == "1.1.0"
+    (image.root / "swapped").write_text("1.1.0")
+    assert updating.install(str(bench.good)) == "1.1.0"
+    (image.root / "swapped").write_text("0.9.0")
+    asked(image, Asked("install", str(upload(image, bench.good)), "owner", 7))
+    assert updating.serve()
+    assert (standing(image).phase, standing(image).code) == ("failed", "older")
+    assert updating.boot.facts().trying is None
+    assert updating.boot.facts().note("B").state == "writing"
+    asked(image, Asked("try", at_ms=8))
+    assert updating.serve()
+    assert image.tryboot_flags[0].read_text() == ""
+
+
 def test_nothing_is_installed_while_a_release_runs_on_trial(image: Image, bench: Bench, updating: Updating) -> None:
     image.command_line.write_text("ramal.slot=B\n")
     with pytest.raises(RamalError, match="on trial"):
@@ -328,6 +364,29 @@ def test_progress_is_never_written_through_a_link(image: Image, updating: Updati
     assert updating.serve()
     assert target.read_text() == "precious"
     assert standing(image).code == "not-armed"
+
+
+def test_what_the_daemon_exchanges_its_folder_for_loses_nothing(image: Image, updating: Updating) -> None:
+    """Neither a file that is named in the request nor one of the names root writes."""
+    precious = image.root / "precious"
+    precious.mkdir()
+    kept = dict.fromkeys(("slots.raucb", f"{'0' * 32}.raucb", "progress.json", ".progress.json.new"), "root's")
+    for name, text in kept.items():
+        (precious / name).write_text(text)
+    image.updates.rmdir()
+    image.updates.symlink_to(precious)
+    for name in kept:
+        updating._tidy(Asked("install", str(image.updates / name), "x", 1))
+        updating._say("verifying")
+    assert {path.name: path.read_text() for path in precious.iterdir()} == kept
+
+
+def test_only_an_upload_of_the_daemon_is_removed(image: Image, updating: Updating) -> None:
+    names = ("another.raucb", "progress.json", "00.raucb", f"{'0' * 32}.raucb")
+    for name in names:
+        (image.updates / name).touch()
+        updating._tidy(Asked("install", str(image.updates / name), "x", 1))
+    assert sorted(path.name for path in image.updates.iterdir()) == sorted(names[:3])
 
 
 def test_updates_are_found_on_usb_sticks_and_on_no_other_disk(image: Image, bench: Bench, updating: Updating) -> None:

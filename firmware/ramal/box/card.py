@@ -8,6 +8,8 @@ done is remembered by its text); recordings under a legal hold survive it. Stand
 
 import hashlib
 import os
+import secrets
+import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +74,9 @@ def _text(path: Path) -> str:
 
 def _whole(path: Path, text: str) -> None:
     part = path.with_name(f".{path.name}.part")
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644), "w") as file:
+    for name in (part, path):
+        _clear(name)
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644), "w") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
@@ -82,6 +86,17 @@ def _whole(path: Path, text: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _clear(path: Path) -> None:
+    """Have no pipe, link or folder there: the home is its user's."""
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode) or path.suffix == ".part":
+            path.unlink()
+    except FileNotFoundError:
+        pass
+    except IsADirectoryError:
+        os.rename(path, path.with_name(f"{path.name}.{secrets.token_hex(8)}"))
 
 
 def main() -> int:

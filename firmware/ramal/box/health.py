@@ -8,7 +8,6 @@ import http.client
 import json
 import os
 import queue
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from ramal.ami.codec import Message
 from ramal.ami.session import Session
 from ramal.app import AMI_USER
 from ramal.asterisk import render_health
-from ramal.box import sticks
+from ramal.box import health_db, sticks
 from ramal.box.home import Home, reached_at
 from ramal.box.image import Image, image_here
 from ramal.box.slots import Boot
@@ -31,7 +30,6 @@ from ramal.control.client import Control
 from ramal.core import health, slots, sound
 from ramal.core.health import Check, Name
 from ramal.errors import RamalError
-from ramal.store.db import open_reader
 from ramal.virtual import events
 from ramal.virtual.caller import CALLER_HZ, agent_speaks
 from ramal.virtual.phone import Account, Phone
@@ -39,7 +37,6 @@ from ramal.virtual.phone import Account, Phone
 ASTERISK_S = 10.0
 DAEMON_S = 10.0
 PAGE_S = 15.0
-DATABASE_S = 30.0
 CALL_S = 25.0
 AGAIN_S = 5.0
 STORY_BYTES = 256 * 1024
@@ -130,21 +127,7 @@ class Look:
         return "The page answers."
 
     def _database(self, quick: bool) -> str:
-        deadline = time.monotonic() + DATABASE_S
-        with closing(open_reader(self.home.db)) as db:
-            db.execute("SELECT count(*) FROM call").fetchone()
-            if quick:
-                return "The database can be read."
-            db.set_progress_handler(lambda: time.monotonic() > deadline, 100_000)
-            try:
-                (said,) = db.execute("PRAGMA quick_check(1)").fetchone()
-            except sqlite3.OperationalError as error:
-                if "interrupt" in str(error):
-                    return f"The database shows no damage in what was read within {DATABASE_S:g} s."
-                raise Unwell(f"The database cannot be read ({error}). Calls go on; restore a backup.") from error
-        if said != "ok":
-            raise Unwell(f"The database is damaged ({str(said)[:200]}). Calls go on; restore a backup.")
-        return "The database is whole."
+        return health_db.asked(self.home.root, self.home.db, quick)
 
     # -- the call ------------------------------------------------------------------------------------------------------
 

@@ -398,12 +398,16 @@ def _write_secret(path: Path, text: str) -> None:
     write_whole(path, text + "\n", 0o640)
 
 
-def write_whole(path: Path, text: str, mode: int) -> None:
-    """Replace the file ``path`` by ``text``, lasting, or leave the old one. OSError of the disk."""
+def write_whole(path: Path, text: str, mode: int, owner: tuple[int, int] | None = None) -> None:
+    """Replace the file ``path`` by ``text``, lasting, or leave the old one; ``owner``: its user and group, when root
+    writes for another. What somebody laid in the way is not written through. OSError of the disk."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
-        os.fsync(file.fileno())
+        if owner is not None:
+            os.fchown(descriptor, *owner)
+        os.fsync(descriptor)
     os.replace(temporary, path)

@@ -54,13 +54,14 @@ class Image:
 
     @property
     def updates(self) -> Path:
-        """The daemon's folder: what it asks of root (request.json), what became of it (progress.json), and the bundles
-        that are sent to the page. Root's ``ramal update serve`` trusts nothing in it."""
+        """The daemon's folder: what became of what it asked for (progress.json), and the bundles that are sent to the
+        page. Root's ``ramal update serve`` trusts nothing in it."""
         return self.data / "ramal/updates"
 
     @property
     def request(self) -> Path:
-        return self.updates / "request.json"
+        """What the daemon asks of root about updates; in memory, so that it is not done again after a power cut."""
+        return self.root / "run/ramal/update-wanted.json"
 
     @property
     def progress(self) -> Path:

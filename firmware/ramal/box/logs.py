@@ -1,17 +1,20 @@
 """Keeping the logs of a box small: a log that grew too long is put aside once, the older one goes.
 
-Runs on the keeper's thread, about once a minute; on the image in a process of its own, once an hour (ramal-logs).
-Every writer appends, so a file can be emptied under it; at most the lines of that instant are lost. Asterisk's journals
-are no logs and are never touched.
+Runs on the keeper's thread, about once a minute; on the image in processes of their own, once an hour: the home's logs
+as the user whose they are (ramal-shorten), the journal's warnings as root (ramal-logs). Law: root touches no file of a
+home, and a link is not followed. Every writer appends, so a file can be emptied under it; at most the lines of that
+instant are lost. Asterisk's journals are no logs and are never touched.
 """
 
 import contextlib
 import os
 import shutil
+import stat
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 LONGEST_BYTES = 8 << 20
 RING_FILES, RING_BYTES = 4, 512 << 10
@@ -31,15 +34,25 @@ def shorten(files: Iterable[Path], longest_bytes: int = LONGEST_BYTES) -> tuple[
     done = []
     for file in files:
         try:
-            if file.stat().st_size <= longest_bytes:
-                continue
-            with contextlib.suppress(OSError):
-                shutil.copyfile(file, file.with_name(f"{file.name}.1"))
-            os.truncate(file, 0)
+            descriptor = os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(descriptor, "r+b") as long:
+                found = os.fstat(descriptor)
+                if not stat.S_ISREG(found.st_mode) or found.st_size <= longest_bytes:
+                    continue
+                with contextlib.suppress(OSError):
+                    _put_aside(long, file.with_name(f"{file.name}.1"))
+                os.ftruncate(descriptor, 0)
         except OSError:
             continue
         done.append(file)
     return tuple(done)
+
+
+def _put_aside(long: BinaryIO, aside: Path) -> None:
+    aside.unlink(missing_ok=True)
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
+    with open(descriptor, "wb") as file:
+        shutil.copyfileobj(long, file)
 
 
 def add_to_ring(folder: Path, text: str, files: int = RING_FILES, file_bytes: int = RING_BYTES) -> None:
@@ -57,15 +70,23 @@ def add_to_ring(folder: Path, text: str, files: int = RING_FILES, file_bytes: in
         file.write(data)
 
 
-def main(journal: Path = Path("/data/system/journal")) -> int:
-    """What the image's timer does, as root: shorten the home's logs, keep the warnings since the last time."""
-    from ramal.box.home import default_home
+def main(words: Sequence[str], journal: Path = Path("/data/system/journal")) -> int:
+    """What the image's timers do: ``home``, as the user whose home it is: shorten its logs; ``journal``, as root: keep
+    the warnings since the last time."""
+    if words == ["home"]:
+        from ramal.box.home import default_home
 
-    home = default_home()
-    shorten(logs_of(home.log, home.asterisk_log))
+        home = default_home()
+        shorten(logs_of(home.log, home.asterisk_log))
+        return 0
+    return keep_warnings(journal)
+
+
+def keep_warnings(journal: Path, journalctl: str = "journalctl") -> int:
+    """Bring what the journal warned of since the last time to the ring in ``journal``; 1 when that failed."""
     cursor = journal / "cursor"
     words = [
-        "journalctl",
+        journalctl,
         "-q",
         "-p",
         "warning",
@@ -87,4 +108,4 @@ def main(journal: Path = Path("/data/system/journal")) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

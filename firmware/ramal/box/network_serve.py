@@ -5,12 +5,10 @@ came of it is said in a file that only root writes.
 """
 
 import contextlib
-import os
-import stat
 import sys
 import time
-from pathlib import Path
 
+from ramal.box import taking
 from ramal.box.home import Home, default_home, write_whole
 from ramal.box.image import Image, image_here
 from ramal.box.network import CONFIRM_WITHIN_MIN, Network
@@ -24,7 +22,7 @@ _BYTES_MAX = 20_000
 
 def serve(home: Home, image: Image, box: Network) -> Said:
     """Do what is asked; what came of it, said in the file too."""
-    asked = _taken(home.network_wanted)
+    asked = network_asked.parse_asked(taking.take(home.network_wanted, _BYTES_MAX) or "")
     try:
         said = _done(asked, box)
     except RamalError as error:
@@ -47,20 +45,6 @@ def _done(asked: Asked | None, box: Network) -> Said:
             return Said(True, box.confirm())
         case "back":
             return Said(True, box.back())
-
-
-def _taken(path: Path) -> Asked | None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            text = os.read(descriptor, _BYTES_MAX) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
-        finally:
-            os.close(descriptor)
-    except OSError:
-        text = b""
-    with contextlib.suppress(OSError):
-        path.unlink()
-    return network_asked.parse_asked(text.decode("utf-8", "replace"))
 
 
 def main() -> int:

@@ -62,14 +62,21 @@ class Rauc:
 
     def compatible(self) -> str:
         """What a bundle must be made for."""
-        config = ConfigParser(interpolation=None, strict=False)
         try:
-            config.read_string(self.image.system_conf.read_text(encoding="utf-8"))
-            return config.get("system", "compatible")
+            return _config(self.image.system_conf).get("system", "compatible")
         except (OSError, UnicodeDecodeError, ConfigError) as error:
             raise RamalError(
                 f"{self.image.system_conf} cannot be read ({error}), so nothing can be installed here. Calls go on."
             ) from error
+
+    def installed(self, slot: str, since_s: float) -> str:
+        """The version RAUC itself noted for ``slot`` (A or B) at an installation that began at ``since_s`` (Unix time);
+        "" when it noted none since then."""
+        with contextlib.suppress(OSError, UnicodeDecodeError, ConfigError):
+            path = Path(_config(self.image.system_conf).get("system", "statusfile"))
+            if path.stat().st_mtime >= since_s:
+                return _config(path).get(f"slot.rootfs.{'AB'.index(slot)}", "bundle.version")
+        return ""
 
     def verified(self, source: str) -> Bundle:
         """What ``source`` holds. BundleRefused when it is no bundle, not signed by whom this box trusts, damaged, or
@@ -143,6 +150,12 @@ class Rauc:
                     on_progress(progress)
         if running.returncode:
             raise refusal("\n".join(said))
+
+
+def _config(path: Path) -> ConfigParser:
+    config = ConfigParser(interpolation=None, strict=False, delimiters=("=",))
+    config.read_string(path.read_text(encoding="utf-8"))
+    return config
 
 
 def inspected(answer: str) -> Bundle:

@@ -20,6 +20,7 @@ from pathlib import Path
 from ramal.box.home import Home
 from ramal.box.image import Image
 from ramal.box.restore import homes_keys, restore
+from ramal.box.taking import take
 from ramal.core import backups, restoring
 from ramal.core.restoring import Asked, Phase, Standing
 from ramal.errors import RamalError
@@ -129,14 +130,7 @@ def run(image: Image, home: Home, now: bool) -> int:
 
 def _taken(path: Path) -> Asked | None:
     """The request, taken away at once: it holds a code."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
-    with os.fdopen(descriptor, encoding="utf-8", errors="replace") as file:
-        text = file.read(REQUEST_MAX)
-    path.unlink(missing_ok=True)
-    return restoring.parse_asked(text)
+    return restoring.parse_asked(take(path, REQUEST_MAX) or "")
 
 
 def _write(path: Path, text: str, mode: int) -> None:

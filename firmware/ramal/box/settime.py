@@ -1,12 +1,11 @@
 """``python -m ramal.box.settime``: root's part of setting the clock, when the daemon left a request.
 
 Law: what is asked is parsed as a stranger's and bounded (``core.clock_set``); it is taken away before it is done, so it
-is done once; a link is not followed, since the folder is the daemon's.
+is done once (``box.taking``).
 """
 
 import fcntl
 import os
-import stat
 import struct
 import sys
 import time
@@ -14,10 +13,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from ramal.box import taking
 from ramal.box.home import Home, default_home
 from ramal.box.waking import set_clock
 from ramal.core import clock_set
-from ramal.core.clock_set import Wanted
 from ramal.errors import RamalError
 from ramal.ops import machine
 
@@ -29,7 +28,7 @@ _RTC_SET_TIME = 0x4024700A
 
 def run(home: Home, look: machine.Look = machine.look, set_to: Callable[[float], None] = set_clock) -> str:
     """Do what is asked; a sentence of what became of it. RamalError when it was not done."""
-    wanted = _taken(home.clock_wanted)
+    wanted = clock_set.parse(taking.take(home.clock_wanted, _BYTES_MAX) or "")
     if wanted is None:
         raise RamalError("Nobody asked for a time that can be read. Nothing was changed.")
     at_ms = clock_set.due_ms(wanted, look(False))
@@ -50,20 +49,6 @@ def keep_in_battery_clock(device: Path, at_s: int) -> bool:
             os.close(descriptor)
         return True
     return False
-
-
-def _taken(path: Path) -> Wanted | None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            text = os.read(descriptor, _BYTES_MAX) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
-        finally:
-            os.close(descriptor)
-    except OSError:
-        text = b""
-    with suppress(OSError):
-        path.unlink()
-    return clock_set.parse(text.decode("utf-8", "replace"))
 
 
 def main() -> int:

@@ -1,12 +1,14 @@
 """USB sticks: which are in, and the updates on them. As root, on the thread of ``ramal update``.
 
-Law: a stick is a stranger's. It is mounted read-only, without devices, programs or set-uid, only while somebody looks
-for an update or installs one, and never a partition of the disk the box runs from. Paths of the kernel's own tables
-are below the image's root, so that tests can lay their own.
+Law: a stick is a stranger's. It is mounted read-only, without devices, programs or set-uid, as one of two file systems,
+only while somebody looks for an update or installs one, and never a partition of the disk the box runs from. Paths of
+the kernel's own tables are below the image's root, so that tests can lay their own.
 """
 
 import contextlib
+import os
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 from ramal.box.image import Image
@@ -16,6 +18,10 @@ from ramal.errors import RamalError
 DEPTH_FOLDERS = ("", "ramal")
 """Where on a stick updates are looked for: its top, and a folder of ours."""
 PER_STICK = 20
+NAMES_MAX = 2000
+"""Of a folder on a stick no more names are read: it may hold any number."""
+FILE_SYSTEMS = ("vfat", "exfat")
+"""What sticks have. A stick does not choose which of the kernel's file systems reads it."""
 _MOUNT = ("systemd-mount", "--collect", "--fsck=no", "--options=ro,nosuid,nodev,noexec")
 """Process 1 mounts: our own mounts would be seen by no other service, and it is RAUC's that reads the bundle."""
 Runs = Callable[[list[str]], None]
@@ -41,11 +47,27 @@ def bundles(image: Image, runs: Runs) -> list[Path]:
         with contextlib.suppress(RamalError, OSError):
             if not _is_mounted(image, place):
                 place.mkdir(parents=True, exist_ok=True)
-                runs([*_MOUNT, str(image.root / "dev" / name), str(place)])
+                _mount(image.root / "dev" / name, place, runs)
             for folder in DEPTH_FOLDERS:
-                here = sorted(path for path in (place / folder).glob("*.raucb") if is_stick_name(path.name))
-                found += [path for path in here if path.is_file() and not path.is_symlink()][:PER_STICK]
+                found += _updates_in(place / folder)
     return found
+
+
+def _mount(device: Path, place: Path, runs: Runs) -> None:
+    for kind in FILE_SYSTEMS[:-1]:
+        with contextlib.suppress(RamalError):
+            runs([*_MOUNT, f"--type={kind}", str(device), str(place)])
+            return
+    runs([*_MOUNT, f"--type={FILE_SYSTEMS[-1]}", str(device), str(place)])
+
+
+def _updates_in(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            here = [one for one in islice(entries, NAMES_MAX) if is_stick_name(one.name)]
+            return sorted(folder / one.name for one in here if one.is_file(follow_symlinks=False))[:PER_STICK]
+    except FileNotFoundError:
+        return []
 
 
 def leave(image: Image, runs: Runs) -> None:

@@ -7,6 +7,7 @@ One at a time, held by the boot selection's lock; what became of it is in ``prog
 
 import contextlib
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ramal import backup_first
-from ramal.box import sticks
+from ramal.box import sticks, taking
 from ramal.box.home import Home
 from ramal.box.image import Image
 from ramal.box.rauc import BundleRefused, Rauc, checked
@@ -27,6 +28,9 @@ from ramal.errors import RamalError
 
 TOLD_S = 0.5
 """Progress is written down at most this often."""
+REQUEST_MAX = 10_000
+_UPLOAD = re.compile(r"[0-9a-f]{32}\.raucb\Z")
+"""How the daemon names a bundle that was sent to the page (ops.updates)."""
 
 
 @dataclass(slots=True)
@@ -44,8 +48,9 @@ class Updating:
         """Where all this happens."""
         return self.boot.image
 
-    def install(self, source: str) -> str:
+    def install(self, source: str, older_too: bool = False) -> str:
         """Verify ``source`` and put it into the slot that does not run, armed to be started once; its version.
+        ``older_too``: also a release before the one that runs, whose faults are known; only root may want that.
         RamalError when it was not; then the release that runs and what boots by itself are as they were."""
         self._say("verifying")
         try:
@@ -53,9 +58,12 @@ class Updating:
             target = slots.other_of(facts.running or "A")
             slots.before_writing(facts, target, 0)  # refuses now, and not after a download
             bundle = self.rauc.verified(checked(source))
+            self._check_age(bundle.version, older_too)
             self._say("installing", version=bundle.version)
+            began_s = time.time()
             try:
                 self.rauc.install(source, self._progressed)
+                self._check_installed(target, bundle.version, began_s, older_too)
             except RamalError as error:
                 with self.boot.alone():
                     code = error.code or "failed"
@@ -70,6 +78,27 @@ class Updating:
             raise
         self._say("installed", percent=100)
         return bundle.version
+
+    def _check_age(self, version: str, older_too: bool) -> None:
+        running = self.image.version()
+        if not older_too and updates.is_older(version, running):
+            raise BundleRefused(
+                "older",
+                f"This update ({version}) is older than what runs ({running}). Root may install it all the same at the "
+                "console (ramal update install); the release before this one comes with “ramal update back”.",
+            )
+
+    def _check_installed(self, target: slots.Slot, version: str, since_s: float, older_too: bool) -> None:
+        """Between the look and the installation the source is still another's, who may exchange one signed bundle for
+        an older one: what RAUC itself noted counts, and such a release is not to be started."""
+        found = self.rauc.installed(target, since_s)
+        if found and found != version:
+            try:
+                self._check_age(found, older_too)
+            except BundleRefused:
+                with self.boot.alone():
+                    self.boot.carry_out(slots.before_writing(self.boot.facts(), target, self.boot.clock_ms()))
+                raise
 
     def try_it(self) -> None:
         """Restart into the release that was installed, once. RamalError when none waits."""
@@ -96,7 +125,7 @@ class Updating:
 
     def serve(self) -> bool:
         """Do what the daemon asked for, if anything; whether there was something."""
-        asked = _taken(self.image.request)
+        asked = updates.parse_asked(taking.take(self.image.request, REQUEST_MAX) or "")
         if asked is None:
             return False
         self._standing = Standing(asked_ms=asked.at_ms)
@@ -128,9 +157,10 @@ class Updating:
 
     def _tidy(self, asked: Asked) -> None:
         """An uploaded bundle is not needed again, whatever became of it."""
-        if asked.act == "install" and Path(asked.source).parent == self.image.updates:
+        file = Path(asked.source)
+        if asked.act == "install" and file.parent == self.image.updates and _UPLOAD.match(file.name):
             with contextlib.suppress(OSError):
-                Path(asked.source).unlink()
+                taking.remove(file)
         if asked.act == "install":
             sticks.leave(self.image, self.boot.runs)
 
@@ -151,31 +181,9 @@ class Updating:
     def _say(self, phase: Phase, **more: object) -> None:
         self._told_s = time.monotonic()
         self._standing = replace(self._standing, phase=phase, at_ms=self.boot.clock_ms(), **more)  # type: ignore[arg-type]
-        _write(self.image.progress, updates.standing_text(self._standing))
+        with contextlib.suppress(OSError):  # the folder is the daemon's too, and is no reason to stop
+            taking.write(self.image.progress, updates.standing_text(self._standing), 0o644)
         self.told(self._standing)
-
-
-def _taken(path: Path) -> Asked | None:
-    """The request, taken away so that it is done once."""
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            text = file.read(10_000)
-        path.unlink()
-    except OSError:
-        return None
-    return updates.parse_asked(text)
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all; not for ever: after a power cut nothing is under way."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)  # the folder is the daemon's too: never write through a link of its
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
@@ -197,7 +205,7 @@ def run(image: Image, act: str, source: str) -> int:
             print("A backup is made first.", file=sys.stderr)
             if not backup_first.wait(backing, lambda: time.monotonic_ns() // 1_000_000, lambda: time.sleep(1)):
                 print("No backup was made; the update goes on.", file=sys.stderr)
-            version = Updating(boot, Rauc(image), _print).install(whole)
+            version = Updating(boot, Rauc(image), _print).install(whole, older_too=True)
             print(f"Version {version} is installed beside the one that runs. Start it with “ramal update try”.")
         case "try":
             Updating(boot, Rauc(image), _print).try_it()

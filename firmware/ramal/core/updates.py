@@ -20,6 +20,7 @@ SOURCE_MAX = 2000
 WAIT_MAX_S = 2 * 3600
 WAIT_S = 900
 _LINE = re.compile(r"\s*(?:\[[#=\s.-]*\]\s*)?(\d{1,3})%\s+(.{1,300})")
+_NUMBERS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9}){0,5}")
 _STICK = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._()+@-]{0,120}\.raucb\Z")
 
 
@@ -111,6 +112,20 @@ def parse_standing(text: str) -> Standing:
         _number(table.get("asked_ms")),
         tuple(path[:500] for path in paths[:50]),
     )
+
+
+def is_older(version: str, than: str) -> bool:
+    """Whether ``version`` comes before ``than`` by the numbers both begin with; one without a number comes before every
+    one that has some. What follows the numbers does not count."""
+
+    def numbers(of: str) -> list[int]:
+        found = _NUMBERS.match(of)
+        parts = [int(part) for part in found[0].split(".")] if found else [-1]
+        while parts and parts[-1] == 0:  # 1.0 is 1.0.0
+            parts.pop()
+        return parts
+
+    return numbers(version) < numbers(than)
 
 
 def is_stick_name(name: str) -> bool:

@@ -7,6 +7,7 @@ hardened service may not ask the kernel, and then the file alone counts.
 
 import json
 import os
+import stat
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -85,11 +86,11 @@ def read_mark(home: Home) -> Mark | None:
 def keep_mark(home: Home, facts: Facts, source: Source, why: Why, good_ms: int) -> None:
     """Keep a look; on the disk when it returns. OSError."""
     mark = Mark(facts.boot, facts.boottime_ms, facts.wall_ms, source, why, good_ms)
-    file = mark_file(home)
-    write_whole(file, json.dumps(asdict(mark)), 0o640)
+    owner = None
     if os.geteuid() == 0:  # at boot; the daemon reads it as the user whose home it is
-        owner = home.root.stat()
-        os.chown(file, owner.st_uid, owner.st_gid)
+        found = home.root.stat()
+        owner = (found.st_uid, found.st_gid)
+    write_whole(mark_file(home), json.dumps(asdict(mark)), 0o640, owner)
 
 
 def last_sign_ms(home: Home) -> int:
@@ -133,6 +134,12 @@ def _rtc_ms() -> int | None:
 
 
 def _text(path: Path) -> str:
-    with suppress(OSError, UnicodeDecodeError), path.open() as file:
-        return file.read(_READ_MAX).strip()
+    """At boot root reads what the home holds: nothing there may make it wait."""
+    with suppress(OSError, UnicodeDecodeError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return os.read(descriptor, _READ_MAX).decode().strip()
+        finally:
+            os.close(descriptor)
     return ""

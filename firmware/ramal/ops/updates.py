@@ -1,9 +1,8 @@
 """Updates for the page: what runs and what waits, bundles that come in, a backup first, a restart that waits for calls.
 
 Requests run on the control thread and only look or write a small file; the thread ``updates`` waits for the backup and
-for calls. Law:
-this process may only ask (``request.json``); root verifies and does (``ramal update serve``), and says how far it is
-(``progress.json``). Nothing here is opened or believed of a bundle.
+for calls. Law: this process may only ask (``update-wanted.json``); root verifies and does (``ramal update serve``), and
+says how far it is (``progress.json``). Nothing here is opened or believed of a bundle.
 """
 
 import base64
@@ -361,7 +360,7 @@ class Desk:
         return slots.facts_of(_text(self._image.command_line), autoboot, files)
 
     def _ask(self, act: updates.Act, source: str, who: str) -> None:
-        self._image.updates.mkdir(mode=0o750, parents=True, exist_ok=True)
+        self._image.request.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         asked = Asked(act, source, who, self._means.clock_ms())
         write_whole(self._image.request, updates.asked_text(asked), 0o640)
 

@@ -230,9 +230,9 @@ def _slot(running: Running, slot: str) -> None:
 def _asked_as_the_page_does(pc: Pc) -> None:
     """Through the daemon's request file and the closed service that serves it."""
     text = asked_text(Asked("try", who="proof", at_ms=1)).strip()
-    folder = "/data/ramal/updates"
+    folder = "/run/ramal"
     pc.inside.must(f"install -d -m 750 -o ramal -g ramal {folder} && printf '%s\\n' '{text}' > {folder}/.r && "
-                   f"mv {folder}/.r {folder}/request.json", BOOT_S)  # fmt: skip
+                   f"mv {folder}/.r {folder}/update-wanted.json", BOOT_S)  # fmt: skip
 
 
 def _try_again(pc: Pc, running: Running) -> None:

@@ -21,6 +21,7 @@ def refused(code: str, sentence: str) -> str:
             "where it comes from."
         ),
         "other-machine": gettext("This update is for another kind of machine. Nothing was installed."),
+        "older": gettext("This update is older than the release that runs. Nothing was installed."),
         "no-version": gettext("This update does not say which version it is. Nothing was installed."),
         "no-bundle": gettext("This file is no update of Ramal. Nothing was installed."),
         "unreachable": gettext("The address of the update does not answer. Nothing was installed."),
