@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from ramal.store import holds, settings, users
 from ramal.store.db import open_reader, open_writer
 from ramal.store.holds import Wish
 from ramal.vault.sound import open_sound
+from ramal.writer_lock import only_writer
 from tests.vault.shelf import Shelf, spoken, stereo_wav
 from tests.vault.test_keep import flaws, keeper
 
@@ -210,6 +212,41 @@ def test_a_wish_that_was_torn_keeps_what_is_held(full: Full) -> None:
     full.places.wanted.write_text('{"also_he')
     carry_out(full.home, full.places)
     look_at_what_is_held(full)
+
+
+@pytest.mark.parametrize("text", ["", "4711\n", "[]", "null"])
+def test_what_is_no_wish_resets_nothing_and_is_put_away(full: Full, text: str) -> None:
+    full.places.wanted.write_text(text)
+    assert carry_out(full.home, full.places) == []
+    assert full.count("call") == COUNT + 1
+    assert not full.places.wanted.exists()
+
+
+def test_a_wish_that_is_a_link_to_anothers_file_is_none(full: Full) -> None:
+    (full.home.root / "planted").write_text("{}")
+    full.places.wanted.symlink_to(full.home.root / "planted")
+    assert carry_out(full.home, full.places) == []
+    full.places.wanted.unlink()
+    os.link(full.home.root / "planted", full.places.wanted)
+    assert carry_out(full.home, full.places) == []
+    assert full.count("call") == COUNT + 1
+
+
+@pytest.mark.parametrize("made", [os.symlink, os.link])
+def test_the_lock_of_a_home_is_no_way_to_another_file(tmp_path: Path, made: Callable[[Path, Path], None]) -> None:
+    (tmp_path / "home").mkdir()
+    home = Home(tmp_path / "home")
+    other = tmp_path / "reset.json"
+    other.write_text("mine")
+    made(other, home.writer_lock)
+    with pytest.raises(RamalError, match="Nothing was started"), only_writer(home):
+        pass
+    assert other.read_text() == "mine"
+    if made is os.symlink:
+        other.unlink()
+        with pytest.raises(RamalError), only_writer(home):
+            pass
+        assert not other.exists(), "root would have made it"
 
 
 CUT = """

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import sqlite3
+import stat
 import subprocess
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -33,6 +34,7 @@ from ramal.writer_lock import only_writer
 
 OWN_KEYS = "recordings.key"
 ASK_S = 15.0
+_WISH_MAX = 10_000
 
 
 class ResetRefused(RamalError):
@@ -182,12 +184,21 @@ def _held_count(home: Home) -> int | None:
 
 
 def _wanted(places: Places) -> Wanted | None:
+    """The wish, when there is one: root's own file with a JSON object; anything else is none, and is put away."""
     try:
-        table = json.loads(places.wanted.read_text(encoding="utf-8"))
-        return Wanted(also_held=isinstance(table, dict) and table.get("also_held") is True)
-    except FileNotFoundError:
+        descriptor = os.open(places.wanted, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
         return None
-    except (OSError, ValueError):  # a torn wish is still one, with what it cannot have meant
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        own = stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_uid == os.geteuid()
+        text = file.read(_WISH_MAX).decode("utf-8", "replace") if own else ""
+    if not text.lstrip().startswith("{"):
+        places.wanted.unlink(missing_ok=True)
+        return None
+    try:
+        return Wanted(also_held=json.loads(text).get("also_held") is True)
+    except ValueError:  # a torn wish is still one, with what it cannot have meant
         return Wanted()
 
 
