@@ -249,6 +249,52 @@ def test_the_lock_of_a_home_is_no_way_to_another_file(tmp_path: Path, made: Call
         assert not other.exists(), "root would have made it"
 
 
+def test_no_folder_is_too_deep_and_no_home_from_before_a_restore_stays(full: Full) -> None:
+    deep(full.home.root / "own", 1500)
+    deep(full.home.recordings, 1500)
+    deep(full.home.root.with_name("ramal.before-restore-20261122-100000"), 3)
+    deep(full.home.root.with_name(".ramal.restoring"), 1500)
+    full.wish()
+    carry_out(full.home, full.places)
+    look_as_it_came(full)
+    look_at_what_is_held(full)
+    assert {path.name for path in full.home.root.parent.iterdir()} == {"ramal", "system", "backups"}
+
+
+def deep(folder: Path, levels: int) -> None:
+    """A chain of folders, deeper than a path may be long."""
+    folder.mkdir(exist_ok=True)
+    at = os.open(folder, os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir("abcdef", dir_fd=at)
+        inner = os.open("abcdef", os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = inner
+    os.close(os.open("secret", os.O_CREAT | os.O_WRONLY, dir_fd=at))
+    os.close(at)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another")
+def test_root_does_not_open_the_homes_database(full: Full, tmp_path: Path) -> None:
+    for above in (full.home.root.parent, tmp_path, *tmp_path.parents[:2]):
+        above.chmod(0o755)
+    for path in (full.home.root, *full.home.root.rglob("*")):
+        os.chown(path, 12_345, 12_345, follow_symlinks=False)
+    opened = ["sqlite3.connect", os.getpid(), 0]
+
+    def watch(event: str, _: object) -> None:
+        if event == opened[0] and os.getpid() == opened[1] and opened[2] == 0:
+            opened[2] = 1
+
+    sys.addaudithook(watch)
+    full.wish()
+    carry_out(full.home, full.places)
+    assert opened[2] == 0
+    opened[2] = 1
+    look_as_it_came(full)
+    look_at_what_is_held(full)
+
+
 CUT = """
 import os, sys
 from pathlib import Path
