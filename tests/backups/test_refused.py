@@ -176,6 +176,14 @@ def test_a_path_that_leads_out_is_refused(box: Box, file: Path, name: str) -> No
     assert not list(file.parent.parent.rglob("*evil*"))
 
 
+@pytest.mark.parametrize("name", [5, None, ["own"], {}])
+def test_a_part_whose_name_is_no_word_is_refused(box: Box, file: Path, name: object) -> None:
+    def change(parts: dict[str, bytes], manifest: dict[str, Any]) -> None:
+        manifest["parts"].append({"name": name, "bytes": 1, "sha256": "00", "rows": None, "mode": 0})
+
+    refused(box, forged(box, file, change), "cannot be read")
+
+
 def test_a_part_that_lies_under_a_file_is_refused(box: Box, file: Path) -> None:
     def change(parts: dict[str, bytes], manifest: dict[str, Any]) -> None:
         for name in ("own/a", "own/a/b"):

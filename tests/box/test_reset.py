@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from ramal.store import holds, settings, users
 from ramal.store.db import open_reader, open_writer
 from ramal.store.holds import Wish
 from ramal.vault.sound import open_sound
+from ramal.writer_lock import only_writer
 from tests.vault.shelf import Shelf, spoken, stereo_wav
 from tests.vault.test_keep import flaws, keeper
 
@@ -209,6 +211,87 @@ def test_asking_says_what_stays_and_asking_twice_takes_that_too(full: Full) -> N
 def test_a_wish_that_was_torn_keeps_what_is_held(full: Full) -> None:
     full.places.wanted.write_text('{"also_he')
     carry_out(full.home, full.places)
+    look_at_what_is_held(full)
+
+
+@pytest.mark.parametrize("text", ["", "4711\n", "[]", "null"])
+def test_what_is_no_wish_resets_nothing_and_is_put_away(full: Full, text: str) -> None:
+    full.places.wanted.write_text(text)
+    assert carry_out(full.home, full.places) == []
+    assert full.count("call") == COUNT + 1
+    assert not full.places.wanted.exists()
+
+
+def test_a_wish_that_is_a_link_to_anothers_file_is_none(full: Full) -> None:
+    (full.home.root / "planted").write_text("{}")
+    full.places.wanted.symlink_to(full.home.root / "planted")
+    assert carry_out(full.home, full.places) == []
+    full.places.wanted.unlink()
+    os.link(full.home.root / "planted", full.places.wanted)
+    assert carry_out(full.home, full.places) == []
+    assert full.count("call") == COUNT + 1
+
+
+@pytest.mark.parametrize("made", [os.symlink, os.link])
+def test_the_lock_of_a_home_is_no_way_to_another_file(tmp_path: Path, made: Callable[[Path, Path], None]) -> None:
+    (tmp_path / "home").mkdir()
+    home = Home(tmp_path / "home")
+    other = tmp_path / "reset.json"
+    other.write_text("mine")
+    made(other, home.writer_lock)
+    with pytest.raises(RamalError, match="Nothing was started"), only_writer(home):
+        pass
+    assert other.read_text() == "mine"
+    if made is os.symlink:
+        other.unlink()
+        with pytest.raises(RamalError), only_writer(home):
+            pass
+        assert not other.exists(), "root would have made it"
+
+
+def test_no_folder_is_too_deep_and_no_home_from_before_a_restore_stays(full: Full) -> None:
+    deep(full.home.root / "own", 1500)
+    deep(full.home.recordings, 1500)
+    deep(full.home.root.with_name("ramal.before-restore-20261122-100000"), 3)
+    deep(full.home.root.with_name(".ramal.restoring"), 1500)
+    full.wish()
+    carry_out(full.home, full.places)
+    look_as_it_came(full)
+    look_at_what_is_held(full)
+    assert {path.name for path in full.home.root.parent.iterdir()} == {"ramal", "system", "backups"}
+
+
+def deep(folder: Path, levels: int) -> None:
+    """A chain of folders, deeper than a path may be long."""
+    folder.mkdir(exist_ok=True)
+    at = os.open(folder, os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir("abcdef", dir_fd=at)
+        inner = os.open("abcdef", os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = inner
+    os.close(os.open("secret", os.O_CREAT | os.O_WRONLY, dir_fd=at))
+    os.close(at)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another")
+def test_root_does_not_open_the_homes_database(full: Full, tmp_path: Path) -> None:
+    for above in (full.home.root.parent, tmp_path, *tmp_path.parents[:2]):
+        above.chmod(0o755)
+    for path in (full.home.root, *full.home.root.rglob("*")):
+        os.chown(path, 12_345, 12_345, follow_symlinks=False)
+    opened = ["sqlite3.connect", os.getpid(), 0]
+
+    def watch(event: str, _: object) -> None:
+        if event == opened[0] and os.getpid() == opened[1] and opened[2] == 0:
+            opened[2] = 1
+
+    sys.addaudithook(watch)
+    full.wish()
+    carry_out(full.home, full.places)
+    assert opened[2] == 0
+    opened[2] = 1
+    look_as_it_came(full)
     look_at_what_is_held(full)
 
 

@@ -14,6 +14,7 @@ from ramal.core import restoring
 from ramal.core.restoring import Asked, Standing
 from ramal.vault import backup_keys
 from tests.backups.grown import AT_MS, backup, database, grown
+from tests.box.test_reset import deep
 
 UPLOAD = "0123456789abcdef" * 2 + ".ramal-backup"
 
@@ -144,6 +145,55 @@ def test_what_breaks_between_the_look_and_the_exchange_leaves_the_old_home(machi
     assert (machine.standing.phase, machine.standing.code) == ("failed", "damaged")
     assert database(machine.home.db) == before
     assert machine.standing.before == ()
+
+
+def test_a_home_from_before_holds_no_recording_so_that_erasing_one_erases_it(machine: Machine) -> None:
+    deep(machine.home.recordings, 1500)
+    machine.sent()
+    assert machine.ask(code=machine.code)
+    assert machine.work.carry_out(), "no folder is too deep for it"
+    beside = machine.home.root.parent
+    (before,) = [path for path in beside.iterdir() if "before-restore" in path.name]
+    assert not (before / "recordings").exists()
+    recording = next((machine.home.recordings / "2026").rglob("*.sealed"))
+    assert recording.stat().st_nlink == 1
+    assert {path.name for path in beside.iterdir()} == {"ramal", "system", before.name}
+
+
+def test_what_cannot_be_put_back_stops_no_calls(machine: Machine) -> None:
+    machine.sent()
+    with (machine.image.updates / UPLOAD).open("r+b") as file:
+        file.seek(2000)
+        file.write(bytes(1000))  # the list at the end is whole
+    assert not machine.ask(code=machine.code)
+    assert (machine.standing.phase, machine.standing.code) == ("failed", "damaged")
+    assert not machine.image.restore_go.exists()
+    assert {path.name for path in machine.home.root.parent.iterdir()} == {"ramal", "system"}
+
+
+def test_pipes_where_keys_and_databases_should_be_keep_nobody(machine: Machine) -> None:
+    machine.sent()
+    assert machine.ask(code=machine.code)
+    for path in (machine.home.recordings_key, machine.home.backup_key, machine.home.root / "asterisk/lib/pipe"):
+        path.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.mkfifo(path)
+    assert machine.work.carry_out()
+    assert machine.standing.phase == "done"
+
+
+def test_a_link_in_asterisks_place_brings_nothing_of_elsewhere(machine: Machine) -> None:
+    machine.sent()
+    elsewhere = machine.image.root / "elsewhere"
+    for inner in ("lib", "log"):
+        (elsewhere / inner).mkdir(parents=True)
+        (elsewhere / inner / "roots").write_text("secret")
+    shutil.rmtree(machine.home.root / "asterisk", ignore_errors=True)
+    (machine.home.root / "asterisk").symlink_to(elsewhere)
+    assert machine.ask(code=machine.code)
+    assert machine.work.carry_out()
+    assert not list(machine.home.root.rglob("roots"))
+    assert (elsewhere / "log" / "roots").stat().st_nlink == 1
 
 
 def test_a_code_is_in_no_words_about_a_request() -> None:

@@ -155,7 +155,9 @@ def test_a_backup_is_put_back_while_nothing_has_the_home_open() -> None:
     }
     assert {"ramal.service", "ramal-web.service", "ramal-asterisk.service", "ramal-guard.service"} <= users_of_the_home
     stopped = set(read["Conflicts"])
-    assert users_of_the_home - {"ramal-safe-asterisk.service"} <= stopped
+    assert users_of_the_home | {"ramal-safe-asterisk.service", "ramal-prepare.service"} <= stopped
+    for name in ("ramal-restore.path", "ramal-restore-check.path"):
+        assert unit(name)["ConditionPathExists"] == ["!/run/ramal-safe"]
     assert "ramal-web.socket" in stopped, "else the next visitor starts the page"
     assert stopped == set(read["After"]), "ended before, not beside"
     assert (read["SuccessAction"], read["FailureAction"]) == (["reboot"], ["reboot"])

@@ -27,7 +27,7 @@ def main(system: Path = SYSTEM, machine_id: Path = Path("/etc/machine-id")) -> i
 
 def _machine_id(kept: Path, running: Path) -> None:
     """Keep the number this start has: the initramfs lays it into every later one."""
-    if kept.exists():
+    if kept.exists() and kept.stat().st_size > 0:
         return
     try:
         text = running.read_text(encoding="ascii")
@@ -45,7 +45,7 @@ def _ssh_keys(folder: Path) -> bool:
     folder.mkdir(mode=0o700, exist_ok=True)
     for kind in KINDS:
         key = folder / f"ssh_host_{kind}_key"
-        if key.exists():
+        if _whole_key(key):
             continue
         part = folder / f".{kind}"
         for rest in (part, part.with_name(f"{part.name}.pub")):
@@ -56,10 +56,21 @@ def _ssh_keys(folder: Path) -> bool:
         if done.returncode != 0:
             print(f"ramal: no {kind} host key: {done.stderr.strip()}", file=sys.stderr)
             return False
-        os.replace(part.with_name(f"{part.name}.pub"), folder / f"{key.name}.pub")
+        public = part.with_name(f"{part.name}.pub")
+        for made in (public, part):
+            _sync(made)
+        os.replace(public, folder / f"{key.name}.pub")
         os.replace(part, key)
-    _sync(folder)
+        _sync(folder)
     return True
+
+
+def _whole_key(key: Path) -> bool:
+    """Whether it is there with its bytes: a power cut leaves an empty file where names came before them."""
+    try:
+        return key.stat().st_size > 0 and key.with_name(f"{key.name}.pub").stat().st_size > 0
+    except OSError:
+        return False
 
 
 def _whole(path: Path, text: str, mode: int) -> None:
@@ -73,8 +84,8 @@ def _whole(path: Path, text: str, mode: int) -> None:
     _sync(path.parent)
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     try:
         os.fsync(descriptor)
     finally:

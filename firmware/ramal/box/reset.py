@@ -4,14 +4,17 @@
 start carries it out before anything else runs (``ramal-reset.service``, as root), because nothing may hold the files
 then. Law: **recordings under a legal hold survive a factory reset** with their keys, their calls and their seals,
 unless it was asked for twice; and when nobody can tell what is held, nothing is removed. A power cut at any instant
-only means that the rest is done at the next start: what is wanted is forgotten last.
+only means that the rest is done at the next start: what is wanted is forgotten last. Nothing in the home can make it
+fail: root takes things away in one step each (``box.graves``) and leaves the database to the home's user
+(``box.as_owner``). Homes from before a restore go, too.
 """
 
-import contextlib
 import json
+import logging
 import os
 import shutil
 import sqlite3
+import stat
 import subprocess
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -20,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from ramal.box import claim
+from ramal.box.as_owner import as_owner
+from ramal.box.graves import bury, empty, grave_of
 from ramal.box.home import Home, write_whole
 from ramal.box.network import Network
 from ramal.box.prepare import hashed
@@ -31,8 +36,13 @@ from ramal.vault import removal
 from ramal.vault.keep import inside
 from ramal.writer_lock import only_writer
 
+log = logging.getLogger(__name__)
+
 OWN_KEYS = "recordings.key"
 ASK_S = 15.0
+_WISH_MAX = 10_000
+_DEEPEST = 16
+"""Names in the path of a recording, below the home."""
 
 
 class ResetRefused(RamalError):
@@ -115,7 +125,7 @@ def ask(home: Home, places: Places, also_held: int, sure: bool) -> str:
             "A factory reset removes the office, all calls, recordings and backups of this box, for good. Recordings "
             "under a legal hold stay. Nothing was changed. If that is wanted: ramal reset factory --sure"
         )
-    count = _held_count(home)
+    count = as_owner(home, lambda: _held_count(home))
     if also_held == 1 and count != 0:
         many = f"{count} calls are" if count is not None else "Nobody can tell how many calls are"
         raise ResetRefused(
@@ -141,18 +151,19 @@ def carry_out(home: Home, places: Places) -> list[str]:
     if wanted is None:
         return []
     try:
-        kept = frozenset() if wanted.also_held else _leave_held(home)
+        kept = frozenset() if wanted.also_held else _kept(home, as_owner(home, lambda: _leave_held(home)))
     except (RamalError, sqlite3.Error) as error:
         places.wanted.unlink(missing_ok=True)
         raise ResetRefused(f"{_UNKNOWN} ({error})") from error
-    _sweep(home, kept)
+    grave = grave_of(home.root)
+    _sweep(home, kept, grave)
     for path in (places.system / "network.toml", places.system / "first-boot"):
         path.unlink(missing_ok=True)
     for folder in (places.system / "ssh", places.system / "failed-boots", places.system / "journal"):
         shutil.rmtree(folder, ignore_errors=True)
-    if places.backups.is_dir():
-        for one in places.backups.iterdir():
-            _remove(one)
+    for one in (*_listed(places.backups), *_beside(home.root)):
+        _away(one, grave)
+    empty(grave)
     _sync(places.system)
     places.wanted.unlink()
     _sync(places.system)
@@ -182,37 +193,78 @@ def _held_count(home: Home) -> int | None:
 
 
 def _wanted(places: Places) -> Wanted | None:
+    """The wish, when there is one: root's own file with a JSON object; anything else is none, and is put away."""
     try:
-        table = json.loads(places.wanted.read_text(encoding="utf-8"))
-        return Wanted(also_held=isinstance(table, dict) and table.get("also_held") is True)
-    except FileNotFoundError:
+        descriptor = os.open(places.wanted, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
         return None
-    except (OSError, ValueError):  # a torn wish is still one, with what it cannot have meant
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        own = stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_uid == os.geteuid()
+        text = file.read(_WISH_MAX).decode("utf-8", "replace") if own else ""
+    if not text.lstrip().startswith("{"):
+        places.wanted.unlink(missing_ok=True)
+        return None
+    try:
+        return Wanted(also_held=json.loads(text).get("also_held") is True)
+    except ValueError:  # a torn wish is still one, with what it cannot have meant
         return Wanted()
 
 
-def _leave_held(home: Home) -> frozenset[Path]:
-    """Bring the database to what is held; the files to keep. Empty when nothing is held: then the database goes too."""
+def _leave_held(home: Home) -> list[str]:
+    """Bring the database to what is held; the recordings' files to keep, below the home, and the database's. Empty
+    when nothing is held: then the database goes too."""
     if not home.db.exists():
         if any(home.recordings.rglob("*.*")):
             raise ResetRefused(_UNKNOWN)
-        return frozenset()
+        return []
     with only_writer(home):
         db = open_writer(home.db)
         try:
             keys = only_held.held(db)
             if not keys:
-                return frozenset()
+                return []
             _erase_others(home, db, keys)
             only_held.forget(db, keys)
-            paths = {home.root / one for one in only_held.files(db, keys)}
+            return [str(home.db.relative_to(home.root)), *only_held.files(db, keys)]
         finally:
             db.close()
-    vault = home.claim.parent
-    keys_files = {path for path in vault.glob(f"{OWN_KEYS}*") if path.is_file()}
-    seals = {path for path in home.seals.rglob("*") if path.is_file()} if home.seals.is_dir() else set()
-    noted = home.recordings_work / "keys"
-    return frozenset({home.db, *paths, *keys_files, *seals, *([noted] if noted.exists() else [])})
+
+
+def _kept(home: Home, named: Sequence[str]) -> frozenset[Path]:
+    """The files that stay, of those the home's own user named: plain ones, and none that lies elsewhere or deeper than
+    a recording ever does."""
+    if not named:
+        return frozenset()
+    recordings = home.recordings.relative_to(home.root)
+    paths = {home.db}
+    for one in map(Path, named):
+        if one.is_relative_to(recordings) and ".." not in one.parts and len(one.parts) <= _DEEPEST:
+            paths.add(home.root / one)
+    paths |= {path for path in _listed(home.claim.parent) if path.name.startswith(OWN_KEYS)}
+    paths |= set(_listed(home.seals))
+    paths.add(home.recordings_work / "keys")
+    return frozenset(path for path in paths if _is_plain(path))
+
+
+def _is_plain(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _listed(folder: Path) -> list[Path]:
+    """What lies in a folder that is no link; nothing of one that cannot be read."""
+    try:
+        return [] if folder.is_symlink() else sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _beside(root: Path) -> list[Path]:
+    """Homes that lie beside since a backup was put back, and halves of such; what holds was told by the one in use."""
+    return [*root.parent.glob(f"{root.name}.before-restore-*"), *root.parent.glob(f".{root.name}.restoring*")]
 
 
 def _erase_others(home: Home, db: sqlite3.Connection, keys: Collection[int]) -> None:
@@ -241,30 +293,30 @@ def _finish(home: Home, db: sqlite3.Connection, recording: int) -> None:
     sounds.unlinked(db, recording)
 
 
-def _sweep(home: Home, kept: frozenset[Path]) -> None:
+def _sweep(home: Home, kept: frozenset[Path], grave: Path) -> None:
     """Remove everything of the home but ``kept`` and the folders on the way to it."""
     needed = {above for path in kept for above in path.parents}
 
     def below(folder: Path) -> None:
-        for one in sorted(folder.iterdir()):
+        for one in _listed(folder):
             if one in kept:
                 continue
             if one in needed and not one.is_symlink():
                 below(one)
             else:
-                _remove(one)
+                _away(one, grave)
 
     if home.root.is_dir():
         below(home.root)
         _sync(home.root)
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
+def _away(path: Path, grave: Path) -> None:
+    """Out of its place; what a failing disk does not let go is told and stays, so that the box starts."""
+    try:
+        bury(path, grave)
+    except OSError as error:
+        log.error("a reset could not remove %s: %s", path, error)
 
 
 def _restart(words: Sequence[str] = ("systemctl", "reboot")) -> None:

@@ -3,7 +3,8 @@ step of the file system (RENAME_EXCHANGE), so that a power cut leaves the old ho
 
 Runs in the command's own process, as the only writer of the home. Law: the old home is never removed, it stays beside
 the new one under another name; what a backup does not hold and the box still has (recordings, journals, voices) comes
-along as links; keys of the old home are added to those of the backup, so nothing becomes unreadable.
+along as links, and recordings then have no name in the old home, so that erasing one erases it; keys of the old home
+are added to those of the backup, so nothing becomes unreadable. Root leaves the old database to the home's own user.
 """
 
 import contextlib
@@ -21,6 +22,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ramal.box.as_owner import as_owner
+from ramal.box.graves import bury, empty, grave_of
 from ramal.box.home import Home
 from ramal.errors import RamalError
 from ramal.store import users
@@ -28,7 +31,8 @@ from ramal.store.db import open_reader, open_writer, transaction
 from ramal.vault import backup_keys, keys
 from ramal.vault.backup_file import BackupReader, BackupRefused
 from ramal.vault.backup_make import refusal
-from ramal.vault.backup_stage import RESTORED, Comparison, remove, stage
+from ramal.vault.backup_stage import RESTORED, Comparison, stage
+from ramal.vault.keep import open_regular
 from ramal.vault.keys import fsync_folder
 from ramal.writer_lock import HomeTaken, only_writer
 
@@ -38,6 +42,9 @@ MARK = ".restoring"
 """In a home that is being made, and until it is known to be in its place."""
 KEPT = ("recordings", "voices", "prompts", "backups", "asterisk/log", "asterisk/spool")
 """What comes along from the old home as links. Journals with it: what happened since the backup is read again."""
+DEEPEST = 16
+"""Folders in folders, of what comes along; nothing of Ramal's lies so deep."""
+KEYS_MAX = 1 << 20
 COPIED = ("asterisk/lib",)
 """Asterisk's own small database is written in place: a link would change the old home's, too."""
 
@@ -67,11 +74,13 @@ def restore(reader: BackupReader, home: Home, name: str, now_ms: int) -> Restore
                 stack.enter_context(only_writer(home))
                 _not_in_use(home)
             _left(building, root)
-            (root / MARK).unlink(missing_ok=True)
+            if there:
+                bury(root / MARK, grave_of(root))
             stack.callback(_clear, building)
             erased = _erased_since(home, reader.manifest.made_ms) if there else 0
             comparison = _built(reader, home if there else None, building, name, now_ms)
             before = _swapped(building, root, there)
+            without_recordings(root)
         except (OSError, shutil.Error) as error:
             raise _refused(error) from error
     network = root / RESTORED / "network.toml"
@@ -79,24 +88,16 @@ def restore(reader: BackupReader, home: Home, name: str, now_ms: int) -> Restore
 
 
 def _built(reader: BackupReader, old: Home | None, building: Path, name: str, now_ms: int) -> Comparison:
-    try:
-        comparison = stage(reader, building)
-    except BackupRefused as refused:
-        raise _worded(refused, building.parent) from refused
-    if not comparison.equal:
-        raise BackupRefused(
-            f"This backup was put back beside the home and compared, and it is not equal: {comparison.amiss[0]} "
-            "Nothing was changed. Take another one.",
-            "differs",
-        )
+    comparison = _staged(reader, building)
     (building / MARK).touch(0o600)
     made = Home(building)
     if old is not None:
         for inner in KEPT:
-            _linked(old.root / inner, building / inner)
+            if not _through_a_link(old.root, inner):
+                _linked(old.root / inner, building / inner)
         for inner in COPIED:
-            if (old.root / inner).is_dir():
-                shutil.copytree(old.root / inner, building / inner, symlinks=True)
+            if not _through_a_link(old.root, inner) and not (old.root / inner).is_symlink():
+                _copied(old.root / inner, building / inner)
         _keys_of_both(old, made)
     with closing(open_writer(made.db)) as db, transaction(db):
         users.audit(db, now_ms, "command line", "backup.restored", name)
@@ -119,6 +120,51 @@ def _swapped(building: Path, root: Path, there: bool) -> Path | None:
         (root / MARK).unlink()
     fsync_folder(root.parent)
     return before
+
+
+def without_recordings(root: Path) -> None:
+    """Homes from before a restore hold no recordings: each has its other name in the home in use, where erasing and
+    retention remove it for good. What a power cut leaves of this, every start does (systemd-tmpfiles)."""
+    for before in root.parent.glob(f"{root.name}.before-restore-*"):
+        with suppress(OSError):
+            bury(before / "recordings", grave_of(root))
+    empty(grave_of(root))
+
+
+def look(reader: BackupReader, home: Home) -> None:
+    """Lay the backup out beside the home, compare, and remove that again: whether a restore would get to its end, while
+    the home is in use. BackupRefused."""
+    root = home.root
+    scratch = root.with_name(f".{root.name}{MARK}.look")
+    _gone(scratch, root)
+    try:
+        for inner in KEPT:
+            if os.path.ismount(root / inner):
+                raise _refused(OSError(errno.EXDEV, "another disk", str(root / inner)))
+        _staged(reader, scratch)
+    finally:
+        with suppress(OSError):
+            _gone(scratch, root)
+
+
+def _staged(reader: BackupReader, building: Path) -> Comparison:
+    """Lay it out; BackupRefused when what lies there is not what the backup holds."""
+    try:
+        comparison = stage(reader, building)
+    except BackupRefused as refused:
+        raise _worded(refused, building.parent) from refused
+    if not comparison.equal:
+        raise BackupRefused(
+            f"This backup was put back beside the home and compared, and it is not equal: {comparison.amiss[0]} "
+            "Nothing was changed. Take another one.",
+            "differs",
+        )
+    return comparison
+
+
+def _gone(path: Path, root: Path) -> None:
+    bury(path, grave_of(root))
+    empty(grave_of(root))
 
 
 def _aside(root: Path) -> Path:
@@ -145,14 +191,18 @@ def _exchange(one: Path, other: Path) -> None:
 def _erased_since(old: Home, made_ms: int) -> int:
     """How many people the old home erased after the backup; it does not know any more who they were."""
     try:
-        with closing(open_reader(old.db)) as db:
-            found = db.execute(
-                "SELECT count(*) FROM subject_request WHERE kind = 'erase' AND state <> 'refused'"
-                " AND coalesce(ended_ms, at_ms) > ?",
-                (made_ms,),
-            ).fetchone()
-    except (RamalError, sqlite3.Error):  # a damaged database is why one restores
+        return int(as_owner(old, lambda: _count_erased(old, made_ms), 60.0))
+    except (RamalError, sqlite3.Error, TypeError, ValueError):  # a damaged database is why one restores
         return 0
+
+
+def _count_erased(old: Home, made_ms: int) -> int:
+    with closing(open_reader(old.db)) as db:
+        found = db.execute(
+            "SELECT count(*) FROM subject_request WHERE kind = 'erase' AND state <> 'refused'"
+            " AND coalesce(ended_ms, at_ms) > ?",
+            (made_ms,),
+        ).fetchone()
     return int(found[0])
 
 
@@ -220,7 +270,7 @@ def _left(building: Path, root: Path) -> None:
     if not building.exists():
         return
     if (building / MARK).exists() or not (root / MARK).exists():
-        remove(building)
+        _gone(building, root)
     else:
         os.rename(building, _aside(root))
     if building.exists():
@@ -229,46 +279,79 @@ def _left(building: Path, root: Path) -> None:
 
 def _clear(building: Path) -> None:
     """After a failure: nothing is left beside the home. An old home never stands there without the mark in the new."""
-    if building.exists() and not (building.with_name(building.name[1 : -len(MARK)]) / MARK).exists():
-        remove(building)
+    root = building.with_name(building.name[1 : -len(MARK)])
+    if building.exists() and not (root / MARK).exists():
+        _gone(building, root)
 
 
-def _linked(source: Path, target: Path) -> None:
-    """A folder's files in another place without their bytes; links and folders as they are. OSError EXDEV."""
+def _through_a_link(root: Path, inner: str) -> bool:
+    """Whether the way to a folder of the home leads over a link, and so perhaps out of it."""
+    return any((root / above).is_symlink() for above in Path(inner).parents)
+
+
+def _linked(source: Path, target: Path, deep: int = 0) -> None:
+    """A folder's files in another place without their bytes; links and folders as they are. What lies deeper than
+    anything of Ramal's stays behind. OSError EXDEV."""
     if source.is_symlink():
         os.symlink(os.readlink(source), target)
         return
-    if not source.is_dir():
+    if not source.is_dir() or deep > DEEPEST:
         return
     if os.path.ismount(source):
         raise OSError(errno.EXDEV, "another disk", str(source))
     target.mkdir(mode=stat.S_IMODE(source.stat().st_mode), parents=True, exist_ok=True)
-    for entry in os.scandir(source):
-        inner = target / entry.name
-        if entry.is_dir(follow_symlinks=False):
-            _linked(Path(entry.path), inner)
-        elif entry.is_symlink() or entry.is_file(follow_symlinks=False):
-            os.link(entry.path, inner, follow_symlinks=False)
+    with os.scandir(source) as entries:
+        for entry in entries:
+            inner = target / entry.name
+            if entry.is_dir(follow_symlinks=False):
+                _linked(Path(entry.path), inner, deep + 1)
+            elif entry.is_symlink() or entry.is_file(follow_symlinks=False):
+                os.link(entry.path, inner, follow_symlinks=False)
     shutil.copystat(source, target)
+
+
+def _copied(source: Path, target: Path, deep: int = 0) -> None:
+    """A folder's plain files and links, copied; pipes and what lies too deep stay behind."""
+    if not source.is_dir() or deep > DEEPEST:
+        return
+    target.mkdir(mode=stat.S_IMODE(source.stat().st_mode), parents=True, exist_ok=True)
+    with os.scandir(source) as entries:
+        for entry in entries:
+            inner = target / entry.name
+            if entry.is_symlink():
+                os.symlink(os.readlink(entry.path), inner)
+            elif entry.is_dir(follow_symlinks=False):
+                _copied(Path(entry.path), inner, deep + 1)
+            elif entry.is_file(follow_symlinks=False):
+                shutil.copy2(entry.path, inner, follow_symlinks=False)
 
 
 def _belongs(made: Path, old: Path) -> None:
     """What was made has the owners and folder modes of the old home, where a thing of that name lies there, else those
-    of the old home itself: who restores is root, who has to read it is not."""
+    of the old home itself: who restores is root, who has to read it is not. From below upwards and by descriptors: a
+    folder is given away when nothing in it is to be named any more."""
     whole = old.lstat()
-    for inner, _, names in os.walk(made):
-        folder = Path(inner)
-        for path in (folder, *(folder / name for name in names)):
-            try:
-                like = (old / path.relative_to(made)).lstat()
-            except OSError:
-                like = whole
-            found = path.lstat()
+    for inner, _, names, folder in os.fwalk(made, topdown=False, follow_symlinks=False):
+        relative = Path(inner).relative_to(made)
+        for name in names:
+            like = _like(old / relative / name, whole)
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
             if (found.st_uid, found.st_gid) != (like.st_uid, like.st_gid):
                 with suppress(PermissionError):  # not root: then everything is its own anyhow
-                    os.chown(path, like.st_uid, like.st_gid, follow_symlinks=False)
-        with suppress(OSError):
-            os.chmod(folder, stat.S_IMODE((old / folder.relative_to(made)).stat().st_mode))
+                    os.chown(name, like.st_uid, like.st_gid, dir_fd=folder, follow_symlinks=False)
+        like = _like(old / relative, whole)
+        with suppress(PermissionError):
+            os.fchown(folder, like.st_uid, like.st_gid)
+        if stat.S_ISDIR(like.st_mode) and (like is not whole or relative == Path()):
+            with suppress(OSError):
+                os.fchmod(folder, stat.S_IMODE(like.st_mode))
+
+
+def _like(path: Path, otherwise: os.stat_result) -> os.stat_result:
+    try:
+        return path.lstat()
+    except OSError:
+        return otherwise
 
 
 def _lasting(made: Path) -> None:
@@ -284,8 +367,8 @@ def _lasting(made: Path) -> None:
 
 def _keys_of_both(old: Home, made: Home) -> None:
     """The new home has every key of both; the old home's are the ones in use, because its code is on the paper."""
-    with suppress(FileNotFoundError, keys.KeysUnusable):
-        keys.merge(made, old.recordings_key.read_bytes())
+    with suppress(OSError, keys.KeysUnusable), open_regular(old.recordings_key) as file:
+        keys.merge(made, file.read(KEYS_MAX))
     with suppress(backup_keys.BackupKeyUnusable):
         backup_keys.add(made, backup_keys.load(old))
 

@@ -1,25 +1,28 @@
 """Root's part of a backup that is put back from the page: ``ramal restore --asked``, then ``ramal restore --now``.
 
 Two services, so that neither needs a right over the others. ``ramal-restore-check`` takes the request and refuses what
-can be refused (no such file, a wrong code, a damaged backup) while calls go on. ``ramal-restore`` conflicts with
-Asterisk, daemon and page, so process 1 has ended them when it begins; it exchanges the home in one step
-(``box.restore``) or leaves the old one, and the box restarts whichever it was: that is the one order of starting that
-is proven. Law: what became of it lies in /data/system, where it outlasts the restart. On the command's own thread.
+can be refused (no such file, a wrong code, a damaged backup, no room: it is laid out once) while calls go on. The
+other conflicts with Asterisk, daemon and page, so process 1 has ended them when it begins; it exchanges the home in
+one step (``box.restore``) or leaves the old one, and the box restarts whichever it was: that is the one order of
+starting that is proven. Law: what became of it lies in /data/system, where it outlasts the restart. On the command's
+own thread.
 """
 
 import logging
 import os
 import re
-import shutil
+import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ramal.box.as_owner import as_owner
+from ramal.box.graves import bury, empty, grave_of
 from ramal.box.home import Home
 from ramal.box.image import Image
-from ramal.box.restore import homes_keys, restore
+from ramal.box.restore import homes_keys, look, restore
 from ramal.box.taking import take
 from ramal.core import backups, restoring
 from ramal.core.restoring import Asked, Phase, Standing
@@ -53,9 +56,9 @@ class Restoring:
         try:
             if asked.act == "forget":
                 return self._forget()
-            with closing(self._opened(asked)):
-                pass
-        except (RamalError, OSError) as error:
+            with closing(self._opened(asked)) as reader:
+                look(reader, self.home)
+        except Exception as error:  # a stranger's file: whatever it breaks is its refusal
             self._refused(error)
             self._drop(asked.file)
             return False
@@ -71,7 +74,7 @@ class Restoring:
         try:
             with closing(self._opened(asked)) as reader:
                 restore(reader, self.home, asked.file, self.clock_ms())
-        except (RamalError, OSError) as error:
+        except Exception as error:
             self._refused(error)
             return False
         finally:
@@ -90,9 +93,9 @@ class Restoring:
     def _folder(self, name: str) -> Path:
         if restoring.UPLOAD.match(name):
             return self.image.updates
-        with suppress(RamalError, OSError), closing(open_reader(self.home.db)) as db:
-            office = settings.load(db)
-            if office is not None and (chosen := backups.settings_of(office).folder):
+        with suppress(RamalError, OSError, sqlite3.Error):
+            chosen = as_owner(self.home, lambda: _chosen(self.home), 60.0)
+            if isinstance(chosen, str) and chosen:
                 return Path(chosen)
         return self.home.backups  # a damaged database is why one restores
 
@@ -100,11 +103,17 @@ class Restoring:
         """A backup that was sent for this is not needed again, whatever became of it."""
         if restoring.UPLOAD.match(name):
             for folder in (self.image.updates, *(path / "updates" for path in self._before())):
-                (folder / name).unlink(missing_ok=True)
+                with suppress(OSError):
+                    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+                    try:
+                        os.unlink(name, dir_fd=descriptor)
+                    finally:
+                        os.close(descriptor)
 
     def _forget(self) -> bool:
         for path in self._before():
-            shutil.rmtree(path)
+            bury(path, grave_of(self.home.root))
+        empty(grave_of(self.home.root))
         self._say("forgotten")
         return False
 
@@ -126,6 +135,12 @@ def run(image: Image, home: Home, now: bool) -> int:
     """The command: ``--asked`` looks at the request, ``--now`` does it. 0; 1 when there was nothing, or it failed."""
     work = Restoring(image, home)
     return 0 if (work.carry_out() if now else work.check()) else 1
+
+
+def _chosen(home: Home) -> str:
+    with closing(open_reader(home.db)) as db:
+        office = settings.load(db)
+    return "" if office is None else backups.settings_of(office).folder
 
 
 def _taken(path: Path) -> Asked | None:

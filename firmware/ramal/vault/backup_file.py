@@ -11,6 +11,7 @@ import io
 import json
 import os
 import secrets
+import stat
 import struct
 import zipfile
 import zlib
@@ -227,9 +228,13 @@ def open_backup(path: Path, keys: Iterable[Key]) -> BackupReader:
 
 def _file(path: Path) -> BinaryIO:
     try:
-        return open(path, "rb")
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe keeps nobody
     except OSError as error:
         raise BackupRefused(f"The backup {path} cannot be read ({error.strerror}). Nothing was changed.") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise BackupRefused(f"{path.name} is no file. Nothing was changed.", "damaged")
+    return os.fdopen(descriptor, "rb")
 
 
 def _head(file: BinaryIO, path: Path) -> Recipe:
@@ -265,6 +270,8 @@ def _manifest(archive: zipfile.ZipFile) -> Manifest:
         told: dict[str, Any] = {name: plain[name] for name in ("format", "ramal", "made_ms", "office")}
         told |= {name: tuple(map(str, plain[name])) for name in ("migrations", "left_out")}
         manifest = Manifest(parts=parts, **told)
+        if not all(isinstance(part.name, str) for part in parts) or type(told["made_ms"]) is not int:
+            raise ValueError("a part without a name, or a backup of no time")
         sound = all(type(part.bytes) is int and part.bytes >= 0 and isinstance(part.sha256, str) for part in parts)
         sound = sound and all(isinstance(part.mode, int) and isinstance(part.rows, int | None) for part in parts)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -7,11 +7,15 @@ that may burn; backups carry it inside, so one code opens everything. Law: a key
 when a person asks; a damaged file is told, never replaced; older keys stay, so that older backups can be opened here.
 """
 
+import errno
 import hashlib
 import json
+import os
 import secrets
+import stat
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import argon2.low_level
@@ -25,7 +29,7 @@ from ramal.vault.keys import fsync_folder, key_of
 SALT_BYTES = 16
 ROUNDS, MEMORY_KIB, LANES = 3, 64 * 1024, 4
 """RFC 9106's second choice, for machines without 2 GiB to spare."""
-ROUNDS_MAX, MEMORY_MAX_KIB, LANES_MAX = 16, 512 * 1024, 16
+ROUNDS_MAX, MEMORY_MAX_KIB, LANES_MAX = 16, 128 * 1024, 16
 """A file from elsewhere may not ask for more."""
 _BYTES_MAX = 1 << 18
 
@@ -73,7 +77,7 @@ class BackupKey:
 def load(home: Home) -> tuple[BackupKey, ...]:
     """Every key of the box, the last one in use; none where none was ever made. BackupKeyUnusable when damaged."""
     try:
-        text = home.backup_key.read_bytes()[: _BYTES_MAX + 1].decode("utf-8")
+        text = _plain_bytes(home.backup_key).decode("utf-8")
         found = tuple(_key(json.loads(line)) for line in text.splitlines() if line.strip())
     except FileNotFoundError:
         return ()
@@ -129,6 +133,15 @@ def note(home: Home, now_ms: int) -> None:
     keys = load(home)
     if keys:
         _write(home, (*keys[:-1], replace(keys[-1], noted_ms=now_ms)))
+
+
+def _plain_bytes(path: Path) -> bytes:
+    """A plain file's beginning; never of a pipe, which would keep the reader for ever, nor of what a link names."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file")
+        return file.read(_BYTES_MAX + 1)
 
 
 def lines(keys: Iterable[BackupKey]) -> str:
