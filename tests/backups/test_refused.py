@@ -126,7 +126,9 @@ def test_a_newer_format_is_refused_before_a_code_is_asked_for(tmp_path: Path) ->
         backup_file.recipe_of(tmp_path / "x")
 
 
-@pytest.mark.parametrize("wrong", [{"memory_kib": 4 << 20}, {"rounds": 255}, {"lanes": 0}, {"memory_kib": 1}])
+@pytest.mark.parametrize(
+    "wrong", [{"memory_kib": 4 << 20}, {"memory_kib": 512 << 10}, {"rounds": 255}, {"lanes": 0}, {"memory_kib": 1}]
+)
 def test_a_file_cannot_make_a_machine_compute_for_days(tmp_path: Path, wrong: dict[str, int]) -> None:
     (tmp_path / "x").write_bytes(head(**wrong) + bytes(500))
     with pytest.raises(BackupRefused, match="unheard-of key"):
@@ -265,6 +267,28 @@ def test_another_office_than_that_of_its_text_is_refused(box: Box, file: Path) -
         rewritten(manifest, parts, "office.toml", text, 0)
 
     refused(box, forged(box, file, change), "The office came back changed")
+
+
+def test_an_office_that_would_begin_a_line_of_asterisks_files_is_refused(box: Box, file: Path) -> None:
+    def change(parts: dict[str, bytes], manifest: dict[str, Any]) -> None:
+        rows = parts["tables/setting.jsonl"]
+        assert b"Padaria" in rows
+        rewritten(
+            manifest, parts, "tables/setting.jsonl", rows.replace(b"Padaria", b"Pad\\\\naria"), rows.count(b"\n") - 1
+        )
+
+    refused(box, forged(box, file, change), "control character")
+
+
+def test_an_office_that_asterisk_would_compute_is_refused(box: Box, file: Path) -> None:
+    def change(parts: dict[str, bytes], manifest: dict[str, Any]) -> None:
+        for name in ("tables/setting.jsonl", "office.toml"):
+            rows = parts[name]
+            data = rows.replace(b"fewest-calls", b"${SHELL(id)}")
+            assert data != rows, name
+            rewritten(manifest, parts, name, data, rows.count(b"\n") - 1 if name.startswith("tables") else 0)
+
+    refused(box, forged(box, file, change), "Asterisk would compute")
 
 
 def test_migrations_that_ramal_never_had_are_refused(box: Box, file: Path) -> None:

@@ -6,6 +6,7 @@ default: a later version's other default must not change an office that is in fo
 
 import json
 import operator
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from ramal.store.db import transaction
 
 Key = tuple[str, str]
 
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LIST_FIELDS = frozenset(table.attr for table in LISTS)
 
 
@@ -70,17 +72,25 @@ def _office(rows: list[tuple[str, str, str]]) -> Office | None:
             elif kind in tables:
                 found[kind].append(_decoded(tables[kind].made_of, json.loads(body)))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise SettingsUnreadable(
-                f"The settings of {kind} “{key}” in the database cannot be read ({error}). Asterisk goes on with the "
-                "files it has, so calls work. Apply the office file again: ramal apply office.toml."
-            ) from error
+            raise _unreadable(kind, key, error) from error
     if not found[OFFICE.key]:
         return None
     lists: dict[str, Any] = {table.attr: tuple(found[table.key]) for table in LISTS}
     known = {field.name for field in fields(Office)} - _LIST_FIELDS
     head = found[OFFICE.key][0]
     hints = _hints(Office)
-    return Office(**{key: _decoded(hints[key], head[key]) for key in head if key in known}, **lists)
+    try:
+        told = {key: _decoded(hints[key], head[key]) for key in head if key in known}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise _unreadable(OFFICE.key, "", error) from error
+    return Office(**told, **lists)
+
+
+def _unreadable(kind: str, key: str, error: Exception) -> SettingsUnreadable:
+    return SettingsUnreadable(
+        f"The settings of {kind} “{key}” in the database cannot be read ({error}). Asterisk goes on with the "
+        "files it has, so calls work. Apply the office file again: ramal apply office.toml."
+    )
 
 
 _latest = Latest(_office, operator.eq)
@@ -125,7 +135,11 @@ def _encoded(value: Any) -> Any:
 
 
 def _decoded(wanted: Any, value: Any) -> Any:
-    """``value`` from JSON as the type ``wanted`` of ``core.office``; fields of other versions are passed over."""
+    """``value`` from JSON as the type ``wanted`` of ``core.office``; fields of other versions are passed over.
+    ValueError for a text with control characters: no office file can hold one, and in Asterisk's files it would begin
+    a line."""
+    if isinstance(value, str) and _CONTROL.search(value):
+        raise ValueError("it holds a control character")
     if get_origin(wanted) is tuple:
         return tuple(_decoded(get_args(wanted)[0], item) for item in value)
     if wanted is Destination:

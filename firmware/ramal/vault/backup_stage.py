@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ramal.box.home import Home
 from ramal.core import office_file
+from ramal.core.office import Office
 from ramal.core.office_problems import OfficeRefused
 from ramal.errors import RamalError
 from ramal.store import settings, table_rows
@@ -144,13 +145,24 @@ def _office(reader: BackupReader, db: sqlite3.Connection) -> Iterator[str]:
     text = reader.read(reader.part(OFFICE), OFFICE_MAX).decode("utf-8", "replace")
     try:
         office = settings.load(db)
-        if office is None or (office_file.write(office) != text and office_file.read(text) != office):
+        if office is None:
             yield "The office came back changed."
-    except OfficeRefused:  # it was valid when it was put into force, and a newer Ramal may know better
-        if not reader.manifest.migrations:
-            yield "The office cannot be read."
+            return
+        known = _valid(text)
+        if known != office and office_file.write(office) != text:
+            yield "The office came back changed."
+        if known != office and ("${" in text or "$[" in text):
+            # It was valid when it was put into force, and a newer Ramal may know better; but it may compute nothing.
+            yield "The office holds what Asterisk would compute."
     except RamalError as error:
         yield str(error)
+
+
+def _valid(text: str) -> Office | None:
+    try:
+        return office_file.read(text)
+    except OfficeRefused:
+        return None
 
 
 def _durable(path: Path) -> None:
