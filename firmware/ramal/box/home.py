@@ -20,6 +20,7 @@ Asterisk's packages). Layout::
 import contextlib
 import os
 import stat
+import threading
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
@@ -401,7 +402,7 @@ def _write_secret(path: Path, text: str) -> None:
 def write_whole(path: Path, text: str, mode: int, owner: tuple[int, int] | None = None) -> None:
     """Replace the file ``path`` by ``text``, lasting, or leave the old one; ``owner``: its user and group, when root
     writes for another. What somebody laid in the way is not written through. OSError of the disk."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_native_id()}")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
