@@ -1,7 +1,6 @@
 """``/backups``: what was backed up and whether it came back equal; making one, downloading, the recovery code, and
 putting one back."""
 
-import base64
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from ramal_web.backups import words
 from ramal_web.history import history
 from ramal_web.i18n import gettext
 from ramal_web.keeping.words import figure, size
+from ramal_web.pieces import BODY_MAX, PIECE, passed_on
 from ramal_web.security import only, passive, takes
 from ramal_web.told import not_done, told
 
@@ -27,10 +27,6 @@ COMMANDS = (
     "ramal restore FILE",
     "systemctl start ramal-asterisk ramal ramal-web",
 )
-PIECE = 2 << 20
-"""Bytes of a backup the browser sends at once."""
-PART = 600_000
-"""Bytes of it in one question to the daemon, before base64."""
 FRESH_MS = 36 * 3_600_000
 
 
@@ -89,21 +85,13 @@ def restoring() -> str:
 
 @blueprint.post("/backups/piece")
 @only("owner")
-@takes(PIECE + (64 << 10))
+@takes(BODY_MAX)
 def piece() -> tuple[dict[str, Any], int]:
     """One piece of a backup, for pieces.js: ``{"upload", "bytes"}``, or ``{"error"}``."""
-    given, upload = request.files.get("piece"), request.form.get("upload", "")[:40]
-    at = request.form.get("at", "0")
-    if given is None or not (at.isascii() and at.isdigit() and len(at) < 15):
-        return {"error": gettext("Your browser sent something this page cannot use.")}, 400
-    bytes_ = int(at)
     try:
-        while part := given.stream.read(PART):
-            answer = ask("restore.piece", upload=upload, at=bytes_, data=base64.b64encode(part).decode())
-            upload, bytes_ = str(answer["upload"]), int(answer["bytes"])
+        return passed_on("restore.piece")
     except NotDone as problem:
         return {"error": _worded(problem).sentence}, problem.status
-    return {"upload": upload, "bytes": bytes_}, 200
 
 
 @blueprint.post("/backups/restore")

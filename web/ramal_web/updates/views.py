@@ -4,7 +4,6 @@ Law: the page only asks the daemon, and the daemon only asks root. A bundle come
 large, nothing is kept by this process.
 """
 
-import base64
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -14,15 +13,12 @@ from werkzeug.wrappers import Response
 from ramal_web.asking import NotDone, ask
 from ramal_web.i18n import gettext
 from ramal_web.keeping.words import size
+from ramal_web.pieces import BODY_MAX, PIECE, passed_on
 from ramal_web.security import only, passive, takes
 from ramal_web.told import not_done, told
 from ramal_web.updates import words
 
 blueprint = Blueprint("updates", __name__)
-PIECE = 2 << 20
-"""Bytes the browser sends at once."""
-PART = 600_000
-"""Bytes of it in one question to the daemon, before base64."""
 HERE = "/updates"
 
 
@@ -51,21 +47,13 @@ def story(name: str) -> str | Response:
 
 @blueprint.post("/updates/piece")
 @only("owner")
-@takes(PIECE + (64 << 10))
+@takes(BODY_MAX)
 def piece() -> tuple[dict[str, Any], int]:
     """One piece of a bundle, for pieces.js: ``{"upload", "bytes"}``, or ``{"error"}``."""
-    given, upload = request.files.get("piece"), request.form.get("upload", "")[:40]
-    at = request.form.get("at", "0")
-    if given is None or not (at.isascii() and at.isdigit() and len(at) < 15):
-        return {"error": gettext("Your browser sent something this page cannot use.")}, 400
-    bytes_ = int(at)
     try:
-        while part := given.stream.read(PART):
-            answer = ask("update.piece", upload=upload, at=bytes_, data=base64.b64encode(part).decode())
-            upload, bytes_ = str(answer["upload"]), int(answer["bytes"])
+        return passed_on("update.piece")
     except NotDone as problem:
         return {"error": _worded(problem).sentence}, problem.status
-    return {"upload": upload, "bytes": bytes_}, 200
 
 
 @blueprint.post("/updates")
