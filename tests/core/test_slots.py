@@ -4,7 +4,7 @@ healthy release that boots by itself, and no bad one is started for ever."""
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -353,6 +353,13 @@ def test_what_is_known_to_be_bad_is_not_started_though_it_is_armed(note: Note) -
 
 
 # -- what is refused ---------------------------------------------------------------------------------------------------
+
+
+def test_a_release_that_was_left_does_not_wait_to_be_started_before_the_notes_are_in_order() -> None:
+    left = Facts("A", Autoboot("A", "B"), {"B": Note("bad", "2.0", "call")}, Trying("B", "started"))
+    assert left.armed is None
+    assert replace(left, trying=Trying("B", "armed")).armed == "B"
+    assert replace(left, running="B").armed is None
 
 
 def on_trial() -> Facts:

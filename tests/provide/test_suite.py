@@ -32,6 +32,12 @@ def test_what_passes_alone_passes_and_is_named(tmp_path: Path, capfd: pytest.Cap
     assert not (tmp_path / suite.UNSTEADY).exists(), "of the last run only"
 
 
+def test_a_story_is_looked_at_from_its_beginning(tmp_path: Path) -> None:
+    story = "began = []\ndef test_begins():\n    began.append(1)\n"
+    assert _run(tmp_path, story + ONCE.replace("    mark =", "    assert began\n    mark =")) == 0
+    assert (tmp_path / suite.UNSTEADY).read_text() == "test_it.py::test_first_try_fails\n"
+
+
 def test_what_fails_alone_too_fails(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert _run(tmp_path, ONCE + "def test_broken():\n    assert False\n") == 1
     assert "Unsteady" not in capfd.readouterr().out

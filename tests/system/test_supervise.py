@@ -169,7 +169,7 @@ def test_a_supervisor_pauses_takes_back_and_logs_out_an_agent(office: TestBox) -
         dial_with_pin(office, boss, "*587", who="9")
         until(lambda: paused(office), 10, "paused")
         until(lambda: not boss.calls, 10, "said")
-        assert "supervisor" in office.command("database get ramal-pause 7")
+        until(lambda: "supervisor" in office.command("database get ramal-pause 7"), 10, "kept for a restart")
         dial_with_pin(office, boss, "*587", who="9")
         until(lambda: not paused(office), 10, "taken back")
         until(lambda: not boss.calls, 10, "said")
@@ -232,7 +232,7 @@ def test_the_page_pauses_and_logs_out_by_the_same_way(office: TestBox) -> None:
         office.control("agent.pause", agent="7", who="owner")
         until(lambda: state_of(office)["state"] == "paused", 10, "paused")
         assert state_of(office)["reason"] == "supervisor"
-        assert "supervisor" in office.command("database get ramal-pause 7")
+        until(lambda: "supervisor" in office.command("database get ramal-pause 7"), 10, "kept for a restart")
         office.control("agent.resume", agent="7", who="owner")
         until(lambda: state_of(office)["state"] == "free", 10, "free again")
         office.control("agent.logout", agent="7", who="owner")

@@ -1,9 +1,9 @@
 """The whole suite, and a second look, alone, at the few tests that failed in the crowd.
 
 Law: a test that fails alone fails. Four workers with a real Asterisk each on two shared processors now and then starve
-one call of some seconds; what failed there is run once more with the machine to itself. What passes then is named,
-loudly and in ``build/unsteady.txt``, for it is to be mended; more than ``LIMIT`` failures are no bad luck and get no
-second look.
+one call of some seconds; what failed there is run once more with the machine to itself, in its whole file: the tests of
+a file may be one story, in which an earlier one starts what a later one needs. What passes then is named, loudly and in
+``build/unsteady.txt``, for it is to be mended; more than ``LIMIT`` failures are no bad luck and get no second look.
 Runs in the process that make starts.
 """
 
@@ -30,8 +30,9 @@ def run(python: Path, folder: Path, words: Sequence[str], environment: Mapping[s
     (folder / UNSTEADY).unlink(missing_ok=True)
     if not 0 < len(failed) <= LIMIT:
         return code
-    print(f"\nramal: {len(failed)} failed while tests ran side by side; the same once more, alone:", flush=True)
-    code = subprocess.run([*pytest, *failed], cwd=folder, env=environment).returncode
+    print(f"\nramal: {len(failed)} failed while tests ran side by side; their files once more, alone:", flush=True)
+    files = dict.fromkeys(name.partition("::")[0] for name in failed)
+    code = subprocess.run([*pytest, *files], cwd=folder, env=environment).returncode
     if code == 0:
         (folder / UNSTEADY).write_text("".join(f"{name}\n" for name in failed))
         print(
