@@ -270,7 +270,7 @@ def _show(boot: Boot, as_json: bool) -> None:
         "running": facts.running,
         "default": facts.autoboot.default if facts.autoboot else None,
         "on_trial": facts.on_trial,
-        "armed": facts.trying.slot if facts.trying and not facts.on_trial else None,
+        "armed": facts.armed,
         "slots": {
             slot: {name: getattr(facts.note(slot), name) for name in ("state", "version", "why", "tries")}
             for slot in slots.SLOTS

@@ -70,7 +70,7 @@ class Updating:
                     self.boot.carry_out(slots.failed(target, bundle.version, code, self.boot.clock_ms()))
                 raise
             with self.boot.alone():
-                if self.boot.facts().trying is None:
+                if self.boot.facts().armed is None:
                     raise BundleRefused("failed", "RAUC did not make the new release the next one.")
                 self.boot.carry_out(slots.named(self.boot.facts(), target, bundle.version, self.boot.clock_ms()))
         except RamalError as error:
@@ -227,7 +227,7 @@ def _status(boot: Boot) -> None:
         other = slots.other_of(facts.running)
         note = facts.note(other)
         print(f"Slot {other}: {note.version or '?'} ({note.state}{', ' + note.why if note.why else ''}).")
-    if facts.trying is not None and not facts.on_trial:
+    if facts.armed is not None:
         print("It is to be started once: “ramal update try”.")
 
 

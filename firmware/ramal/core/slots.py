@@ -91,6 +91,13 @@ class Facts:
         return self.running != self.autoboot.default
 
     @property
+    def armed(self) -> Slot | None:
+        """What waits to be started once. A try that was begun and is over (left, or cut off) is none any more, also
+        before ``after_boot`` has said so."""
+        waits = self.trying is not None and self.trying.stage == "armed" and not self.on_trial
+        return self.trying.slot if self.trying is not None and waits else None
+
+    @property
     def primary(self) -> Slot | None:
         """What RAUC calls so: the slot that comes next, be it for one try."""
         if self.trying is not None and not self.on_trial:

@@ -133,7 +133,7 @@ class Desk:
             "running": facts.running,
             "on_trial": facts.on_trial,
             "other": {"slot": other, **{name: getattr(note, name) for name in ("state", "version", "why", "tries")}},
-            "armed": facts.trying is not None and not facts.on_trial and facts.trying.slot == other,
+            "armed": other is not None and facts.armed == other,
             "tries_left": max(0, slots.TRIES_MAX - note.tries),
             "standing": asdict(standing) | {"sticks": list(standing.sticks)},
             "asked": self._image.request.exists(),

@@ -38,7 +38,7 @@ def prove(bench: Bench) -> None:
             bench.up(running)
             _back(shell, running, calls, "a call to itself")
             _returned(shell)
-            _by_page(shell, running, address + bundles["good"])
+            _by_page(shell, running, address + bundles["good"], f"{bench.want.version}.1")
         _must_try(bench)
         shell.close()
         with bench.start() as running:
@@ -105,7 +105,7 @@ def _returned(shell: Shell) -> None:
     say("  the database was copied before its migration, and that copy is in force again")
 
 
-def _by_page(shell: Shell, running: Running, url: str) -> None:
+def _by_page(shell: Shell, running: Running, url: str, version: str) -> None:
     """Installed and started as a person does, in the page."""
     browser = office.signed_in(running)
     began_s = running.age_s
@@ -115,7 +115,8 @@ def _by_page(shell: Shell, running: Running, url: str) -> None:
     def installed() -> bool:
         percent = re.search(r"(\d+) ?%", call.text(browser.get("/updates/state").body))
         seen.extend(percent.groups() if percent else ())
-        return "is to be started once" in shell.run("ramal update status", 180)[1]
+        said = shell.run("ramal update status", 180)[1]
+        return f"{version} (new)" in said and "is to be started once" in said
 
     running.until(installed, INSTALL_S, "the page installed the next release")
     say(f"  the good one was installed by the page in {running.age_s - began_s:.0f} s, which showed "
