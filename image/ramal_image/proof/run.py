@@ -8,7 +8,7 @@ from pathlib import Path
 from ramal.provide.say import say
 from ramal_image import ImageError, tools
 from ramal_image.build import Built, Wanted
-from ramal_image.proof import backup, boot, call, full, power, reset, safe, tryboot, uefi, update, writes
+from ramal_image.proof import backup, boot, call, full, life, power, reset, safe, tryboot, uefi, update, writes
 from ramal_image.proof.bench import Bench, bench
 
 PROOFS: Mapping[str, Callable[[Bench], None]] = {
@@ -19,6 +19,7 @@ PROOFS: Mapping[str, Callable[[Bench], None]] = {
     "full": full.prove,
     "reset": reset.prove,
     "safe": safe.prove,
+    "life": life.prove,
     "tryboot": tryboot.prove,
     "update": update.prove,
     "loader": uefi.prove_loader,
