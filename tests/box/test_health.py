@@ -178,25 +178,26 @@ def test_a_journal_planted_beside_the_database_removes_nothing_of_root_s(machine
         assert victim.exists()
         assert found["database"].sentence
         with suppress(RamalError):
-            health_db.asked(home.root, home.db, quick)
+            health_db.asked(home, quick)
         assert victim.exists()
     finally:
         shutil.rmtree(with_all)
 
 
 def test_a_database_is_told_whole_damaged_or_missing(tmp_path: Path) -> None:
-    """The same from a child as from this process."""
-    path = tmp_path / "ramal.db"
+    home = Home(root=tmp_path)
+    path = home.db
+    path.parent.mkdir(parents=True, exist_ok=True)
     with pytest.raises(RamalError, match="no database"):
-        health_db.asked(tmp_path, path, True)
+        health_db.asked(home, True)
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE call (id INTEGER, text TEXT)")
         db.executemany("INSERT INTO call VALUES (?, ?)", [(n, "x" * 500) for n in range(500)])
         db.commit()
-    assert health_db.asked(tmp_path, path, True) == "The database can be read."
-    assert health_db.asked(tmp_path, path, False) == "The database is whole."
+    assert health_db.asked(home, True) == "The database can be read."
+    assert health_db.asked(home, False) == "The database is whole."
     with path.open("r+b") as file:
         file.seek(3 * 4096)
         file.write(b"\xff" * 4096)
     with pytest.raises(RamalError, match="damaged"):
-        health_db.asked(tmp_path, path, False)
+        health_db.asked(home, False)

@@ -127,7 +127,7 @@ class Look:
         return "The page answers."
 
     def _database(self, quick: bool) -> str:
-        return health_db.asked(self.home.root, self.home.db, quick)
+        return health_db.asked(self.home, quick)
 
     # -- the call ------------------------------------------------------------------------------------------------------
 

@@ -1,27 +1,19 @@
-"""The database's part of a look at the box's health, in a process without root's rights.
+"""The database's part of a look at the box's health. Law: root never opens a database of the home (``as_owner``), and
+believes only one bounded sentence of whoever did."""
 
-Law: root never opens a database of the home. SQLite does what the files beside one say (a journal that was planted
-there names any file to be removed), so who opens it is the user whose home it is: root starts this module as a child
-with that user's number, and believes only its one bounded sentence.
-``python -m ramal.box.health_db FILE quick|whole UID GID``.
-"""
-
-import os
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import closing
 from pathlib import Path
 
+from ramal.box.as_owner import OwnerFailed, as_owner
+from ramal.box.home import Home
 from ramal.errors import RamalError
 from ramal.store.db import open_reader
 
 DATABASE_S = 30.0
 CHILD_S = 120.0
 SAID_MAX = 1000
-UNWELL = 3
-"""The exit code with a sentence that tells what is amiss."""
 
 
 def sentence_of(path: Path, quick: bool, within_s: float = DATABASE_S) -> str:
@@ -45,41 +37,14 @@ def sentence_of(path: Path, quick: bool, within_s: float = DATABASE_S) -> str:
     return "The database is whole."
 
 
-def asked(home: Path, path: Path, quick: bool) -> str:
-    """The same, with the rights of the user whose folder ``home`` is when the caller has root's. RamalError."""
-    if os.geteuid() != 0:
-        return sentence_of(path, quick)
-    owner = home.lstat()
-    words = [sys.executable, "-P", "-m", "ramal.box.health_db", str(path), "quick" if quick else "whole"]
-    words += [str(owner.st_uid), str(owner.st_gid)]
+def asked(home: Home, quick: bool) -> str:
+    """The same of the home's database, looked at with the rights of the home's user. RamalError."""
     try:
-        done = subprocess.run(
-            words, stdin=subprocess.DEVNULL, capture_output=True, cwd="/", timeout=CHILD_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise RamalError(f"The database could not be read within {CHILD_S:g} s. Calls go on; see the disk.") from None
-    said = "".join(one if one.isprintable() else " " for one in done.stdout[:SAID_MAX].decode("utf-8", "replace"))
-    if done.returncode == 0:
-        return said.strip()
-    if done.returncode == UNWELL:
-        raise RamalError(said.strip())
-    last = done.stderr[-300:].decode("utf-8", "replace").strip()
-    raise RamalError(f"The database could not be looked at ({last}). Calls go on; see its log.")
+        return _line(str(as_owner(home, lambda: sentence_of(home.db, quick), CHILD_S)))
+    except OwnerFailed as failed:
+        raise RamalError(_line(str(failed)) or "The database could not be looked at. Calls go on.") from failed
 
 
-def main(words: list[str]) -> int:
-    """The child: becomes that user for ever, then says one sentence on its output."""
-    if os.geteuid() == 0:
-        os.setgroups([])
-        os.setgid(int(words[3]))
-        os.setuid(int(words[2]))
-    try:
-        print(sentence_of(Path(words[0]), words[1] == "quick"))
-    except RamalError as error:
-        print(error)
-        return UNWELL
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def _line(said: str) -> str:
+    """One bounded sentence: who said it may have been made to say anything."""
+    return "".join(one if one.isprintable() else " " for one in said[:SAID_MAX]).strip()

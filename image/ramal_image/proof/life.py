@@ -89,9 +89,7 @@ def _units(shell: Shell, running: Running) -> None:
     if wrong:
         told = shell.run(f"systemctl status --no-pager -n 20 {' '.join(dict.fromkeys(wrong))}", 120)[1]
         raise ImageError(f"Not as they should be: {', '.join(dict.fromkeys(wrong))}.\n{told[-6000:]}")
-    say(
-        f"  {len(wanted) + len(ONCE)} units are as they should be, {len(NOW_AND_THEN)} ended well when started, none failed"
-    )
+    say(f"  {len(wanted) + len(ONCE)} units are as they should be, {len(NOW_AND_THEN)} ended well, none failed")
 
 
 def _backed_up(shell: Shell, running: Running) -> None:
