@@ -1,6 +1,6 @@
-"""A box's life between the great events: no unit fails, a stick for backups is taken, an Asterisk that hangs is ended,
-another address is tried and returns by itself, the clock is set in the page, and words on the card let a locked-out
-owner in again."""
+"""A box's life between the great events: no unit fails, its name is found and strangers find nothing, a stick for
+backups is taken, an Asterisk that hangs is ended, another address is tried and returns by itself, the clock is set in
+the page, and words on the card let a locked-out owner in again."""
 
 import subprocess
 from dataclasses import replace
@@ -16,6 +16,8 @@ from ramal_image.qemu.shell import Shell
 from ramal_image.qemu.vm import Running
 
 OTHER = "10.9.0.77"
+STRANGER = "203.0.113.9"
+"""An address of the Internet, for documents (RFC 5737)."""
 NOW_AND_THEN = ("ramal-shorten", "ramal-logs", "ramal-health", "ramal-started")
 """Started by timers; each must also end well."""
 STAYING = ("ramal-asterisk", "ramal", "ramal-web", "ramal-pulse", "ramal-guard")
@@ -45,6 +47,7 @@ def prove(bench: Bench) -> None:
             browser = office.signed_in(running)
             office.wait_for_daemon(shell, running)
             _units(shell, running)
+            _from_outside(shell, running)
             _backed_up(shell, running)
             _clock(shell, running, browser)
             _hung(bench, shell, running)
@@ -90,6 +93,26 @@ def _units(shell: Shell, running: Running) -> None:
         told = shell.run(f"systemctl status --no-pager -n 20 {' '.join(dict.fromkeys(wrong))}", 120)[1]
         raise ImageError(f"Not as they should be: {', '.join(dict.fromkeys(wrong))}.\n{told[-6000:]}")
     say(f"  {len(wanted) + len(ONCE)} units are as they should be, {len(NOW_AND_THEN)} ended well, none failed")
+
+
+def _from_outside(shell: Shell, running: Running) -> None:
+    """The office finds the box by its name; a stranger on the Internet finds nothing."""
+    running.until(lambda: reach.named("ramal.local", wire.BOX, wire.OURS), 120, "ramal.local is this box, by mDNS")
+    wire.add(STRANGER)
+    try:
+        shell.must(f"nft add element inet ramal office4 {{ {STRANGER} }}")
+        heard = "the stranger's question reaches the box while it is let in"
+        running.until(lambda: bool(reach.options(wire.BOX, source=STRANGER)), 60, heard)
+        shell.must(f"nft delete element inet ramal office4 {{ {STRANGER} }}")
+        if any(reach.options(wire.BOX, source=STRANGER) for _ in range(3)):
+            raise ImageError("A stranger on the Internet was answered by Asterisk.")
+        if reach.page(wire.BOX, source=STRANGER, timeout_s=8).status:
+            raise ImageError("A stranger on the Internet was answered by the page.")
+    finally:
+        wire.remove(STRANGER)
+    if not reach.options(wire.BOX):
+        raise ImageError("The office's own network is not answered any more.")
+    say("  ramal.local leads to it; a stranger's address is answered neither by SIP nor by the page")
 
 
 def _backed_up(shell: Shell, running: Running) -> None:

@@ -55,6 +55,22 @@ def lay() -> None:
     threading.Thread(target=_serve, args=(line,), name="dhcp", daemon=True).start()
 
 
+def add(address: str) -> None:
+    """We have that address as well. ImageError."""
+    _address("add", address)
+
+
+def remove(address: str) -> None:
+    """Not any more."""
+    _address("del", address)
+
+
+def _address(act: str, address: str) -> None:
+    done = subprocess.run(["ip", "addr", act, f"{address}/32", "dev", TAP], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise ImageError(f"ip addr {act} {address}: {done.stderr.strip()}")
+
+
 def _serve(line: socket.socket) -> None:
     while True:
         reply = answer(line.recv(2000))
