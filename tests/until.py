@@ -11,9 +11,11 @@ PATIENCE = 3.0
 costs time only where a test fails."""
 
 
-def until(condition: Callable[[], T], timeout_s: float = 10.0, what: str = "", step_s: float = 0.02) -> T:
+def until(
+    condition: Callable[[], T], timeout_s: float = 10.0, what: str | Callable[[], object] = "", step_s: float = 0.02
+) -> T:
     """Return the condition's first true value; AssertionError naming ``what`` when PATIENCE times ``timeout_s`` seconds
-    pass."""
+    pass. What changes while one waits is to be given as a function: it is asked at the end."""
     timeout_s *= PATIENCE
     deadline = time.monotonic() + timeout_s
     while True:
@@ -21,5 +23,6 @@ def until(condition: Callable[[], T], timeout_s: float = 10.0, what: str = "", s
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout_s} s: {what or condition!r} (last value: {value!r})")
+            told = what() if callable(what) else what
+            raise AssertionError(f"not within {timeout_s} s: {told or condition!r} (last value: {value!r})")
         time.sleep(step_s)

@@ -87,7 +87,7 @@ def asterisk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealAsterisk]
 def desk(asterisk: RealAsterisk) -> Iterator[Desk]:
     made = Desk(asterisk)
     try:
-        until(lambda: made.link.is_up, 30, f"the link to a real Asterisk; its log: {asterisk.log()}")
+        until(lambda: made.link.is_up, 30, lambda: f"the link to a real Asterisk; its log: {asterisk.log()}")
         made.wait(events.AmiUp)
         yield made
     finally:

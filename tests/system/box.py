@@ -73,7 +73,7 @@ class TestBox:
         """The daemon, until it has found Asterisk; ``words`` run another one than ``ramal run``."""
         argv = [sys.executable, *(words or ("-m", "ramal", "--home", str(self.home.root), "run"))]
         self.daemon = start_program(argv, self.home.log / "daemon.log")
-        until(self._daemon_up, 20, f"the daemon up; its log: {self.daemon_log()[-2000:]}")
+        until(self._daemon_up, 20, lambda: f"the daemon up; its log: {self.daemon_log()[-2000:]}")
 
     def _daemon_up(self) -> bool:
         assert self.daemon is not None

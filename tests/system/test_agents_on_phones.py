@@ -452,7 +452,7 @@ def test_the_history_keeps_what_each_call_was_said_to_be_whenever_it_was_said(he
 
     here.box.start_daemon()
     wanted = (first.user, second.user, third)
-    until(lambda: len(here.box.rows(_SAID, *wanted)) == 3, 20, f"the history; {here.box.daemon_log()[-2000:]}")
+    until(lambda: len(here.box.rows(_SAID, *wanted)) == 3, 20, lambda: f"the history; {here.box.daemon_log()[-2000:]}")
     rows = here.box.rows(_SAID, *wanted)
     assert [(row["caller"], row["disposition"]) for row in rows] == [
         (first.user, "sold"),

@@ -48,7 +48,8 @@ class Office(Desks):
 
     def waits_for(self, begin: int, *events: str) -> None:
         """Until the journal says these, from that place on."""
-        until(lambda: self.said()[begin : begin + len(events)] == list(events), 15, f"{events}: {self.said()[begin:]}")
+        seen = lambda: f"{events} from the {begin}th on, of {self.said()}"  # noqa: E731
+        until(lambda: self.said()[begin : begin + len(events)] == list(events), 15, seen)
 
     @contextlib.contextmanager
     def history(self) -> Iterator[sqlite3.Connection]:
@@ -311,7 +312,11 @@ def test_no_agent_avoids_it_by_handing_the_caller_on(office: Office, agent: Phon
             second.hangup()
             until(lambda: len(office.said()) > begin, 10, "asked")
             caller.dtmf("1")
-            until(lambda: any(event.endswith("csat|1") for event in office.said()[begin:]), 10, office.said()[begin:])
+            until(
+                lambda: any(event.endswith("csat|1") for event in office.said()[begin:]),
+                10,
+                lambda: office.said()[begin:],
+            )
         office.over()
     call, answer = office.told(blind)
     assert answer is not None
