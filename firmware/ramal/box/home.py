@@ -79,6 +79,11 @@ class Home:
         return self.root / "recordings"
 
     @property
+    def ballast(self) -> Path:
+        """Room that is held for the day the disk is full (box.ballast)."""
+        return self.root / "ballast" / "room"
+
+    @property
     def recordings_work(self) -> Path:
         """Recordings being turned into what is kept; on the recordings' own disk. Nothing in it is needed again."""
         return self.recordings / ".vault"
@@ -292,6 +297,7 @@ class Home:
                 self.asterisk_spool,
                 self.log,
                 self.virtual,
+                self.ballast.parent,
             ):
                 folder.mkdir(parents=True, exist_ok=True)
             self.run.mkdir(mode=0o700, parents=True, exist_ok=True)

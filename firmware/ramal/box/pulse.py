@@ -1,4 +1,5 @@
-"""``python -m ramal.box.pulse``: ends an Asterisk that runs and answers nothing; systemd starts it again.
+"""``python -m ramal.box.pulse``: ends an Asterisk that runs and answers nothing; systemd starts it again. On a full
+disk it makes the room that Asterisk needs (``box.ballast``).
 
 One process, its main thread, as the user ``ramal`` (whose processes it may end, and no others). The rule is in
 ``core.pulse``. Law: it needs nothing of ours, neither daemon nor database, and what it cannot know ends nobody. The
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ramal.box import ballast
 from ramal.box.home import Home, Settings, default_home
 from ramal.core import pulse
 from ramal.core.pulse import Knock, Pulse
@@ -136,6 +138,8 @@ def main() -> int:
     watch = Watch(default_home())
     while True:
         watch.look()
+        if told := ballast.look(watch.home):
+            watch.say(told)
         time.sleep(pulse.next_ms(watch.state) / 1000)
 
 
