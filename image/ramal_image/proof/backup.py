@@ -107,7 +107,18 @@ def _asked(browser: Browser, file: Path, code: str) -> None:
 def _exported(shell: Shell, running: Running) -> str:
     """The office in force as its file, secrets and all."""
     office.wait_for_daemon(shell, running)
-    return shell.must(office.as_ramal("ramal export"), BOOT_S)
+    said = ""
+
+    def exported() -> bool:  # a daemon that just began is busy now and then
+        nonlocal said
+        code, said = shell.run(office.as_ramal("ramal export"), BOOT_S)
+        return code == 0
+
+    try:
+        running.until(exported, 300, "ramal export")
+    except ImageError as error:
+        raise ImageError(f"The office could not be exported: {said[-600:]}") from error
+    return said
 
 
 def _calls(running: Running) -> list[str]:
