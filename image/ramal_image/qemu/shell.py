@@ -41,6 +41,12 @@ class Shell:
 
     def run(self, command: str, timeout_s: float = 90.0) -> tuple[int, str]:
         """Its exit code and what it said (both streams). ImageError when it does not come back."""
+        try:
+            return self._run(command, timeout_s)
+        except OSError as error:
+            raise ImageError(f"The machine ended before `{command[:200]}` did ({error}).") from error
+
+    def _run(self, command: str, timeout_s: float) -> tuple[int, str]:
         line = self._connected(timeout_s)
         self._number += 1
         mark = f"END{self._number}"
@@ -98,9 +104,12 @@ class Shell:
         said, deadline = b"", time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             try:
-                said += self._line.recv(65536)
+                block = self._line.recv(65536)
             except TimeoutError:
                 continue
+            if not block:
+                raise ConnectionResetError("nobody is at the other end")
+            said += block
             text = said.decode("utf-8", "replace").replace("\r", "")
             if pattern.search(text):
                 return text
