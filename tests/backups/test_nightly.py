@@ -286,6 +286,16 @@ def test_a_stick_gets_every_backup_and_loses_old_ones(night: Night, stick: Path)
     assert (stick / name).exists()
 
 
+def test_the_stick_of_who_asked_does_not_wait_for_a_calm_box(night: Night, stick: Path) -> None:
+    night.office = replace(night.office, backup=(Backup(stick=str(stick)),))
+    stick.mkdir(parents=True)
+    night.load = 50.0
+    keeper = night.keeper()
+    keeper.ask()
+    assert work(keeper) == 2
+    assert [path.name for path in stick.iterdir()] == list(night.lying())
+
+
 def test_a_stick_loses_none_while_nobody_knows_what_day_it_is(night: Night, stick: Path) -> None:
     night.office = replace(night.office, backup=(Backup(stick=str(stick), days=1, weeks=0, months=0),))
     stick.mkdir(parents=True)

@@ -1,5 +1,7 @@
 """What runs before calls on every start imports little, and what it decides when the data partition is not there."""
 
+import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +76,17 @@ def test_a_box_has_its_home_and_its_backups_whoever_asks(tmp_path: Path, monkeyp
     assert home.default_home().backups == Path("/data/backups")
     monkeypatch.setenv("RAMAL_BACKUPS", str(tmp_path / "b"))
     assert Home(Path("/data/ramal")).backups == tmp_path / "b"
+
+
+def test_a_counted_start_is_counted_though_the_plug_is_pulled_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name is on the disk, too, and not only in the file system's plans for the next seconds."""
+    synced: list[bool] = []
+    monkeypatch.setattr(early.os, "fsync", lambda at: synced.append(stat.S_ISDIR(os.fstat(at).st_mode)))
+    early.keep(str(tmp_path / "failed-boots" / "count"), 2)
+    assert synced == [False, True]
+    assert early.read(str(tmp_path / "failed-boots" / "count")) == 2
 
 
 def test_what_cannot_be_counted_starts_as_usual(tmp_path: Path) -> None:

@@ -29,6 +29,13 @@ def nights(count: int, end: str = "2026-11-22T03:00") -> list[Lying]:
     return [Lying(backups.name_of(last - n * DAY_MS), 1_000_000, equal=True) for n in reversed(range(count))]
 
 
+def test_of_two_in_one_second_the_second_one_is_the_newer() -> None:
+    first = backups.name_of(NOW_MS)
+    again = [first.replace(".ramal", f"-{number}.ramal") for number in (2, 10)]
+    lying = [Lying(name, 1) for name in (again[1], first, again[0])]
+    assert backups.to_remove(lying, Backup(days=1, weeks=0, months=0), ZONE) == (first, again[0])
+
+
 @given(st.integers(0, 250_000_000_000_000))
 def test_a_name_says_when_and_names_in_order_are_times_in_order(at_ms: int) -> None:
     name = backups.name_of(at_ms)

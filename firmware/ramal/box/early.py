@@ -57,6 +57,11 @@ def keep(count: str, number: int) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, count)
+        folder = os.open(os.path.dirname(count), os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)  # or a plug that is pulled in the next seconds takes the count along (seen in a VM)
+        finally:
+            os.close(folder)
     except OSError:
         pass
 

@@ -103,6 +103,12 @@ def made_ms(name: str) -> int | None:
     return round(moment.timestamp() * 1000)
 
 
+def _turn(name: str) -> tuple[int, int]:
+    """Names in the order in which they were made: a second one of the same second is ``…-2``."""
+    number = name.removesuffix(SUFFIX).rpartition("-")[2]
+    return made_ms(name) or 0, int(number) if len(number) < 6 else 1
+
+
 def part_ok(name: str) -> bool:
     """Whether a part may have this name: below one of the known roots, nothing that leads out of them."""
     if name in ALONE:
@@ -147,7 +153,9 @@ def to_remove(lying: Sequence[Lying], rules: Backup, zone: str) -> tuple[str, ..
     """Which backups go, the oldest first: kept are the newest of each of the last ``days`` days, ``weeks`` weeks and
     ``months`` months that have any (in the office's time zone), of these the oldest go until all fit into ``max_mb``.
     Files that are no backups by their names are nobody's business here."""
-    ours = sorted((one for one in lying if made_ms(one.name) is not None), key=lambda one: one.name, reverse=True)
+    ours = sorted(
+        (one for one in lying if made_ms(one.name) is not None), key=lambda one: _turn(one.name), reverse=True
+    )
     if not ours:
         return ()
     moments = {one.name: datetime.fromtimestamp((made_ms(one.name) or 0) / 1000, ZoneInfo(zone)) for one in ours}

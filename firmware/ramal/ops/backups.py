@@ -85,6 +85,8 @@ class Backups:
         self._stopping, self._woken = threading.Event(), threading.Event()
         self._leisure = Leisure(means, load, clock, self._stopping)
         self._asked = False
+        self._wanted = ""
+        """The backup that somebody asked for: its copies are not put off either."""
         self._doing = ""
         self._waiting = False
         self._tries, self._again_s = 0, float("-inf")
@@ -193,7 +195,7 @@ class Backups:
         if not (asked or due or unchecked or away):
             self._waiting = False
             return False
-        self._waiting = not self._calm(asked)
+        self._waiting = not self._calm(asked or (last is not None and last.name == self._wanted))
         if self._waiting:
             return False
         if asked or due:
@@ -242,6 +244,7 @@ class Backups:
         self._write(lambda db: rows.made(db, backup, name, size, digest, self._means.clock_ms()))
         log.info("backup %s was made: %d KiB, %d rows", name, size // 1024, said["rows"])
         self._doing, self._asked = "comparing", False
+        self._wanted = name if kind == "now" else ""
         self._compare(folder / name, hurry=kind == "now")
 
     def _compare(self, file: Path, hurry: bool = False) -> None:
