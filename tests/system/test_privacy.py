@@ -135,6 +135,14 @@ def erased(office: TestBox, state: str = "done") -> dict[str, Any]:
     return found
 
 
+def test_asterisk_writes_its_switches_ahead(office: TestBox) -> None:
+    """Or each of five commits a call makes and removes a file on the card."""
+    office.command("database put ramal-test one two")
+    ahead = office.home.asterisk_lib / "astdb.sqlite3-wal"
+    until(lambda: ahead.exists() and b"/ramal-test/one" in ahead.read_bytes(), 10, "in the journal that goes ahead")
+    office.command("database del ramal-test one")
+
+
 def test_a_person_is_erased_through_every_death_and_nobody_else_changes(
     office: TestBox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -154,6 +154,13 @@ def write_anew(database: Path) -> None:
         db.execute("VACUUM")
 
 
+def empty_ahead(database: Path) -> bool:
+    """Move what AstDB's journal (WAL) still has into the file, and leave nothing in it; False: not now, somebody reads.
+    For Asterisk this is no change of what it reads. sqlite3.Error."""
+    with contextlib.closing(sqlite3.connect(database, timeout=1.0, isolation_level=None)) as db:
+        return not db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+
+
 def left(home: Home, mask: Mask, skip: Skip = lambda line: False) -> list[Left]:
     """Everything in the home that still has something of the person, recordings' names included; not the databases'
     files."""

@@ -43,6 +43,8 @@ LOOKED_AT_ONCE = 500
 ROWS_AT_ONCE = 200
 RETRY_S = 30.0
 TREE_S = 60.0
+SWEEP = "ramal-sweep"
+"""A family of AstDB in which nothing stays."""
 
 
 class NotYet(RamalError):
@@ -449,12 +451,14 @@ class Erasure:
         """What deleted rows may have left in the database's free space. After a death in between nobody knows any more
         whom to look for, and it is written anew in any case."""
         self._empty_wal()
+        self._empty_switches()
         found = self._raw() if self._known else {}
         if found or not self._known:
             self._means.write_soon(erase.write_anew).result()
             self._empty_wal()
             if any(path.parent == self._means.home.asterisk_lib for path in found):
                 erasing.write_anew(self._means.home.asterisk_lib / "astdb.sqlite3")
+                self._empty_switches()
         if self._known and found:
             root = self._means.home.root
             left = [asdict(erasing.Left(str(path.relative_to(root)), count)) for path, count in self._raw().items()]
@@ -512,6 +516,23 @@ class Erasure:
                 return
             threading.Event().wait(0.2)
         raise NotYet("somebody reads the database without end")
+
+    def _empty_switches(self) -> None:
+        """Asterisk holds what it read last until it writes again, so it is made to."""
+        path = self._means.home.asterisk_lib / "astdb.sqlite3"
+        if not path.exists():
+            return
+        for _ in range(20):
+            try:
+                if erasing.empty_ahead(path):
+                    return
+            except sqlite3.OperationalError:
+                pass  # it is being written
+            for ask, value in (("DBPut", (("Val", "1"),)), ("DBDel", ())):
+                with contextlib.suppress(RamalError):  # without Asterisk nobody holds anything
+                    self._means.ask(ask, (("Family", SWEEP), ("Key", "now"), *value))
+            threading.Event().wait(1.1)  # Asterisk writes at most once a second
+        raise NotYet("Asterisk's switches are read without end")
 
     def _count(self, what: str, count: int) -> None:
         self._told[what] = int(self._told.get(what, 0)) + count

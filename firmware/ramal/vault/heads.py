@@ -7,12 +7,17 @@ crash cut off, but never lead: a head without its seal means that seals were rem
 """
 
 import os
+import stat
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 from ramal.box.home import Home
 from ramal.core.chain import Head, head_from
 from ramal.vault.keys import fsync_folder
+
+SECTOR = 512
+"""Bytes that a disk writes at once."""
 
 
 def days(home: Home) -> Mapping[int, bytes]:
@@ -23,6 +28,8 @@ def days(home: Home) -> Mapping[int, bytes]:
 def tip(home: Home) -> Head | None:
     """The last head that was noted."""
     lines = _lines(home, "tip")
+    while lines != (again := _lines(home, "tip")):  # it may be written in its place at this moment
+        lines = again
     return head_from(lines[0].split(" ")[0]) if lines else None
 
 
@@ -44,16 +51,37 @@ def add_day(home: Home, head: Head) -> None:
 
 
 def put_tip(home: Home, head: Head) -> None:
-    """Note the last seal. OSError."""
+    """Note the last seal. OSError.
+
+    In its place where the line is as long as the one before: within one sector, which a disk writes whole or not, and
+    without a new file, whose name and place would be written as well, at every recording."""
     home.seals.mkdir(mode=0o750, exist_ok=True)
-    part = home.seals / f".tip.{os.getpid()}"
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+    path, line = home.seals / "tip", _line(head)
+    if not _overwritten(path, line):
+        part = home.seals / f".tip.{os.getpid()}"
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+        try:
+            os.write(descriptor, line)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(part, path)
+
+
+def _overwritten(path: Path, line: bytes) -> bool:
     try:
-        os.write(descriptor, _line(head))
-        os.fsync(descriptor)
+        descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        known = os.fstat(descriptor)
+        if not stat.S_ISREG(known.st_mode) or known.st_nlink != 1 or known.st_size != len(line) or len(line) > SECTOR:
+            return False
+        os.pwrite(descriptor, line, 0)
+        os.fdatasync(descriptor)
+        return True
     finally:
         os.close(descriptor)
-    os.replace(part, home.seals / "tip")
 
 
 def _line(head: Head) -> bytes:

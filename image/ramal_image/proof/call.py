@@ -101,15 +101,16 @@ def sign_in(shell: Shell, running: Running, folder: Path) -> None:
     say("  the phone outside registered, and its agent signed in by *45")
 
 
-def converse(bench: Bench, shell: Shell, running: Running, stay_ms: int = 30_000) -> None:
-    """A caller from outside is queued, and talks to the phone outside for some seconds."""
+def converse(bench: Bench, shell: Shell, running: Running, stay_ms: int = 30_000, calls: int = 1) -> None:
+    """A caller from outside is queued, and talks to the phone outside for some seconds; ``calls`` times."""
     folder = bench.folder / "phone"
     (folder / "phone.log").unlink(missing_ok=True)
     with outside.phone(folder):
         running.until(lambda: "201/" in asterisk(shell, "pjsip show contacts"), 120, "the phone is registered")
-        outside.call(bench.folder / "caller", stay_ms)
+        for _ in range(calls):
+            outside.call(bench.folder / "caller", stay_ms)
     said = (folder / "phone.log").read_text(errors="replace")
-    if "Call established" not in said:
+    if said.count("Call established") < calls:
         raise ImageError(f"The phone outside never answered. Its last words: {said[-800:]}")
     say("  a caller from outside was queued, answered by the phone outside, and hung up")
 

@@ -2,7 +2,8 @@
 
 Read from the kernel's own count of the data partition (journal and tables of the file system included): a quiet while,
 then CALLS calls; what a call adds, and what the box writes anyhow, make the day. The quiet while begins when the box
-has settled: all sentences spoken, first backup not due.
+has settled: all sentences spoken, first backup not due. The phone stays registered, as in an office. The recordings
+themselves are the wav while people talk, and the sealed Opus file afterwards.
 """
 
 import time
@@ -16,10 +17,15 @@ from ramal_image.qemu.shell import Shell
 BUDGET_MB = 200.0
 CALLS_A_DAY = 500
 QUIET_S = 420.0
-CALLS = 6
+CALLS = 24
+"""As many as the database's journal takes until it begins anew in its place: a shorter while would show its growth."""
 STAY_MS = 12_000
 LATER_S = 75.0
 """So long after the last call its recording is finished, sealed and written down."""
+RECORDED = (
+    'import sqlite3; print(sqlite3.connect("file:/data/ramal/db/ramal.db?mode=ro", uri=True).execute('
+    '"SELECT coalesce(sum(bytes + duration_ms * channels * 16), 0) FROM sound").fetchone()[0])'
+)
 SPEAKS = "journalctl -b -q -u ramal --since=-90s -g 'Speaking prompts'"
 
 
@@ -39,8 +45,7 @@ def prove(bench: Bench) -> None:
         heard = len(call.recordings(browser))
         recorded = _recorded(shell)
         written, began_s = _written(shell), time.monotonic()
-        for _ in range(CALLS):
-            call.converse(bench, shell, running, STAY_MS)
+        call.converse(bench, shell, running, STAY_MS, CALLS)
         time.sleep(LATER_S)
         busy, busy_s = _written(shell) - written, time.monotonic() - began_s
         sound = _recorded(shell) - recorded
@@ -68,5 +73,5 @@ def _written(shell: Shell) -> int:
 
 
 def _recorded(shell: Shell) -> int:
-    """Bytes of recordings."""
-    return int(shell.must("du -sb /data/ramal/recordings").split()[0])
+    """Bytes of recordings, as wav and as they are kept."""
+    return int(shell.must(office.as_ramal(f"/opt/ramal/bin/python -c '{RECORDED}'")).split()[-1])
