@@ -86,6 +86,7 @@ def _lay_switches(home: Home) -> None:
 
     path = home.asterisk_lib / "astdb.sqlite3"
     with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path, timeout=1.0)) as db:
+        db.execute("PRAGMA page_size=1024")  # of a new one only: each commit writes whole pages, and a switch is small
         db.execute("PRAGMA journal_mode=WAL")
 
 
