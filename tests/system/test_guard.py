@@ -4,6 +4,7 @@ The guesser speaks plain SIP from addresses that nobody has; what would be told 
 against the kernel with real packets in tests/box/test_firewall.py.
 """
 
+import secrets
 import shutil
 import socket
 import tempfile
@@ -40,12 +41,13 @@ def register(office: TestBox, address: str, user: str, secret: str) -> int:
         phone.bind((address, 0))
         phone.settimeout(5)
         port = phone.getsockname()[1]
+        mark = secrets.token_hex(8)  # a port comes again soon, and with it the answer to the question before
 
         def ask(serial: int, extra: str) -> tuple[int, dict[str, str]]:
             text = (
-                f"REGISTER {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {address}:{port};branch=z9hG4bK{port}{serial};rport\r\n"
+                f"REGISTER {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {address}:{port};branch=z9hG4bK{mark}{serial};rport\r\n"
                 f'Max-Forwards: 70\r\nFrom: "{user}" <sip:{user}@127.0.0.1>;tag=1\r\nTo: <sip:{user}@127.0.0.1>\r\n'
-                f"Call-ID: guess-{port}\r\nCSeq: {serial} REGISTER\r\nContact: <sip:{user}@{address}:{port}>\r\n"
+                f"Call-ID: guess-{mark}\r\nCSeq: {serial} REGISTER\r\nContact: <sip:{user}@{address}:{port}>\r\n"
                 f"{extra}Expires: 120\r\nContent-Length: 0\r\n\r\n"
             )
             phone.sendto(text.encode(), server)

@@ -80,8 +80,15 @@ def heard(office: TestBox, steps: Sequence[str]) -> dict[int, str]:
     """Run ``steps`` in one call, each ``Gosub`` of which answers for its place in the list."""
     office.command("channel originate Local/s@test-hours application Wait 600")
     until(lambda: f"/test/{len(steps)} " in office.command("database show test"), 60, "the walk at its end")
-    found = re.findall(r"^/test/(\d+)\s*: (\S*)", office.command("database show test"), re.MULTILINE)
-    return {int(place): answer for place, answer in found}
+    said: dict[int, str] = {}
+
+    def whole() -> bool:  # of its thousand lines the console now and then loses one
+        found = re.findall(r"^/test/(\d+)\s*: (\S*)", office.command("database show test"), re.MULTILINE)
+        said.update((int(place), answer) for place, answer in found)
+        return len(said) == len(steps) + 1
+
+    until(whole, 20, lambda: f"every answer; {sorted(set(range(len(steps) + 1)) - set(said))[:9]} are lacking")
+    return said
 
 
 def walk(steps: Sequence[tuple[int, str]]) -> str:
