@@ -154,7 +154,7 @@ def _hung(bench: Bench, shell: Shell, running: Running) -> None:
     if after == before:
         raise ImageError("The Asterisk that was stopped answers, and is still the same process.")
     call.sign_in(shell, running, bench.folder / "phone")
-    call.converse(bench, shell, running, 8_000)
+    call.converse(bench, shell, running, 20_000)
     say(f"  an Asterisk that hung was ended by itself; calls came again after {at_s - began_s:.0f} s")
 
 

@@ -55,7 +55,7 @@ def _safe(bench: Bench, shell: Shell, running: Running) -> None:
         raise ImageError(f"In safe mode there runs {', '.join(wrong)}.")
     if "sales" in call.asterisk(shell, "queue show"):
         raise ImageError("In safe mode the office's queue is still there.")
-    call.converse(bench, shell, running, 8_000)
+    call.converse(bench, shell, running, 20_000)
     say(f"  safe: the page says so, no ssh, and the call to {outside.NUMBER} rang at the phone itself, without a queue")
 
 
@@ -68,7 +68,7 @@ def _usual(bench: Bench, shell: Shell, running: Running) -> None:
         raise ImageError("The page says safe mode in a usual start.")
     before = call.recordings(browser)
     call.sign_in(shell, running, bench.folder / "phone")
-    call.converse(bench, shell, running, 8_000)
+    call.converse(bench, shell, running, 20_000)
     running.until(lambda: len(call.recordings(browser)) > len(before), 240, "the next call is in the page, recorded")
     forgotten = "the start is seen to have come up"
     running.until(lambda: shell.run(f"cat {COUNT}")[1].strip() in ("", "0"), BOOT_S, forgotten)
