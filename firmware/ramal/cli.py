@@ -21,6 +21,7 @@ from ramal.errors import RamalError
 
 DONE, NOT_DONE, DAEMON_DOWN, INTERRUPTED = 0, 1, 3, 130
 APPLY_TIMEOUT_S = 120.0
+EXPORT_TIMEOUT_S = 10.0
 """Speaking the prompts of a large new office takes a minute on a Pi."""
 DRILL_LOOK_S = 0.25
 LATER = "The daemon is not running; Asterisk will use the new settings when either of them starts."
@@ -244,32 +245,46 @@ def _apply(home: Home, arguments: argparse.Namespace) -> int:
 
 
 def _applied(home: Home, text: str, file: str) -> Mapping[str, Any]:
-    """By the daemon; by ourselves where none runs; a daemon that is just starting is waited for."""
+    return _by_daemon(
+        lambda: Control(home.control_sock).ask("apply", APPLY_TIMEOUT_S, toml=text, file=file),
+        lambda: {**_alone(home).apply(text, file), "warnings": [LATER]},
+        APPLY_TIMEOUT_S,
+        STARTING_S,
+    )
+
+
+def _export(home: Home, arguments: argparse.Namespace) -> int:
+    office = _by_daemon(
+        lambda: Control(home.control_sock).ask("office", EXPORT_TIMEOUT_S),
+        lambda: _alone(home).export(),
+        EXPORT_TIMEOUT_S,
+        EXPORT_TIMEOUT_S,
+    )
+    sys.stdout.write(office["toml"])
+    return DONE
+
+
+def _by_daemon(
+    asked: Callable[[], Mapping[str, Any]], alone: Callable[[], Mapping[str, Any]], timeout_s: float, patience_s: float
+) -> Mapping[str, Any]:
+    """By the daemon, which is given ``timeout_s``; by ourselves where none runs; a daemon that is just starting, or too
+    busy to take the question, is waited for, ``patience_s``."""
     from ramal.writer_lock import HomeTaken
 
-    deadline = time.monotonic() + STARTING_S
+    deadline = time.monotonic() + patience_s
     while True:
         asked_s = time.monotonic()
         try:
-            return Control(home.control_sock).ask("apply", APPLY_TIMEOUT_S, toml=text, file=file)
+            return asked()
         except DaemonDown:
-            if time.monotonic() - asked_s >= APPLY_TIMEOUT_S:
+            if time.monotonic() - asked_s >= timeout_s:
                 raise  # it is there, and takes its time
             try:
-                return {**_alone(home).apply(text, file), "warnings": [LATER]}
+                return alone()
             except HomeTaken:
                 if time.monotonic() > deadline:
                     raise
         time.sleep(STARTING_LOOK_S)
-
-
-def _export(home: Home, arguments: argparse.Namespace) -> int:
-    try:
-        office: Mapping[str, Any] = Control(home.control_sock).ask("office", 10.0)
-    except DaemonDown:
-        office = _alone(home).export()
-    sys.stdout.write(office["toml"])
-    return DONE
 
 
 def _alone(home: Home) -> Any:

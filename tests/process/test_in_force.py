@@ -1,5 +1,6 @@
 """An office reaches Asterisk at once, however many sentences are still to be spoken."""
 
+import argparse
 import sys
 import threading
 from pathlib import Path
@@ -62,6 +63,13 @@ def test_who_applies_while_the_daemon_starts_waits_for_it(start: Start, home: Ho
         assert not done
     person.join(60)
     assert done
+    with only_writer(home):  # and who only wants to read the office
+        person = threading.Thread(target=lambda: done.append(cli._export(home, argparse.Namespace())), daemon=True)
+        person.start()
+        until(lambda: len(done) > 1 or _rests(person), 30, "the lock was found taken once more")
+        assert len(done) == 1
+    person.join(60)
+    assert done[1:] == [cli.DONE]
     start().up()
     assert office_file.read(ramal(home, "export").stdout.decode()) == office_file.read(OFFICE)
 
@@ -69,4 +77,4 @@ def test_who_applies_while_the_daemon_starts_waits_for_it(start: Start, home: Ho
 def _rests(thread: threading.Thread) -> bool:
     """Whether it is between two looks."""
     frame = sys._current_frames().get(thread.ident or 0)
-    return frame is not None and frame.f_code is cli._applied.__code__
+    return frame is not None and frame.f_code is cli._by_daemon.__code__
