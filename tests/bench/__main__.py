@@ -51,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         file = OUT / f"ingest{'-quick' if given.quick else ''}.json"
         words = [sys.executable, "-m", "tests.bench.bench_ingest", str(calls), "--json", str(file)]
         code = subprocess.run(words, check=False).returncode or code  # a process of its own: it reports its peak memory
+        print("\n# Card: what a day's history writes, by the size of the database's pages", flush=True)
+        code = subprocess.run([sys.executable, "-m", "tests.bench.bench_card"], check=False).returncode or code
     for name, wanted in (("steer", given.steer), ("forecast", given.forecast), ("half_hour", given.half_hour)):
         if wanted or (everything and name != "half_hour"):
             print(f"\n# {name.replace('_', ' ').capitalize()}", flush=True)
