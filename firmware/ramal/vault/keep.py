@@ -29,10 +29,10 @@ from ramal.vault.keys import Keyring, fsync_folder
 
 log = logging.getLogger(__name__)
 
-STEPS = ("begun", "encoded", "flushed", "verified", "named", "written", "noted", "removed", "done")
-"""Moments between which a crash is survived: nothing yet; the encrypted file is whole but maybe not on the disk; it is;
-it was read back and compared; it has its name; the row and the seal are on the disk; the head is noted apart; the wav
-is gone; that is written down."""
+STEPS = ("begun", "encoded", "verified", "named", "written", "noted", "removed", "done")
+"""Moments between which a crash is survived: nothing yet; the encrypted file is whole but maybe not on the disk; it was
+read back and compared; it has its name and is on the disk with it; the row and the seal are on the disk; the head is
+noted apart; the wav is gone; that is written down."""
 SUFFIX = ".ogg.sealed"
 ROOM_BYTES = 2 << 20
 """Free space that is left over when a recording is turned."""
@@ -120,7 +120,7 @@ def keep(ways: Ways, due: Due, gaps: Sequence[tuple[int, int]], key: Key) -> Sou
                 raise Changing(f"The recording {due.path} is still being written.")
             target = wav.with_suffix(SUFFIX)
             os.replace(part, target)
-            fsync_folder(target.parent)
+            _lasts(target)
         except (opus.NotSound, opus.NotTheSame) as error:
             raise Damaged(str(error)) from error
         finally:
@@ -224,7 +224,7 @@ def open_regular(path: Path) -> BufferedReader:
 def _make(
     ways: Ways, wav: BinaryIO, size: int, due: Due, gaps: Sequence[tuple[int, int]], key: Key, part: Path, careful: bool
 ) -> Sound:
-    """The encrypted file at ``part``, on the disk and compared, and its row."""
+    """The encrypted file at ``part``, compared but maybe not on the disk yet, and its row."""
     facts = opus.facts_of(wav, size)
     plain = hashlib.sha256()
     file_id = secrets.token_bytes(FILE_ID_BYTES)
@@ -240,8 +240,6 @@ def _make(
         levels = opus.encode(wav, facts, gaps, out, ways.argv, ways.pace, careful)
         sealer.seal()
         ways.step("encoded")
-        os.fsync(descriptor)
-        ways.step("flushed")
         _compare(ways, part, facts, levels, key, plain.digest())
     return Sound(
         due.recording,
@@ -262,6 +260,14 @@ def _make(
         ways.clock_ms(),
         unlink_due=1,
     )
+
+
+def _lasts(target: Path) -> None:
+    """Have a file and its new name on the disk. Both at once and last: ext4 needs one commit of its journal for them
+    (some ten blocks of the card), and one each where the file is made to last before it gets its name."""
+    with open_regular(target) as file:
+        os.fsync(file.fileno())
+    fsync_folder(target.parent)
 
 
 def _compare(ways: Ways, part: Path, facts: Any, levels: opus.Levels, key: Key, plain: bytes) -> None:
@@ -289,7 +295,8 @@ def _remove(ways: Ways, sound: Sound) -> None:
             continue
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
-            fsync_folder(path.parent)
+            if sound.gone_ms is not None:  # a power cut may bring a kept one's wav back; ``stock`` finds and removes it
+                fsync_folder(path.parent)
     ways.step("removed")
     ways.write(lambda db: sounds.unlinked(db, sound.recording))
 
