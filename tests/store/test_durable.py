@@ -1,7 +1,10 @@
 """Running recordings are made to last while people talk, and only those."""
 
+import os
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
+from unittest import mock
 
 from ramal.core.history import first_key
 from ramal.store import migrations
@@ -35,7 +38,7 @@ def database(folder: Path) -> Path:
 
 def test_the_recording_of_a_running_call_is_made_to_last_again_and_again(tmp_path: Path) -> None:
     made: list[Path] = []
-    durable = Durable(database(tmp_path), tmp_path, every_s=0.01, last=made.append)
+    durable = Durable(database(tmp_path), tmp_path, every_s=0.01, last=made.extend)
     durable.start()
     try:
         until(lambda: len(made) >= 3, 5, "three rounds")
@@ -47,9 +50,9 @@ def test_the_recording_of_a_running_call_is_made_to_last_again_and_again(tmp_pat
 def test_a_file_that_asterisk_has_not_begun_yet_disturbs_nothing(tmp_path: Path) -> None:
     tried: list[Path] = []
 
-    def last(file: Path) -> None:
-        tried.append(file)
-        make_last(file)
+    def last(files: Iterable[Path]) -> None:
+        tried.extend(files)
+        make_last(tried[-1:])
 
     durable = Durable(database(tmp_path), tmp_path, every_s=0.01, last=last)
     durable.start()
@@ -61,3 +64,15 @@ def test_a_file_that_asterisk_has_not_begun_yet_disturbs_nothing(tmp_path: Path)
         until(lambda: len(tried) >= count + 2, 5, "and a file that is there now is made to last")
     finally:
         durable.stop()
+
+
+def test_of_several_files_every_one_is_made_to_last_and_one_that_is_missing_is_left_out(tmp_path: Path) -> None:
+    there = [tmp_path / "0.wav", tmp_path / "1.wav"]
+    for file in there:
+        file.write_bytes(b"RIFF" * 5000)
+    before = set(os.listdir("/proc/self/fd"))
+    with mock.patch("os.fdatasync", side_effect=os.fdatasync) as synced:
+        make_last([*there, tmp_path / "2.wav"])
+    assert synced.call_count == len(there)
+    assert set(os.listdir("/proc/self/fd")) == before, "none is left open"
+    assert all(file.read_bytes() == b"RIFF" * 5000 for file in there)
