@@ -110,8 +110,9 @@ def phone(folder: Path, *dial: str) -> Iterator["subprocess.Popen[bytes]"]:
         process.wait()
 
 
-def call(folder: Path, stay_ms: int, timeout_s: float = 180.0) -> None:
+def call(folder: Path, stay_ms: int, patience_s: float = 150.0) -> None:
     """A carrier's call to NUMBER from outside, whose caller says back what is heard. ImageError when it fails."""
+    timeout_s = stay_ms / 1000 + patience_s
     folder.mkdir(parents=True, exist_ok=True)
     words = [f"{wire.BOX}:5060", "-sn", "uac", "-s", NUMBER, "-i", wire.OURS, "-mi", wire.OURS, "-p", "5090", "-m", "1"]
     words += [

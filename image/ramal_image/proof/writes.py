@@ -1,32 +1,48 @@
 """What a day of 500 calls writes to the card, beside the recordings themselves: measured, and held under a budget.
 
 Read from the kernel's own count of the data partition (journal and tables of the file system included): a quiet while,
-then CALLS calls; what a call adds, and what the box writes anyhow, make the day. The quiet while begins when the box
-has settled: all sentences spoken, first backup not due. The phone stays registered, as in an office. The recordings
+then CALLS short calls, then long ones. What a call adds, what a second of talk adds, and what the box writes anyhow
+make the day. The phone stays registered, as in an office, and the office has contacts, VIPs among them. The recordings
 themselves are the wav while people talk, and the sealed Opus file afterwards.
 """
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from ramal.provide.say import say
 from ramal_image import ImageError
 from ramal_image.proof import call, office
 from ramal_image.proof.bench import BOOT_S, Bench
 from ramal_image.qemu.shell import Shell
+from ramal_image.qemu.vm import Running
 
 BUDGET_MB = 200.0
 CALLS_A_DAY = 500
+TALK_S = 180.0
+"""Of a call of that day. No two of them talk at a time: those who do share their commits."""
+CONTACTS, VIPS = 3000, 700
+"""Their import also grows the databases' journals to where they begin anew in their place, as after some days."""
 QUIET_S = 420.0
-CALLS = 24
-"""As many as the database's journal takes until it begins anew in its place: a shorter while would show its growth."""
+CALLS = 20
 STAY_MS = 12_000
-LATER_S = 75.0
-"""So long after the last call its recording is finished, sealed and written down."""
-RECORDED = (
-    'import sqlite3; print(sqlite3.connect("file:/data/ramal/db/ramal.db?mode=ro", uri=True).execute('
-    '"SELECT coalesce(sum(bytes + duration_ms * channels * 16), 0) FROM sound").fetchone()[0])'
+LONG, LONG_MS = 2, 160_000
+KEPT_S = 600.0
+_READ = 'import sqlite3; db = sqlite3.connect("file:/data/ramal/db/ramal.db?mode=ro", uri=True); '
+RECORDED = _READ + (
+    'print(*db.execute("SELECT count(*), coalesce(sum(bytes + duration_ms * channels * 16), 0),'
+    ' coalesce(sum(duration_ms), 0) FROM sound WHERE unlink_due = 0").fetchone())'
 )
 SPEAKS = "journalctl -b -q -u ramal --since=-90s -g 'Speaking prompts'"
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a while cost: bytes beside the recordings, s, s of recorded talk."""
+
+    beside: int
+    lasted_s: float
+    talk_s: float
 
 
 def prove(bench: Bench) -> None:
@@ -34,35 +50,54 @@ def prove(bench: Bench) -> None:
     office.furnish(bench)
     with bench.inside() as shell, bench.start() as running:
         bench.up(running)
-        browser = office.signed_in(running)
         office.wait_for_daemon(shell, running)
+        _contacts(shell)
         call.sign_in(shell, running, bench.folder / "phone")
         running.until(lambda: running.age_s > 240 and shell.run(SPEAKS)[0] != 0, BOOT_S, "all sentences are spoken")
-        written, began_s = _written(shell), time.monotonic()
-        time.sleep(QUIET_S)
-        quiet, quiet_s = _written(shell) - written, time.monotonic() - began_s
-        say(f"  quiet: {quiet / 1e3:.0f} kB in {quiet_s:.0f} s")
-        heard = len(call.recordings(browser))
-        recorded = _recorded(shell)
-        written, began_s = _written(shell), time.monotonic()
-        call.converse(bench, shell, running, STAY_MS, CALLS)
-        time.sleep(LATER_S)
-        busy, busy_s = _written(shell) - written, time.monotonic() - began_s
-        sound = _recorded(shell) - recorded
-        if len(call.recordings(browser)) < heard + CALLS:
-            raise ImageError(
-                f"Of {CALLS} calls the page shows {len(call.recordings(browser)) - heard} with a recording."
-            )
+        quiet = _spent(shell, running, 0, lambda: time.sleep(QUIET_S))
+        short = _spent(shell, running, CALLS, lambda: call.converse(bench, shell, running, STAY_MS, CALLS))
+        long = _spent(shell, running, LONG, lambda: call.converse(bench, shell, running, LONG_MS, LONG))
         office.switch_off(shell, running)
-    of_a_call = max(0.0, busy - quiet * busy_s / quiet_s - sound) / CALLS
-    anyhow = quiet / quiet_s * 86_400
-    day_mb = (anyhow + CALLS_A_DAY * of_a_call) / 1e6
-    bench.figures |= {"day_mb": day_mb, "call_kb": of_a_call / 1e3, "quiet_day_mb": anyhow / 1e6}
-    say(f"  {CALLS} calls: {busy / 1e3:.0f} kB in {busy_s:.0f} s, {sound / 1e3:.0f} kB of them recordings")
-    say(f"  a day of {CALLS_A_DAY} calls writes {day_mb:.0f} MB beside the recordings: {anyhow / 1e6:.0f} MB anyhow, "
-        f"{of_a_call / 1e3:.0f} kB a call (budget {BUDGET_MB:.0f} MB)")  # fmt: skip
+    anyhow = quiet.beside / quiet.lasted_s
+
+    def adds(spent: Spent, calls: int) -> float:
+        return (spent.beside - anyhow * spent.lasted_s) / calls
+
+    of_a_second = max(0.0, (adds(long, LONG) - adds(short, CALLS)) / (long.talk_s / LONG - short.talk_s / CALLS))
+    of_a_call = max(0.0, adds(short, CALLS) - of_a_second * short.talk_s / CALLS)
+    anyhow_mb = anyhow * 86_400 / 1e6
+    day_mb = anyhow_mb + CALLS_A_DAY * (of_a_call + TALK_S * of_a_second) / 1e6
+    bench.figures |= {
+        "day_mb": day_mb,
+        "call_kb": of_a_call / 1e3,
+        "talk_kb_a_minute": of_a_second * 0.06,
+        "quiet_day_mb": anyhow_mb,
+    }
+    say(f"  a day of {CALLS_A_DAY} calls of {TALK_S:.0f} s writes {day_mb:.0f} MB beside the recordings (budget "
+        f"{BUDGET_MB:.0f} MB): {anyhow_mb:.0f} MB anyhow, {of_a_call / 1e3:.0f} kB a call, {of_a_second * 0.06:.0f} kB "
+        "a minute of talk")  # fmt: skip
     if day_mb > BUDGET_MB:
         raise ImageError(f"A day of {CALLS_A_DAY} calls writes {day_mb:.0f} MB beside the recordings.")
+
+
+def _contacts(shell: Shell) -> None:
+    """The office's contacts, as an owner brings them."""
+    rows = f'seq {CONTACTS} | awk \'{{printf "+551197%07d,Cliente %d,%s\\n", $1, $1, $1 <= {VIPS} ? "yes" : ""}}\''
+    shell.must(f"(echo number,name,vip; {rows}) > /run/contacts.csv; chmod 644 /run/contacts.csv")
+    said = shell.must(office.as_ramal("ramal contacts import /run/contacts.csv"), BOOT_S)
+    say(f"  contacts: {' '.join(said.split())[:120]}")
+
+
+def _spent(shell: Shell, running: Running, calls: int, what: Callable[[], None]) -> Spent:
+    """Do ``what`` and wait until its ``calls`` recordings are kept."""
+    (count, sound, talk_ms), written, began_s = _recorded(shell), _written(shell), time.monotonic()
+    what()
+    running.until(lambda: _recorded(shell)[0] >= count + calls, KEPT_S, f"the recordings of {calls} calls are kept")
+    beside, lasted_s = _written(shell) - written, time.monotonic() - began_s
+    now = _recorded(shell)
+    kept = now[1] - sound
+    say(f"  {calls} calls in {lasted_s:.0f} s: {beside / 1e3:.0f} kB, {kept / 1e3:.0f} kB of them recordings")
+    return Spent(beside - kept, lasted_s, (now[2] - talk_ms) / 1000)
 
 
 def _written(shell: Shell) -> int:
@@ -72,6 +107,7 @@ def _written(shell: Shell) -> int:
     return int(shell.must(f"cat /sys/class/block/{where}/stat").split()[6]) * 512
 
 
-def _recorded(shell: Shell) -> int:
-    """Bytes of recordings, as wav and as they are kept."""
-    return int(shell.must(office.as_ramal(f"/opt/ramal/bin/python -c '{RECORDED}'")).split()[-1])
+def _recorded(shell: Shell) -> tuple[int, int, int]:
+    """Recordings that are kept, their bytes as wav and as kept, their talk in ms."""
+    count, size, talk_ms = shell.must(office.as_ramal(f"/opt/ramal/bin/python -c '{RECORDED}'")).split()[-3:]
+    return int(count), int(size), int(talk_ms)
