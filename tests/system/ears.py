@@ -13,9 +13,10 @@ from ramal.virtual.phone import Account, Phone
 from tests.system.box import TestBox
 from tests.until import until
 
-LENGTH_MS = 1000
-_WINDOWS, _AMONG = 4, 8
-"""So many tenths of a second must hold the tone, of so many: a busy machine loses some in the middle."""
+LENGTH_MS = 1100
+_WINDOWS, _AMONG = 6, 12
+"""So many tenths of a second must hold the tone, of so many: a busy machine loses some. More than half of a tone, or
+its end would be heard as another one."""
 
 
 def retune(box: TestBox, pitches: Mapping[str, float], length_ms: int = LENGTH_MS) -> None:
