@@ -19,7 +19,7 @@ from ramal.box.restore import restore
 from ramal.core import office_file
 from ramal.store import migrations, table_rows
 from ramal.store import settings as office_rows
-from ramal.store.db import open_reader, open_writer
+from ramal.store.db import PAGE_BYTES, open_reader, open_writer
 from ramal.vault import backup_file, backup_keys, backup_stage, keys
 from ramal.vault.backup_file import BackupRefused, open_backup
 from ramal.vault.cipher import Unsealer
@@ -55,6 +55,7 @@ def test_on_other_hardware_everything_is_equal_and_only_the_code_is_needed(box: 
     assert keys.load(other).current == keys.load(box.home).current
     with closing(open_reader(other.db)) as db:
         assert office_rows.load(db) == demo_office()
+        assert db.execute("PRAGMA page_size").fetchone() == (PAGE_BYTES,)
 
 
 def test_the_counters_of_rows_go_on_where_they_were(box: Box, tmp_path: Path) -> None:

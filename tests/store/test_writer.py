@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ramal.errors import RamalError
-from ramal.store.db import DatabaseUnusable, open_reader, transaction
+from ramal.store.db import PAGE_BYTES, DatabaseUnusable, open_reader, open_writer, transaction
 from ramal.store.writer import Writer, WriterStopped
 
 
@@ -31,6 +31,17 @@ def audit(db: sqlite3.Connection, what: str) -> int:
 
 def audited(db: sqlite3.Connection) -> list[str]:
     return [what for (what,) in db.execute("SELECT what FROM audit ORDER BY id")]
+
+
+def test_a_new_database_has_small_pages_and_an_old_one_keeps_its_own(path: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old.db"
+    with contextlib.closing(sqlite3.connect(old)) as db:
+        db.execute("PRAGMA page_size=4096")
+        db.execute("CREATE TABLE kept (n INTEGER)")
+    for file, page_bytes in ((path, PAGE_BYTES), (old, 4096)):
+        with contextlib.closing(open_writer(file)) as db:
+            assert db.execute("PRAGMA page_size").fetchone() == (page_bytes,)
+            assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_jobs_run_in_order_on_one_thread_and_give_their_results(writer: Writer) -> None:

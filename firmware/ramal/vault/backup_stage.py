@@ -20,7 +20,7 @@ from ramal.core.office import Office
 from ramal.core.office_problems import OfficeRefused
 from ramal.errors import RamalError
 from ramal.store import settings, table_rows
-from ramal.store.db import DatabaseUnusable
+from ramal.store.db import PAGE_BYTES, DatabaseUnusable
 from ramal.vault.backup_file import BackupReader, BackupRefused, Part
 from ramal.vault.backup_make import OFFICE, TABLES, refusal, room
 
@@ -61,6 +61,7 @@ def stage(reader: BackupReader, folder: Path) -> Comparison:
         descriptor = os.open(home.db, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o660)
         os.close(descriptor)
         with closing(sqlite3.connect(home.db, isolation_level=None)) as db:
+            db.execute(f"PRAGMA page_size={PAGE_BYTES}")
             db.execute("PRAGMA journal_mode=MEMORY")  # a database that is of no use unless it is whole
             db.execute("PRAGMA synchronous=OFF")
             table_rows.fill(db, reader.manifest.migrations, ((_table(part), _rows(reader, part)) for part in tables))
