@@ -233,6 +233,29 @@ def test_a_disk_that_fills_up_midway_costs_nothing(shelf: Shelf) -> None:
     assert flaws(shelf) == []
 
 
+def test_a_disk_that_has_no_room_after_all_leaves_no_kept_file(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that gives out room late says so only when the file is to be on the disk: it has its name then."""
+    recording = shelf.put(TALK)
+    clock, fsync = [0.0], os.fsync
+    one = keeper(shelf, clock=lambda: clock[0])
+
+    def full(descriptor: int) -> None:
+        if os.readlink(f"/proc/self/fd/{descriptor}").endswith(keep.SUFFIX):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(descriptor)
+
+    with monkeypatch.context() as disk:
+        disk.setattr("os.fsync", full)
+        assert one.round() == 0
+    assert shelf.path(recording, ".wav").read_bytes() == TALK
+    assert not shelf.path(recording).exists()
+    assert shelf.warned() == (("count", 1), ("reason", "room"))
+    clock[0] += vault.BACK_OFF_S + 1
+    assert one.round() == 1
+    assert not shelf.path(recording, ".wav").exists()
+    assert flaws(shelf) == []
+
+
 def test_sound_that_speech_settings_do_not_keep_is_kept_better(shelf: Shelf) -> None:
     """Noise, a fax, music on hold, clicks, hiss that is hardly there: nothing may stay a wav for ever."""
     noise = array("h", os.urandom(2 * 8000 * 6))

@@ -264,10 +264,15 @@ def _make(
 
 def _lasts(target: Path) -> None:
     """Have a file and its new name on the disk. Both at once and last: ext4 needs one commit of its journal for them
-    (some ten blocks of the card), and one each where the file is made to last before it gets its name."""
-    with open_regular(target) as file:
-        os.fsync(file.fileno())
-    fsync_folder(target.parent)
+    (some ten blocks of the card), and one each where the file is made to last before it gets its name. OSError when the
+    disk refuses (it may have no room after all); then there is no such file."""
+    try:
+        with open_regular(target) as file:
+            os.fsync(file.fileno())
+        fsync_folder(target.parent)
+    except OSError:
+        target.unlink(missing_ok=True)
+        raise
 
 
 def _compare(ways: Ways, part: Path, facts: Any, levels: opus.Levels, key: Key, plain: bytes) -> None:
