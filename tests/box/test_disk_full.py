@@ -20,7 +20,7 @@ import pytest
 
 from ramal.provide import peers
 from tests.box.boxes import Up, new_home
-from tests.system import sipp
+from tests.system import sipp, spoken
 from tests.system.sipp import Caller
 from tests.until import until
 
@@ -95,6 +95,7 @@ def cramped() -> Iterator[Cramped]:
     folder = Path(tempfile.mkdtemp(prefix="ramal-", dir="/tmp"))
     home = new_home(folder / "home", disk_reserve_mb=30)
     home.db.parent.mkdir(exist_ok=True)
+    spoken.lay(home.prompts)  # a minute of the processor otherwise; that a first start speaks is test_up's matter
     disks = (
         f"mount -t tmpfs -o size={RECORDINGS_MB}m none {home.recordings} && "
         f"mount -t tmpfs -o size={DATABASE_MB}m none {home.db.parent} && "
