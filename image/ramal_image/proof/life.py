@@ -137,7 +137,11 @@ def _clock(shell: Shell, running: Running, browser: Browser) -> None:
     if answer.status != 200:
         raise ImageError(f"The clock was not set: {answer.status} {call.text(answer.body)[:400]}")
     now = "TZ=America/Sao_Paulo date +%Y-%m-%dT%H"
-    running.until(lambda: shell.run(now)[1].strip() == wanted[:13], 120, f"the box's clock shows {wanted}")
+    try:
+        running.until(lambda: shell.run(now)[1].strip() == wanted[:13], 120, f"the box's clock shows {wanted}")
+    except ImageError as error:
+        log = shell.run("journalctl -b -q --no-pager -n 30 -u ramal-clock-set -u ramal-clock-set.path")[1]
+        raise ImageError(f"{error}\nroot said: {log}\nthe page said: {call.text(answer.body)[:1500]}") from error
     say(f"  set in the page, the box's clock shows {wanted}")
 
 
