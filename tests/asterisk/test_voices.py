@@ -6,6 +6,7 @@ settings and output file as arguments, the text on its input): a test of how it 
 
 import json
 import os
+import time
 import wave
 from pathlib import Path
 
@@ -121,6 +122,17 @@ def test_a_renewal_that_is_cut_off_changes_nothing_and_goes_on_where_it_was(tmp_
     assert sets(tmp_path).stale(PROMPTS)
     assert sets(tmp_path).renew(PROMPTS) >= 1
     assert is_tone(sets(tmp_path).sounds.played("pt_BR/b"))
+
+
+def test_what_a_power_cut_left_of_a_sentence_goes_and_work_in_hand_stays(tmp_path: Path) -> None:
+    left, now = tmp_path / ".speak-left", tmp_path / ".speak-now"
+    for folder, age_s in ((left, 7200.0), (now, 60.0)):
+        folder.mkdir()
+        (folder / "raw.wav").write_bytes(bytes(1000))
+        os.utime(folder, (time.time() - age_s, time.time() - age_s))
+    speak(PROMPTS[:1], tmp_path, argv_of(peers()))
+    assert not left.exists()
+    assert (now / "raw.wav").exists()
 
 
 def test_a_sentence_that_piper_cannot_say_espeak_says_and_the_others_stay_pipers(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ _CUT = [*("silence", "1", "0.005", "0.4%", "reverse") * 2]  # of both ends: a vo
 VERSION = 1
 """Counted up when the treatment of the sound changes, so that every prompt is made anew."""
 INDEX = ".made"
+_SCRATCH = ".speak-"
+_SCRATCH_LEFT_S = 3600.0
+"""Older work of a sentence was cut off by a power cut: a sentence takes a minute at most."""
 Progress = Callable[[int, int], None]
 
 
@@ -52,6 +56,7 @@ def speak(
         return 0
     done = 0
     failed: SpeechFailed | None = None
+    _tidy(folder)
     try:
         with ThreadPoolExecutor(max_workers=2) as pool:
             for prompt, by, failure in pool.map(lambda each: _tried(each, folder, argv, who, ended), missing):
@@ -67,6 +72,14 @@ def speak(
     if failed is not None:
         raise failed
     return done
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what a power cut left of sentences that were being spoken."""
+    for left in folder.glob(f"{_SCRATCH}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _SCRATCH_LEFT_S:
+                shutil.rmtree(left)
 
 
 def lay_fallbacks(links: Iterable[tuple[str, str]], folder: Path) -> None:
@@ -218,7 +231,7 @@ def _tried(
 def _make(prompt: Prompt, folder: Path, argv: Argv, voices: Voices) -> str:
     target = _file(folder, prompt)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".speak-", dir=folder) as scratch:
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=folder) as scratch:
         raw, wav = Path(scratch, "raw.wav"), Path(scratch, "out.wav")
         by = voices.speak(prompt.spelt or prompt.text, prompt.language, raw)
         cut = [] if prompt.within is None else _CUT
