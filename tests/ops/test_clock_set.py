@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ramal.box import settime
+from ramal.box.first import lay_run
+from ramal.box.image import Image
 from ramal.core import clock_set
 from ramal.core.clock import EARLIEST_MS, Facts
 from ramal.core.clock_set import LATEST_MS, LIFE_MS, Wanted
@@ -31,10 +33,16 @@ SAID_MS = 1_803_900_615_000
 @pytest.fixture
 def shelf(tmp_path: Path) -> Iterator[Shelf]:
     one = Shelf.at(tmp_path / "home")
+    image_of(one).run.mkdir(parents=True)
+    lay_run(one.home, image_of(one).run)  # as on a box: the home's own is a link
     one.state = State(asterisk=Asterisk(up=False))
     one.office = replace(one.office, timezone="America/Sao_Paulo")
     yield one
     one.close()
+
+
+def image_of(shelf: Shelf) -> Image:
+    return Image(shelf.home.root.with_name("image"))
 
 
 def made(shelf: Shelf, machine: Machine) -> Clock:
@@ -47,7 +55,7 @@ def root_does(shelf: Shelf, machine: Machine) -> str:
     def set_to(at_s: float) -> None:
         machine.facts = replace(machine.facts, wall_ms=int(at_s * 1000))
 
-    return settime.run(shelf.home, machine.look, set_to)
+    return settime.run(shelf.home, image_of(shelf), machine.look, set_to)
 
 
 def test_a_time_said_in_the_page_is_set_by_root_and_then_trusted(shelf: Shelf) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ramal.box.first import lay_run
 from ramal.box.image import Image
 from ramal.box.network import Network, Places
 from ramal.box.network_serve import serve
@@ -34,6 +35,8 @@ class Box:
         self.image, self.shelf = Image(folder / "image"), Shelf.at(folder / "home")
         self.image.release.parent.mkdir(parents=True)
         self.image.release.write_text("VERSION=1\n")
+        self.image.run.mkdir(parents=True)
+        lay_run(self.shelf.home, self.image.run)  # as on a box: the home's own is a link
         networkd = folder / "networkd"
         self.called: list[Sequence[str]] = []
         self.network = Network(
@@ -145,6 +148,12 @@ def test_root_follows_no_link(box: Box, tmp_path: Path) -> None:
     assert other.exists()
     os.mkfifo(box.shelf.home.network_wanted)
     assert not box.root()
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "network-wanted.json").write_text(other.read_text())
+    lay_run(box.shelf.home, mine)
+    assert not box.root(), "the home's own link is the daemon's to lead elsewhere"
+    assert (mine / "network-wanted.json").exists()
 
 
 def test_a_form_makes_the_plan_it_shows() -> None:

@@ -59,9 +59,15 @@ class Image:
         return self.data / "ramal/updates"
 
     @property
+    def run(self) -> Path:
+        """The daemon's folder in memory: sockets, and what it asks of root. The home's own ``run`` is a link to it that
+        the daemon could lead elsewhere; root takes requests by this name and follows none."""
+        return self.root / "run/ramal"
+
+    @property
     def request(self) -> Path:
         """What the daemon asks of root about updates; in memory, so that it is not done again after a power cut."""
-        return self.root / "run/ramal/update-wanted.json"
+        return self.run / "update-wanted.json"
 
     @property
     def progress(self) -> Path:
@@ -70,7 +76,7 @@ class Image:
     @property
     def restore_request(self) -> Path:
         """What the daemon asks of root about putting a backup back; in memory, for it holds a recovery code."""
-        return self.root / "run/ramal/restore.json"
+        return self.run / "restore.json"
 
     @property
     def restore_go(self) -> Path:

@@ -22,7 +22,7 @@ _BYTES_MAX = 20_000
 
 def serve(home: Home, image: Image, box: Network) -> Said:
     """Do what is asked; what came of it, said in the file too."""
-    asked = network_asked.parse_asked(taking.take(home.network_wanted, _BYTES_MAX) or "")
+    asked = network_asked.parse_asked(taking.take(image.run / home.network_wanted.name, _BYTES_MAX) or "")
     try:
         said = _done(asked, box)
     except RamalError as error:

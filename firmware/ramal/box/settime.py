@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ramal.box import taking
 from ramal.box.home import Home, default_home
+from ramal.box.image import Image, image_here
 from ramal.box.waking import set_clock
 from ramal.core import clock_set
 from ramal.errors import RamalError
@@ -26,9 +27,11 @@ _RTC_SET_TIME = 0x4024700A
 """linux/rtc.h: _IOW('p', 0x0a, struct rtc_time), nine ints."""
 
 
-def run(home: Home, look: machine.Look = machine.look, set_to: Callable[[float], None] = set_clock) -> str:
+def run(
+    home: Home, image: Image, look: machine.Look = machine.look, set_to: Callable[[float], None] = set_clock
+) -> str:
     """Do what is asked; a sentence of what became of it. RamalError when it was not done."""
-    wanted = clock_set.parse(taking.take(home.clock_wanted, _BYTES_MAX) or "")
+    wanted = clock_set.parse(taking.take(image.run / home.clock_wanted.name, _BYTES_MAX) or "")
     if wanted is None:
         raise RamalError("Nobody asked for a time that can be read. Nothing was changed.")
     at_ms = clock_set.due_ms(wanted, look(False))
@@ -54,7 +57,7 @@ def keep_in_battery_clock(device: Path, at_s: int) -> bool:
 def main() -> int:
     """0, or 1 when it was not done; always said."""
     try:
-        print(f"ramal: {run(default_home())}")
+        print(f"ramal: {run(default_home(), image_here())}")
     except RamalError as error:
         print(f"ramal: {error}", file=sys.stderr)
         return 1
