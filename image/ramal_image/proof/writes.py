@@ -59,9 +59,10 @@ def prove(bench: Bench) -> None:
         long = _spent(shell, running, 1, lambda: call.converse(bench, shell, running, LONG_MS))
         office.switch_off(shell, running)
     anyhow = quiet.beside / quiet.lasted_s
-    of_a_call = (short.beside - anyhow * short.lasted_s) / CALLS
+    of_a_short, short_s = (short.beside - anyhow * short.lasted_s) / CALLS, short.talk_s / CALLS
     of_a_long = long.beside - anyhow * long.lasted_s
-    of_a_second = (of_a_long - of_a_call) / (long.talk_s - short.talk_s / CALLS)
+    of_a_second = (of_a_long - of_a_short) / (long.talk_s - short_s)
+    of_a_call = of_a_short - of_a_second * short_s
     anyhow_mb = anyhow * 86_400 / 1e6
     day_mb = anyhow_mb + CALLS_A_DAY * of_a_call / 1e6
     bench.figures |= {
