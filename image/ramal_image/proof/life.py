@@ -97,7 +97,11 @@ def _units(shell: Shell, running: Running) -> None:
 
 def _from_outside(shell: Shell, running: Running) -> None:
     """The office finds the box by its name; a stranger on the Internet finds nothing."""
-    running.until(lambda: reach.named("ramal.local", wire.BOX, wire.OURS), 120, "ramal.local is this box, by mDNS")
+    try:
+        running.until(lambda: reach.named("ramal.local", wire.BOX, wire.OURS), 120, "ramal.local is this box, by mDNS")
+    except ImageError as error:
+        told = shell.run("resolvectl status; journalctl -b -q --no-pager -n 40 -u systemd-resolved; nft list ruleset")[1]
+        raise ImageError(f"{error}\n{told[-9000:]}") from error
     wire.add(STRANGER)
     try:
         shell.must(f"nft add element inet ramal office4 {{ {STRANGER} }}")
