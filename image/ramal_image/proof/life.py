@@ -100,7 +100,7 @@ def _from_outside(shell: Shell, running: Running) -> None:
     try:
         running.until(lambda: reach.named("ramal.local", wire.BOX, wire.OURS), 120, "ramal.local is this box, by mDNS")
     except ImageError as error:
-        told = shell.run("resolvectl status; journalctl -b -q --no-pager -n 40 -u systemd-resolved; nft list ruleset")[1]
+        told = shell.run("journalctl -b -q --no-pager -n 60 -u avahi-daemon; ip addr; nft list ruleset")[1]
         raise ImageError(f"{error}\n{told[-9000:]}") from error
     wire.add(STRANGER)
     try:
