@@ -4,6 +4,7 @@ Real files and a real database; the machine's clocks are the test's."""
 import json
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -31,14 +32,17 @@ SAID_MS = 1_803_900_615_000
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Iterator[Shelf]:
-    one = Shelf.at(tmp_path / "home")
-    image_of(one).run.mkdir(parents=True)
-    lay_run(one.home, image_of(one).run)  # as on a box: the home's own is a link
-    one.state = State(asterisk=Asterisk(up=False))
-    one.office = replace(one.office, timezone="America/Sao_Paulo")
-    yield one
-    one.close()
+def shelf() -> Iterator[Shelf]:
+    with tempfile.TemporaryDirectory(
+        prefix="ramal-", dir="/tmp"
+    ) as short:  # in a long path the home's run is elsewhere
+        one = Shelf.at(Path(short) / "home")
+        image_of(one).run.mkdir(parents=True)
+        lay_run(one.home, image_of(one).run)  # as on a box: the home's own is a link
+        one.state = State(asterisk=Asterisk(up=False))
+        one.office = replace(one.office, timezone="America/Sao_Paulo")
+        yield one
+        one.close()
 
 
 def image_of(shelf: Shelf) -> Image:
