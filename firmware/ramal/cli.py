@@ -21,8 +21,8 @@ from ramal.errors import RamalError
 
 DONE, NOT_DONE, DAEMON_DOWN, INTERRUPTED = 0, 1, 3, 130
 APPLY_TIMEOUT_S = 120.0
-EXPORT_TIMEOUT_S = 10.0
 """Speaking the prompts of a large new office takes a minute on a Pi."""
+EXPORT_TIMEOUT_S = 10.0
 DRILL_LOOK_S = 0.25
 LATER = "The daemon is not running; Asterisk will use the new settings when either of them starts."
 STARTING_S, STARTING_LOOK_S = 60.0, 0.5

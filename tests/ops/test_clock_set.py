@@ -33,9 +33,8 @@ SAID_MS = 1_803_900_615_000
 
 @pytest.fixture
 def shelf() -> Iterator[Shelf]:
-    with tempfile.TemporaryDirectory(
-        prefix="ramal-", dir="/tmp"
-    ) as short:  # in a long path the home's run is elsewhere
+    # In a long path the home's run is elsewhere.
+    with tempfile.TemporaryDirectory(prefix="ramal-", dir="/tmp") as short:
         one = Shelf.at(Path(short) / "home")
         image_of(one).run.mkdir(parents=True)
         lay_run(one.home, image_of(one).run)  # as on a box: the home's own is a link

@@ -55,9 +55,8 @@ class Box:
 
 @pytest.fixture
 def box() -> Iterator[Box]:
-    with tempfile.TemporaryDirectory(
-        prefix="ramal-", dir="/tmp"
-    ) as short:  # in a long path the home's run is elsewhere
+    # In a long path the home's run is elsewhere.
+    with tempfile.TemporaryDirectory(prefix="ramal-", dir="/tmp") as short:
         found = Box(Path(short))
         yield found
         found.shelf.close()
