@@ -144,7 +144,8 @@ def _emulation(arch: str) -> None:
     if not known:
         raise ImageError(
             f"This machine cannot run {arch} programs, so their packages cannot be installed. Nothing was built. "
-            "Install qemu-user-static as root (and mount binfmt_misc in a container), then run this again."
+            "As root: `mount -t binfmt_misc none /proc/sys/fs/binfmt_misc` (a container often lacks it), then "
+            "`update-binfmts --enable`, then run this again."
         )
 
 

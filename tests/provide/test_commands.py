@@ -1,5 +1,6 @@
 """What make's variables become, and what a person sees when a command cannot go on."""
 
+import platform
 import subprocess
 import sys
 
@@ -40,6 +41,8 @@ def test_makes_variables_become_words_for_the_image(settings: dict[str, str], wo
 def test_another_processors_image_needs_its_programs() -> None:
     names = {need.package for need in host.needs_of("arm64", proofs=True)}
     assert "qemu-system-arm" in names
+    if platform.machine() != "aarch64":
+        assert {"qemu-user-static", "binfmt-support", "arch-test"} <= names
     assert {need.package for need in host.needs_of("amd64", proofs=True)} == {"qemu-system-x86", "ovmf"}
     assert host.needs_of("amd64", proofs=False) == ()
 

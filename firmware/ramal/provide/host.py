@@ -112,12 +112,20 @@ IMAGE_NEEDS: tuple[Need, ...] = (
 )
 
 
+_FOREIGN = (
+    _tool("qemu-user-static", "qemu-aarch64-static", "installs the Raspberry Pi's packages here"),
+    _tool("binfmt-support", "update-binfmts", "has the kernel start that for the Raspberry Pi's programs"),
+    _tool("arch-test", "arch-test", "tells whether it does"),
+)
+"""For packages of another processor than this machine's."""
+
+
 def needs_of(arch: str, proofs: bool) -> tuple[Need, ...]:
     """What an image for ``arch`` needs too: programs of that processor; with ``proofs`` a machine to run it."""
     found: list[Need] = []
     if arch == "arm64":
         if platform.machine() != "aarch64":
-            found.append(_tool("qemu-user-static", "qemu-aarch64-static", "installs the Raspberry Pi's packages here"))
+            found += _FOREIGN
         if proofs:
             found.append(_tool("qemu-system-arm", "qemu-system-aarch64", "runs the image for the Raspberry Pi"))
     elif proofs:
