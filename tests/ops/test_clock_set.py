@@ -4,7 +4,6 @@ Real files and a real database; the machine's clocks are the test's."""
 import json
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ramal.box import settime
-from ramal.box.first import lay_run
 from ramal.box.image import Image
 from ramal.core import clock_set
 from ramal.core.clock import EARLIEST_MS, Facts
@@ -32,16 +30,13 @@ SAID_MS = 1_803_900_615_000
 
 
 @pytest.fixture
-def shelf() -> Iterator[Shelf]:
-    # In a long path the home's run is elsewhere.
-    with tempfile.TemporaryDirectory(prefix="ramal-", dir="/tmp") as short:
-        one = Shelf.at(Path(short) / "home")
-        image_of(one).run.mkdir(parents=True)
-        lay_run(one.home, image_of(one).run)  # as on a box: the home's own is a link
-        one.state = State(asterisk=Asterisk(up=False))
-        one.office = replace(one.office, timezone="America/Sao_Paulo")
-        yield one
-        one.close()
+def shelf(tmp_path: Path) -> Iterator[Shelf]:
+    one = Shelf.at(tmp_path / "home")
+    image_of(one).run.mkdir(parents=True)
+    one.state = State(asterisk=Asterisk(up=False))
+    one.office = replace(one.office, timezone="America/Sao_Paulo")
+    yield one
+    one.close()
 
 
 def image_of(shelf: Shelf) -> Image:
@@ -49,7 +44,7 @@ def image_of(shelf: Shelf) -> Image:
 
 
 def made(shelf: Shelf, machine: Machine) -> Clock:
-    return Clock(shelf.means(), Watch(shelf.home, shelf.writer.submit, machine.look))
+    return Clock(shelf.means(), Watch(shelf.home, shelf.writer.submit, machine.look), image_of(shelf))
 
 
 def root_does(shelf: Shelf, machine: Machine) -> str:
@@ -58,7 +53,7 @@ def root_does(shelf: Shelf, machine: Machine) -> str:
     def set_to(at_s: float) -> None:
         machine.facts = replace(machine.facts, wall_ms=int(at_s * 1000))
 
-    return settime.run(shelf.home, image_of(shelf), machine.look, set_to)
+    return settime.run(image_of(shelf), machine.look, set_to)
 
 
 def test_a_time_said_in_the_page_is_set_by_root_and_then_trusted(shelf: Shelf) -> None:
@@ -88,7 +83,7 @@ def test_what_nobody_carries_out_is_said_and_taken_back(shelf: Shelf) -> None:
     machine.goes_on(LIFE_MS + 1)
     clock.round()
     assert (clock.told()["source"], clock.told()["setting"]) == ("none", "failed")
-    assert not shelf.home.clock_wanted.exists()
+    assert not image_of(shelf).clock_request.exists()
 
 
 @pytest.mark.parametrize("when", ["", "noon", "1999-01-01T00:00", "2100-01-02T00:00", "9999-12-31T23:59", "0001-01-01"])
@@ -96,7 +91,7 @@ def test_a_time_that_cannot_be_is_refused_and_nothing_is_asked(shelf: Shelf, whe
     clock = made(shelf, Machine())
     with pytest.raises(RamalError, match="Nothing was changed"):
         clock.set("ana", when)
-    assert not shelf.home.clock_wanted.exists()
+    assert not image_of(shelf).clock_request.exists()
 
 
 def test_neither_a_computer_that_is_not_ours_nor_one_that_heard_a_server_is_set(shelf: Shelf) -> None:
@@ -119,26 +114,26 @@ def test_neither_a_computer_that_is_not_ours_nor_one_that_heard_a_server_is_set(
 )
 def test_root_believes_no_number(shelf: Shelf, wanted: Wanted) -> None:
     machine = Machine()
-    shelf.home.clock_wanted.write_text(clock_set.text_of(wanted))
+    image_of(shelf).clock_request.write_text(clock_set.text_of(wanted))
     before = machine.facts
     with pytest.raises(RamalError, match="Nothing was changed"):
         root_does(shelf, machine)
     assert machine.facts == before
-    assert not shelf.home.clock_wanted.exists(), "a path unit would start it for ever"
+    assert not image_of(shelf).clock_request.exists(), "a path unit would start it for ever"
 
 
 def test_root_follows_no_link_and_takes_what_is_none_away(shelf: Shelf, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text(clock_set.text_of(Wanted("one", 10_000, ENDED_MS + DAY_MS, "ana")))
-    shelf.home.clock_wanted.symlink_to(secret)
+    image_of(shelf).clock_request.symlink_to(secret)
     with pytest.raises(RamalError, match="Nothing was changed"):
         root_does(shelf, Machine())
-    assert not shelf.home.clock_wanted.is_symlink()
+    assert not image_of(shelf).clock_request.is_symlink()
     assert secret.exists()
-    os.mkfifo(shelf.home.clock_wanted)
+    os.mkfifo(image_of(shelf).clock_request)
     with pytest.raises(RamalError, match="Nothing was changed"):
         root_does(shelf, Machine())
-    assert not shelf.home.clock_wanted.exists()
+    assert not image_of(shelf).clock_request.exists()
 
 
 @given(st.text(max_size=300) | st.recursive(st.none() | st.integers() | st.text(max_size=5), st.lists).map(json.dumps))
@@ -159,7 +154,7 @@ def test_root_sets_only_to_a_time_this_program_knows(wall_ms: int, boottime_ms: 
 def test_the_unit_and_the_daemon_mean_the_same_file() -> None:
     units = Path(__file__).parents[2] / "systemd"
     text = (units / "ramal-clock-set.path").read_text(encoding="utf-8")
-    assert "PathExists=/run/ramal/clock-wanted.json\n" in text
+    assert f"PathExists={Image().clock_request}\n" in text
     assert "ramal-clock-set.path" in (units / "enabled").read_text(encoding="utf-8").split()
 
 

@@ -2,7 +2,6 @@
 systemd's programs are the test's."""
 
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ramal.box.first import lay_run
 from ramal.box.image import Image
 from ramal.box.network import Network, Places
 from ramal.box.network_serve import serve
@@ -37,7 +35,6 @@ class Box:
         self.image.release.parent.mkdir(parents=True)
         self.image.release.write_text("VERSION=1\n")
         self.image.run.mkdir(parents=True)
-        lay_run(self.shelf.home, self.image.run)  # as on a box: the home's own is a link
         networkd = folder / "networkd"
         self.called: list[Sequence[str]] = []
         self.network = Network(
@@ -47,19 +44,17 @@ class Box:
         self.desk = Desk(self.shelf.means(), self.image)
 
     def root(self) -> bool:
-        return serve(self.shelf.home, self.image, self.network).ok
+        return serve(self.image, self.network).ok
 
     def rendered(self) -> str:
         return "".join(path.read_text() for path in sorted(self.networkd.iterdir()))
 
 
 @pytest.fixture
-def box() -> Iterator[Box]:
-    # In a long path the home's run is elsewhere.
-    with tempfile.TemporaryDirectory(prefix="ramal-", dir="/tmp") as short:
-        found = Box(Path(short))
-        yield found
-        found.shelf.close()
+def box(tmp_path: Path) -> Iterator[Box]:
+    found = Box(tmp_path)
+    yield found
+    found.shelf.close()
 
 
 def test_an_address_is_tried_kept_and_audited(box: Box) -> None:
@@ -108,7 +103,7 @@ def test_what_is_on_trial_can_be_taken_back(box: Box) -> None:
 def test_what_would_lock_the_office_out_is_refused_and_root_is_not_asked(box: Box, wrong: dict[str, str]) -> None:
     with pytest.raises(NetworkRefused, match="Nothing was changed"):
         box.desk.change("ana", FORM | wrong)
-    assert not box.shelf.home.network_wanted.exists()
+    assert not box.image.network_request.exists()
 
 
 def test_nothing_is_asked_twice_or_without_need(box: Box) -> None:
@@ -133,9 +128,9 @@ def test_nothing_is_asked_twice_or_without_need(box: Box) -> None:
     ],
 )
 def test_root_believes_nothing_and_says_what_was_wrong(box: Box, text: str) -> None:
-    box.shelf.home.network_wanted.write_text(text)
+    box.image.network_request.write_text(text)
     assert not box.root()
-    assert not box.shelf.home.network_wanted.exists(), "a path unit would start it for ever"
+    assert not box.image.network_request.exists(), "a path unit would start it for ever"
     assert not box.image.network_trial.exists()
     assert box.called == []
     said = box.desk.status()["said"]
@@ -146,17 +141,11 @@ def test_root_believes_nothing_and_says_what_was_wrong(box: Box, text: str) -> N
 def test_root_follows_no_link(box: Box, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_text(network_asked.asked_text(Asked("change", network.write(PLAN))))
-    box.shelf.home.network_wanted.symlink_to(other)
+    box.image.network_request.symlink_to(other)
     assert not box.root()
     assert other.exists()
-    os.mkfifo(box.shelf.home.network_wanted)
+    os.mkfifo(box.image.network_request)
     assert not box.root()
-    mine = tmp_path / "mine"
-    mine.mkdir()
-    (mine / "network-wanted.json").write_text(other.read_text())
-    lay_run(box.shelf.home, mine)
-    assert not box.root(), "the home's own link is the daemon's to lead elsewhere"
-    assert (mine / "network-wanted.json").exists()
 
 
 def test_a_form_makes_the_plan_it_shows() -> None:
@@ -172,5 +161,5 @@ def test_what_is_no_request_is_none(text: str) -> None:
 
 def test_the_unit_and_the_daemon_mean_the_same_file() -> None:
     units = Path(__file__).parents[2] / "systemd"
-    assert "PathExists=/run/ramal/network-wanted.json\n" in (units / "ramal-network-ask.path").read_text()
+    assert f"PathExists={Image().network_request}\n" in (units / "ramal-network-ask.path").read_text()
     assert "ramal-network-ask.path" in (units / "enabled").read_text().split()

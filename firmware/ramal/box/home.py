@@ -199,16 +199,6 @@ class Home:
         return self.root / "claim-anew"
 
     @property
-    def network_wanted(self) -> Path:
-        """What the page asks of root about the network (core.network_asked); on a box in memory."""
-        return self.run / "network-wanted.json"
-
-    @property
-    def clock_wanted(self) -> Path:
-        """A time said in the page, for root to set (core.clock_set); on a box in memory: it ends with the power."""
-        return self.run / "clock-wanted.json"
-
-    @property
     def writer_lock(self) -> Path:
         """Locked by the one process that may write here: the daemon, or a command while no daemon runs."""
         return self.root / "writer.lock"

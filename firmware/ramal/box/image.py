@@ -61,7 +61,7 @@ class Image:
     @property
     def run(self) -> Path:
         """The daemon's folder in memory: sockets, and what it asks of root. The home's own ``run`` is a link to it that
-        the daemon could lead elsewhere; root takes requests by this name and follows none."""
+        the daemon could lead elsewhere; both sides name a request by this path, and root follows no link."""
         return self.root / "run/ramal"
 
     @property
@@ -77,6 +77,16 @@ class Image:
     def restore_request(self) -> Path:
         """What the daemon asks of root about putting a backup back; in memory, for it holds a recovery code."""
         return self.run / "restore.json"
+
+    @property
+    def network_request(self) -> Path:
+        """What the daemon asks of root about the network (core.network_asked); in memory."""
+        return self.run / "network-wanted.json"
+
+    @property
+    def clock_request(self) -> Path:
+        """A time said in the page, for root to set (core.clock_set); in memory, for it ends with the power."""
+        return self.run / "clock-wanted.json"
 
     @property
     def restore_go(self) -> Path:

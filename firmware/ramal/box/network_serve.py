@@ -9,7 +9,7 @@ import sys
 import time
 
 from ramal.box import taking
-from ramal.box.home import Home, default_home, write_whole
+from ramal.box.home import write_whole
 from ramal.box.image import Image, image_here
 from ramal.box.network import CONFIRM_WITHIN_MIN, Network
 from ramal.core import network_asked
@@ -20,9 +20,9 @@ from ramal.errors import RamalError
 _BYTES_MAX = 20_000
 
 
-def serve(home: Home, image: Image, box: Network) -> Said:
+def serve(image: Image, box: Network) -> Said:
     """Do what is asked; what came of it, said in the file too."""
-    asked = network_asked.parse_asked(taking.take(image.run / home.network_wanted.name, _BYTES_MAX) or "")
+    asked = network_asked.parse_asked(taking.take(image.network_request, _BYTES_MAX) or "")
     try:
         said = _done(asked, box)
     except RamalError as error:
@@ -49,7 +49,7 @@ def _done(asked: Asked | None, box: Network) -> Said:
 
 def main() -> int:
     """0, or 1 when it was not done; always said."""
-    said = serve(default_home(), image_here(), Network())
+    said = serve(image_here(), Network())
     print(f"ramal: {said.sentence}", file=sys.stderr)
     return 0 if said.ok else 1
 

@@ -14,7 +14,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from ramal.box import taking
-from ramal.box.home import Home, default_home
 from ramal.box.image import Image, image_here
 from ramal.box.waking import set_clock
 from ramal.core import clock_set
@@ -27,11 +26,9 @@ _RTC_SET_TIME = 0x4024700A
 """linux/rtc.h: _IOW('p', 0x0a, struct rtc_time), nine ints."""
 
 
-def run(
-    home: Home, image: Image, look: machine.Look = machine.look, set_to: Callable[[float], None] = set_clock
-) -> str:
+def run(image: Image, look: machine.Look = machine.look, set_to: Callable[[float], None] = set_clock) -> str:
     """Do what is asked; a sentence of what became of it. RamalError when it was not done."""
-    wanted = clock_set.parse(taking.take(image.run / home.clock_wanted.name, _BYTES_MAX) or "")
+    wanted = clock_set.parse(taking.take(image.clock_request, _BYTES_MAX) or "")
     if wanted is None:
         raise RamalError("Nobody asked for a time that can be read. Nothing was changed.")
     at_ms = clock_set.due_ms(wanted, look(False))
@@ -57,7 +54,7 @@ def keep_in_battery_clock(device: Path, at_s: int) -> bool:
 def main() -> int:
     """0, or 1 when it was not done; always said."""
     try:
-        print(f"ramal: {run(default_home(), image_here())}")
+        print(f"ramal: {run(image_here())}")
     except RamalError as error:
         print(f"ramal: {error}", file=sys.stderr)
         return 1

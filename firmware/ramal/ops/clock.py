@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from ramal.box.home import Home, write_whole
+from ramal.box.image import Image, image_here
 from ramal.control.protocol import Request
 from ramal.control.server import Answer
 from ramal.core import clock as core
@@ -181,8 +182,8 @@ class Watch:
 class Clock:
     """The thread: looks, puts right, tells."""
 
-    def __init__(self, means: Means, watch: Watch) -> None:
-        self._means, self._watch = means, watch
+    def __init__(self, means: Means, watch: Watch, image: Image) -> None:
+        self._means, self._watch, self._image = means, watch, image
         self._told: bool | None = None
         self._wanted: Wanted | None = None
         self._setting: Literal["", "waits", "failed"] = ""
@@ -238,7 +239,7 @@ class Clock:
         detail = f"{facts.wall_ms} {at_ms}"
         self._means.write(lambda db: users.audit(db, facts.wall_ms, who, "clock.set", detail)).result()
         try:
-            write_whole(self._means.home.clock_wanted, clock_set.text_of(wanted), 0o640)
+            write_whole(self._image.clock_request, clock_set.text_of(wanted), 0o640)
         except OSError as error:
             raise RamalError(f"The time could not be set ({error.strerror or error}). Nothing was changed.") from error
         self._wanted, self._setting = wanted, "waits"
@@ -256,7 +257,7 @@ class Clock:
                 self._watch.say(wanted.who)
         elif clock_set.is_over(wanted, facts):
             self._wanted, self._setting = None, "failed"
-            self._means.home.clock_wanted.unlink(missing_ok=True)
+            self._image.clock_request.unlink(missing_ok=True)
             log.warning("the clock was not set to what %s said: nobody carried it out", wanted.who)
 
     def told(self) -> Answer:
@@ -338,9 +339,9 @@ def _moved(fields: list[str], by_s: int) -> list[str]:
     return moved
 
 
-def subject(means: Means, watch: Watch) -> Subject:
+def subject(means: Means, watch: Watch, image: Image | None = None) -> Subject:
     """``clock.status``; ``clock.trust``: the time is right, says ``who``; ``clock.set``: it is ``when``."""
-    clock = Clock(means, watch)
+    clock = Clock(means, watch, image or image_here())
 
     def who_of(request: Request) -> str:
         who = request.text("who", "").strip()[:WHO_MAX]

@@ -38,7 +38,7 @@ class Desk:
             "settable": self._image.is_here,
             "plan": asdict(self._plan()),
             "trial": trial,
-            "waits": self._means.home.network_wanted.exists(),
+            "waits": self._image.network_request.exists(),
             "said": None if said is None else asdict(said),
         }
 
@@ -63,7 +63,7 @@ class Desk:
         self._means.write(lambda db: users.audit(db, at_ms, who, f"network.{act}", detail)).result()
         try:
             text = network_asked.asked_text(Asked(act, plan, who))
-            write_whole(self._means.home.network_wanted, text, 0o640)
+            write_whole(self._image.network_request, text, 0o640)
         except OSError as error:
             raise RamalError(f"Nothing was changed: {error.strerror or error}.") from error
         return {}
