@@ -11,7 +11,7 @@ from pathlib import Path
 from ramal.provide.say import say
 from ramal_image import ImageError
 from ramal_image.proof import call, office
-from ramal_image.proof.bench import BOOT_S, Bench
+from ramal_image.proof.bench import Bench
 from ramal_image.proof.outside import Browser
 from ramal_image.qemu.shell import Shell
 from ramal_image.qemu.vm import Running
@@ -64,7 +64,7 @@ def _made(shell: Shell, running: Running, folder: Path) -> tuple[str, str]:
     except ImageError:
         if running.process.poll() is not None:
             raise
-        shell.must(office.as_ramal("ramal backup now"), ASKED_S)
+        office.ask(shell, running, "ramal backup now", ASKED_S)
         say(f"  the box was never calm here (its load is QEMU's), so the backup was asked for: {_line(listed())}")
     shown = browser.get("/backups").body
     names = re.findall(r"ramal-\d{8}-\d{6}(?:-\d+)?\.ramal-backup", shown)
@@ -107,18 +107,7 @@ def _asked(browser: Browser, file: Path, code: str) -> None:
 def _exported(shell: Shell, running: Running) -> str:
     """The office in force as its file, secrets and all."""
     office.wait_for_daemon(shell, running)
-    said = ""
-
-    def exported() -> bool:  # a daemon that just began is busy now and then
-        nonlocal said
-        code, said = shell.run(office.as_ramal("ramal export"), BOOT_S)
-        return code == 0
-
-    try:
-        running.until(exported, 300, "ramal export")
-    except ImageError as error:
-        raise ImageError(f"The office could not be exported: {said[-600:]}") from error
-    return said
+    return office.ask(shell, running, "ramal export")
 
 
 def _calls(running: Running) -> list[str]:

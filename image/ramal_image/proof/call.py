@@ -71,8 +71,8 @@ def lay_office(shell: Shell, running: Running) -> None:
     """Lay the office in force, as ``ramal apply`` does, and see that Asterisk has it."""
     data = base64.b64encode(outside.OFFICE.encode()).decode()
     began_s = running.age_s
-    lay = f"echo {data} | base64 -d > /run/office.toml"
-    said = shell.must(f"{lay}; {office.as_ramal('ramal apply -')} < /run/office.toml", BOOT_S)
+    shell.must(f"echo {data} | base64 -d > /run/office.toml")
+    said = office.ask(shell, running, "ramal apply - < /run/office.toml")
     if "phone 201: added" not in said and "in force already" not in said:
         raise ImageError(f"The office was not applied: {said[-600:]}")
     running.until(lambda: "201/201" in asterisk(shell, "pjsip show endpoints"), 60, "Asterisk has the office's phone")

@@ -97,11 +97,12 @@ def _units(shell: Shell, running: Running) -> None:
 
 def _from_outside(shell: Shell, running: Running) -> None:
     """The office finds the box by its name; a stranger on the Internet finds nothing."""
-    try:
-        running.until(lambda: reach.named("ramal.local", wire.BOX, wire.OURS), 120, "ramal.local is this box, by mDNS")
-    except ImageError as error:
+
+    def unheard() -> str:
         told = shell.run("journalctl -b -q --no-pager -n 60 -u avahi-daemon; ip addr; nft list ruleset")[1]
-        raise ImageError(f"{error}\n{told[-9000:]}") from error
+        return f"ramal.local is this box, by mDNS. {told[-9000:]}"
+
+    running.until(lambda: reach.named("ramal.local", wire.BOX, wire.OURS), 120, unheard)
     wire.add(STRANGER)
     try:
         shell.must(f"nft add element inet ramal office4 {{ {STRANGER} }}")
@@ -122,10 +123,10 @@ def _from_outside(shell: Shell, running: Running) -> None:
 def _backed_up(shell: Shell, running: Running) -> None:
     """The stick lies at its place, and gets its copy of a backup."""
     running.until(lambda: shell.run("mountpoint -q /media/backup")[0] == 0, 120, f"the stick {NAME} is mounted")
-    shell.must(f"{office.as_ramal('ramal export')} > /run/with-stick.toml", BOOT_S)
+    office.ask(shell, running, "ramal export > /run/with-stick.toml")
     shell.must(f"printf '%s' '{STICK}' >> /run/with-stick.toml")
-    shell.must(f"{office.as_ramal('ramal apply -')} < /run/with-stick.toml", BOOT_S)
-    shell.must(office.as_ramal("ramal backup now"), BOOT_S)
+    office.ask(shell, running, "ramal apply - < /run/with-stick.toml")
+    office.ask(shell, running, "ramal backup now")
     where = "find /media/backup -name '*.ramal-backup' -size +1k"
     running.until(lambda: ".ramal-backup" in shell.run(where)[1], BOOT_S, "a backup lies on the stick")
     say(f"  the stick took its copy: {shell.must(where).splitlines()[0]}")
@@ -141,11 +142,12 @@ def _clock(shell: Shell, running: Running, browser: Browser) -> None:
     if answer.status != 200:
         raise ImageError(f"The clock was not set: {answer.status} {call.text(answer.body)[:400]}")
     now = "TZ=America/Sao_Paulo date +%Y-%m-%dT%H"
-    try:
-        running.until(lambda: shell.run(now)[1].strip() == wanted[:13], 120, f"the box's clock shows {wanted}")
-    except ImageError as error:
+
+    def unset() -> str:
         log = shell.run("journalctl -b -q --no-pager -n 30 -u ramal-clock-set -u ramal-clock-set.path")[1]
-        raise ImageError(f"{error}\nroot said: {log}\nthe page said: {call.text(answer.body)[:1500]}") from error
+        return f"the box's clock shows {wanted}. Root said: {log}\nThe page said: {call.text(answer.body)[:1500]}"
+
+    running.until(lambda: shell.run(now)[1].strip() == wanted[:13], 120, unset)
     say(f"  set in the page, the box's clock shows {wanted}")
 
 

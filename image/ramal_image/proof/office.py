@@ -6,6 +6,7 @@ Kept beside the proofs' folders, for the build it was made with. Main thread.
 import subprocess
 from pathlib import Path
 
+from ramal.cli import DAEMON_DOWN
 from ramal_image import ImageError
 from ramal_image.proof.bench import BOOT_S, Bench
 from ramal_image.proof.outside import Browser
@@ -64,6 +65,21 @@ def wait_for_daemon(shell: Shell, running: Running) -> float:
     """Until the daemon is connected with Asterisk; the machine's age in s."""
     what = "the daemon is connected with Asterisk"
     return running.until(lambda: shell.run("systemctl is-active -q ramal.service")[0] == 0, BOOT_S, what)
+
+
+def ask(shell: Shell, running: Running, command: str, timeout_s: float = BOOT_S) -> str:
+    """What the ``ramal`` command says in the end: a daemon that is too busy to answer says so, and one tries again."""
+    code, said = DAEMON_DOWN, ""
+
+    def answered() -> bool:
+        nonlocal code, said
+        code, said = shell.run(as_ramal(command), timeout_s)
+        return code != DAEMON_DOWN
+
+    running.until(answered, timeout_s, lambda: f"the daemon answers `{command}`: {said[-600:]}")
+    if code != 0:
+        raise ImageError(f"On the box `{command}` failed ({code}): {said[-1500:]}")
+    return said
 
 
 def as_ramal(command: str) -> str:

@@ -37,7 +37,7 @@ def prove(bench: Bench) -> None:
         with bench.start() as running:
             bench.up(running)
             _back(shell, running, calls, "a call to itself")
-            _returned(shell)
+            _returned(shell, running)
             _by_page(shell, running, address + bundles["good"], f"{bench.want.version}.1")
         _must_try(bench)
         shell.close()
@@ -95,12 +95,12 @@ def _back(shell: Shell, running: Running, calls: list[str], why: str) -> None:
     say(f"  back on the release before with its calls; the page says “{why}”, the history: {newest}")
 
 
-def _returned(shell: Shell) -> None:
+def _returned(shell: Shell, running: Running) -> None:
     """The release on trial had migrated the database: it is kept beside, and the copy of before is in force."""
     lying = shell.must("ls /data/ramal/db")
     if "ramal.db.newer-0005" not in lying:
         raise ImageError(f"The database of the release that was left is not beside: {lying}")
-    if "office" not in shell.must(office.as_ramal("ramal export"), 120):
+    if "office" not in office.ask(shell, running, "ramal export", 120):
         raise ImageError("The office is not in force after the way back.")
     say("  the database was copied before its migration, and that copy is in force again")
 

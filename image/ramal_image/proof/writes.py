@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ramal.provide.say import say
 from ramal_image import ImageError
 from ramal_image.proof import call, office
-from ramal_image.proof.bench import BOOT_S, Bench
+from ramal_image.proof.bench import Bench
 from ramal_image.qemu.shell import Shell
 from ramal_image.qemu.vm import Running
 
@@ -50,7 +50,7 @@ def prove(bench: Bench) -> None:
     with bench.inside() as shell, bench.start() as running:
         bench.up(running)
         office.wait_for_daemon(shell, running)
-        _contacts(shell)
+        _contacts(shell, running)
         call.sign_in(shell, running, bench.folder / "phone")
         _settled(shell, running)
         _folded(shell)
@@ -78,11 +78,11 @@ def prove(bench: Bench) -> None:
         raise ImageError(f"A day of {CALLS_A_DAY} calls writes {day_mb:.0f} MB beside the recordings.")
 
 
-def _contacts(shell: Shell) -> None:
+def _contacts(shell: Shell, running: Running) -> None:
     """The office's contacts, as an owner brings them; without names, which would be spoken for an hour, once."""
     rows = f'seq {CONTACTS} | awk \'{{printf "+551197%07d,,%s\\n", $1, $1 <= {VIPS} ? "yes" : ""}}\''
     shell.must(f"(echo number,name,vip; {rows}) > /run/contacts.csv; chmod 644 /run/contacts.csv")
-    said = shell.must(office.as_ramal("ramal contacts import /run/contacts.csv"), BOOT_S)
+    said = office.ask(shell, running, "ramal contacts import /run/contacts.csv")
     say(f"  contacts: {' '.join(said.split())[:120]}")
 
 

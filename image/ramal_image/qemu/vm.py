@@ -141,17 +141,20 @@ class Running:
         how = "the machine ended" if self.process.poll() is not None else f"{timeout_s:.0f} s went by"
         raise ImageError(f"{how} and the console never said “{pattern}”. Its last lines:\n{self.tail()}")
 
-    def until(self, true: Callable[[], bool], timeout_s: float, what: str) -> float:
-        """Ask until ``true`` says so; the machine's age then, in s. ImageError when it never does."""
+    def until(self, true: Callable[[], bool], timeout_s: float, what: str | Callable[[], str]) -> float:
+        """Ask until ``true`` says so; the machine's age then, in s. ImageError when it never does: what is to be looked
+        up for its words is given as a function."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             if true():
                 return self.age_s
             if self.process.poll() is not None:
-                raise ImageError(f"The machine ended while waiting for: {what}. Its last lines:\n{self.tail()}")
+                told = "" if callable(what) else what
+                raise ImageError(f"The machine ended while waiting for: {told}. Its last lines:\n{self.tail()}")
             with self._news:
                 self._news.wait(0.5)
-        raise ImageError(f"After {timeout_s:.0f} s still not: {what}. The console's last lines:\n{self.tail()}")
+        told = what() if callable(what) else what
+        raise ImageError(f"After {timeout_s:.0f} s still not: {told}. The console's last lines:\n{self.tail()}")
 
     def wait_end(self, timeout_s: float) -> int:
         """The exit code of a machine that ends by itself (``-no-reboot``: also when it starts anew)."""
