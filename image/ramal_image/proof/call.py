@@ -143,5 +143,7 @@ def found(browser: Browser) -> None:
 
 
 def text(page: str) -> str:
-    """A page's words, for a message."""
-    return " ".join(re.sub(r"<(script|style).*?</\1>|<[^>]+>", " ", page, flags=re.DOTALL).split())
+    """The words of a page's own part, without what every page has."""
+    whole = page.encode("latin-1", "replace").decode("utf-8", "replace")
+    own = whole[whole.find("<main") :] if "<main" in whole else whole
+    return html.unescape(" ".join(re.sub(r"<(script|style).*?</\1>|<[^>]+>", " ", own, flags=re.DOTALL).split()))

@@ -134,9 +134,11 @@ def _backed_up(shell: Shell, running: Running) -> None:
 
 def _clock(shell: Shell, running: Running, browser: Browser) -> None:
     """The page sets the clock by the words of a person, when it may; it may not while a time server is believed."""
-    shown = browser.get("/clock")
-    if 'name="when"' not in shown.body:
-        raise ImageError(f"The page offers no way to set the clock: {call.text(shown.body)[:600]}")
+
+    def shown() -> str:
+        return browser.get("/clock").body
+
+    running.until(lambda: 'name="when"' in shown(), 120, lambda: f"the clock can be set: {call.text(shown())[:600]}")
     wanted = shell.must("TZ=America/Sao_Paulo date -d '+2 hours' +%Y-%m-%dT%H:%M:00").strip()
     answer = browser.send("/clock/set", form_at="/clock", when=wanted)
     if answer.status != 200:
