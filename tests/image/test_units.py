@@ -71,6 +71,16 @@ def test_asterisk_waits_for_no_daemon_no_page_no_network_and_no_time(name: str) 
     assert read["StartLimitIntervalSec"] == ["0"], "it must never give up"
 
 
+def test_who_ends_a_hung_asterisk_can_see_it() -> None:
+    """Seen in the image: /proc hid a process of the same user in another user namespace, and nobody was ended."""
+    assert all(unit(name)["PrivateUsers"] == ["yes"] for name in CALLS)
+    pulse = unit("ramal-pulse.service")
+    assert pulse["User"] == unit(CALLS[0])["User"]
+    assert pulse.get("ProtectProc", ["default"]) == ["default"]
+    assert "PrivateUsers" not in pulse
+    assert "PrivatePIDs" not in pulse
+
+
 def waited_for(name: str) -> set[str]:
     """Everything that comes before ``name`` by any way through our units, whoever of the two says it."""
     before: dict[str, set[str]] = {}
