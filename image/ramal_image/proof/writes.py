@@ -33,6 +33,11 @@ RECORDED = _READ + (
     'print(*db.execute("SELECT count(*), coalesce(sum(bytes + duration_ms * channels * 16), 0),'
     ' coalesce(sum(duration_ms), 0) FROM sound WHERE unlink_due = 0").fetchone())'
 )
+WAITING = _READ + (
+    'print(*db.execute("SELECT count(*) FROM recording r WHERE duration_ms > 0'
+    ' AND NOT EXISTS (SELECT 1 FROM sound s WHERE s.recording = r.id AND s.unlink_due = 0)").fetchone())'
+)
+"""Recordings of before, whose wav was written long ago, would be counted as recorded when they are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +100,14 @@ def _folded(shell: Shell) -> None:
 
 
 def _settled(shell: Shell, running: Running) -> None:
-    """Until a while writes next to nothing: Asterisk has been told of every contact, all sentences are spoken."""
+    """Until nothing waits to be kept and a while writes next to nothing: Asterisk has been told of every contact, all
+    sentences are spoken."""
 
     def calm() -> bool:
         before = _written(shell)
         time.sleep(CALM_S)
-        return _written(shell) - before < CALM_BYTES
+        waiting = shell.must(office.as_ramal(f"/opt/ramal/bin/python -c '{WAITING}'")).split()[-1]
+        return _written(shell) - before < CALM_BYTES and waiting == "0"
 
     running.until(calm, SETTLED_S, "the box has settled after the import")
 
