@@ -98,11 +98,11 @@ def _units(shell: Shell, running: Running) -> None:
 def _from_outside(shell: Shell, running: Running) -> None:
     """The office finds the box by its name; a stranger on the Internet finds nothing."""
 
-    def unheard() -> str:
-        told = shell.run("journalctl -b -q --no-pager -n 60 -u avahi-daemon; ip addr; nft list ruleset")[1]
-        return f"ramal.local is this box, by mDNS. {told[-9000:]}"
+    def told() -> str:
+        return shell.run("journalctl -b -q --no-pager -n 60 -u avahi-daemon; ip addr; nft list ruleset")[1][-9000:]
 
-    running.until(lambda: reach.named("ramal.local", wire.BOX, wire.OURS), 120, unheard)
+    named = "ramal.local is this box, by mDNS"
+    running.until(lambda: reach.named("ramal.local", wire.BOX, wire.OURS), 120, named, told)
     wire.add(STRANGER)
     try:
         shell.must(f"nft add element inet ramal office4 {{ {STRANGER} }}")
@@ -138,18 +138,18 @@ def _clock(shell: Shell, running: Running, browser: Browser) -> None:
     def shown() -> str:
         return browser.get("/clock").body
 
-    running.until(lambda: 'name="when"' in shown(), 120, lambda: f"the clock can be set: {call.text(shown())[:600]}")
+    running.until(lambda: 'name="when"' in shown(), 120, "the clock can be set", lambda: call.text(shown())[:600])
     wanted = shell.must("TZ=America/Sao_Paulo date -d '+2 hours' +%Y-%m-%dT%H:%M:00").strip()
     answer = browser.send("/clock/set", form_at="/clock", when=wanted)
     if answer.status != 200:
         raise ImageError(f"The clock was not set: {answer.status} {call.text(answer.body)[:400]}")
     now = "TZ=America/Sao_Paulo date +%Y-%m-%dT%H"
 
-    def unset() -> str:
+    def told() -> str:
         log = shell.run("journalctl -b -q --no-pager -n 30 -u ramal-clock-set -u ramal-clock-set.path")[1]
-        return f"the box's clock shows {wanted}. Root said: {log}\nThe page said: {call.text(answer.body)[:1500]}"
+        return f"Root said: {log}\nThe page said: {call.text(answer.body)[:1500]}"
 
-    running.until(lambda: shell.run(now)[1].strip() == wanted[:13], 120, unset)
+    running.until(lambda: shell.run(now)[1].strip() == wanted[:13], 120, f"the box's clock shows {wanted}", told)
     say(f"  set in the page, the box's clock shows {wanted}")
 
 

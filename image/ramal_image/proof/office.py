@@ -76,7 +76,7 @@ def ask(shell: Shell, running: Running, command: str, timeout_s: float = BOOT_S)
         code, said = shell.run(as_ramal(command), timeout_s)
         return code != DAEMON_DOWN
 
-    running.until(answered, timeout_s, lambda: f"the daemon answers `{command}`: {said[-600:]}")
+    running.until(answered, timeout_s, f"the daemon answers `{command}`", lambda: said[-600:])
     if code != 0:
         raise ImageError(f"On the box `{command}` failed ({code}): {said[-1500:]}")
     return said

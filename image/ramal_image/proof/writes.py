@@ -96,7 +96,7 @@ def _folded(shell: Shell) -> None:
     for file in ("db/ramal.db", "asterisk/lib/astdb.sqlite3"):
         words = 'execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()'
         fold = f'import sqlite3; sqlite3.connect("/data/ramal/{file}").{words}'
-        shell.must(office.as_ramal(f"/opt/ramal/bin/python -c '{fold}'"))
+        _python(shell, fold)
 
 
 def _settled(shell: Shell, running: Running) -> None:
@@ -106,8 +106,7 @@ def _settled(shell: Shell, running: Running) -> None:
     def calm() -> bool:
         before = _written(shell)
         time.sleep(CALM_S)
-        waiting = shell.must(office.as_ramal(f"/opt/ramal/bin/python -c '{WAITING}'")).split()[-1]
-        return _written(shell) - before < CALM_BYTES and waiting == "0"
+        return _written(shell) - before < CALM_BYTES and _python(shell, WAITING)[-1:] == ["0"]
 
     running.until(calm, SETTLED_S, "the box has settled after the import")
 
@@ -133,5 +132,10 @@ def _written(shell: Shell) -> int:
 
 def _recorded(shell: Shell) -> tuple[int, int, int]:
     """Recordings that are kept, their bytes as wav and as kept, their talk in ms."""
-    count, size, talk_ms = shell.must(office.as_ramal(f"/opt/ramal/bin/python -c '{RECORDED}'")).split()[-3:]
+    count, size, talk_ms = _python(shell, RECORDED)[-3:]
     return int(count), int(size), int(talk_ms)
+
+
+def _python(shell: Shell, program: str) -> list[str]:
+    """The words that ``program`` (without single quotes) prints on the box, after what its console may have said."""
+    return shell.must(office.as_ramal(f"/opt/ramal/bin/python -c '{program}'")).split()

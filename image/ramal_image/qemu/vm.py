@@ -141,20 +141,21 @@ class Running:
         how = "the machine ended" if self.process.poll() is not None else f"{timeout_s:.0f} s went by"
         raise ImageError(f"{how} and the console never said “{pattern}”. Its last lines:\n{self.tail()}")
 
-    def until(self, true: Callable[[], bool], timeout_s: float, what: str | Callable[[], str]) -> float:
-        """Ask until ``true`` says so; the machine's age then, in s. ImageError when it never does: what is to be looked
-        up for its words is given as a function."""
+    def until(
+        self, true: Callable[[], bool], timeout_s: float, what: str, more: Callable[[], str] | None = None
+    ) -> float:
+        """Ask until ``true`` says so; the machine's age then, in s. ImageError when it never does; ``more`` looks up
+        what else is to be said then, while the machine runs."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             if true():
                 return self.age_s
             if self.process.poll() is not None:
-                told = "" if callable(what) else what
-                raise ImageError(f"The machine ended while waiting for: {told}. Its last lines:\n{self.tail()}")
+                raise ImageError(f"The machine ended while waiting for: {what}. Its last lines:\n{self.tail()}")
             with self._news:
                 self._news.wait(0.5)
-        told = what() if callable(what) else what
-        raise ImageError(f"After {timeout_s:.0f} s still not: {told}. The console's last lines:\n{self.tail()}")
+        told = f" {more()}" if more is not None else ""
+        raise ImageError(f"After {timeout_s:.0f} s still not: {what}.{told} The console's last lines:\n{self.tail()}")
 
     def wait_end(self, timeout_s: float) -> int:
         """The exit code of a machine that ends by itself (``-no-reboot``: also when it starts anew)."""
