@@ -20,7 +20,8 @@ log = logging.getLogger(__name__)
 
 A_ROUND = 50
 AT_ONCE = 6
-"""Up to half a second of work each on a small board, two side by side; the page's requests wait for no more."""
+"""60 ms of work each on a PC, not measured on a small board; the page's requests, and whoever applies settings, wait
+for no more than so many."""
 
 
 def subject(means: Means) -> Subject:
