@@ -203,7 +203,7 @@ def test_a_person_erased_while_a_recording_is_being_sent_leaves_no_copy(kept: Ke
         until(lambda: sftp.files(), 30.0, "it is on its way")
         kept.shelf.write(lambda db: rows.forget(db, [sound.recording]))
         kept.shelf.write(lambda db: sounds.gone(db, sound.recording, 1, "erased"))
-        kept.shelf.write(lambda db: sounds.unlinked(db, sound.recording))
+        kept.shelf.write(lambda db: sounds.unlinked(db, [sound.recording]))
         kept.shelf.write(lambda db: sounds.erase(db, sound.recording, 2))
         until(lambda: not kept.shelf.read(lambda db: rows.left_far(db, [sound.recording])), 60.0, "it is forgotten")
     finally:

@@ -48,7 +48,7 @@ class Mortal(privacy.Erasure):
 
 if __name__ == "__main__":
     privacy.Erasure = Mortal  # type: ignore[misc]
-    eager = {vault.subject: partial(vault.subject, settle_ms=500, load=lambda: 0.0)}
+    eager = {vault.subject: partial(vault.subject, settle_ms=500, load=lambda: 0.0, linger_ms=0)}
     eager[privacy.subject] = partial(privacy.subject, settle_ms=500)
     app.SUBJECTS = tuple(eager.get(one, one) for one in app.SUBJECTS)  # type: ignore[call-overload]
     sys.exit(run(Home(Path(sys.argv[1])), Pace(tick_s=0.5, look_s=0.3, slow_look_s=1.0, round_s=1.0)))

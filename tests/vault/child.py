@@ -22,7 +22,7 @@ def main() -> None:
 
     shelf = Shelf.at(home)
     shelf.now_ms = now_ms
-    keeper = Keeper(shelf.means(), load=lambda: 0.0)
+    keeper = Keeper(shelf.means(), load=lambda: 0.0, linger_ms=0)
     keeper._ways = replace(keeper._ways, step=at)
     print("ready", flush=True)
     while keeper.round():

@@ -12,6 +12,7 @@ from ramal.ops.vault import Keeper
 from ramal.provide import peers
 from ramal.store import seals, sounds
 from ramal.vault.cipher import SealBroken
+from ramal.vault.keep import LINGER_MS, LINGER_ROOM, may_wait
 from ramal.vault.sound import NoSound, gain_db, open_sound
 from ramal.vault.verify import Verification
 from tests.vault.shelf import Shelf, spoken, stereo_wav
@@ -21,7 +22,7 @@ TALK = stereo_wav(LEFT, RIGHT)
 
 
 def keeper(shelf: Shelf, **more: object) -> Keeper:
-    return Keeper(shelf.means(), load=lambda: 0.0, **more)  # type: ignore[arg-type]
+    return Keeper(shelf.means(), load=lambda: 0.0, **{"linger_ms": 0, **more})  # type: ignore[arg-type]
 
 
 def plain(shelf: Shelf, recording: int) -> bytes:
@@ -153,3 +154,45 @@ def test_what_an_earlier_life_left_half_made_is_thrown_away(shelf: Shelf) -> Non
     left.write_bytes(b"half")
     keeper(shelf).round()
     assert not left.exists()
+
+
+def test_wavs_that_are_kept_go_together_after_a_while(shelf: Shelf) -> None:
+    """One commit of the card's journal for many of them; what is heard is the kept one meanwhile."""
+    first = shelf.put(TALK)
+    one = keeper(shelf, linger_ms=LINGER_MS)
+    assert one.round() == 1
+    began_ms = shelf.now_ms
+    shelf.now_ms += LINGER_MS - 1
+    second = shelf.put(TALK)
+    assert one.round() == 1
+    assert [shelf.path(each, ".wav").exists() for each in (first, second)] == [True, True]
+    assert plain(shelf, first)[:4] == b"OggS"
+    assert flaws(shelf) == []
+    shelf.now_ms = began_ms + LINGER_MS
+    assert one.round() == 0
+    assert [shelf.path(each, ".wav").exists() for each in (first, second)] == [False, False]
+    assert flaws(shelf) == []
+
+
+def test_a_wav_waits_for_others_neither_by_a_clock_that_was_set_back_nor_where_room_is_scarce(shelf: Shelf) -> None:
+    shelf.put(TALK)
+    keeper(shelf, linger_ms=LINGER_MS).round()
+    waiting = shelf.write(sounds.to_unlink)
+    (sound,) = waiting
+    assert abs(sound.wav_bytes - len(TALK)) < 100
+    scarce = LINGER_ROOM * sound.wav_bytes
+    assert may_wait(waiting, sound.made_ms, LINGER_MS, scarce + 1)
+    assert not may_wait(waiting, sound.made_ms, LINGER_MS, scarce)
+    assert not may_wait(waiting, sound.made_ms - 1, LINGER_MS, scarce + 1)
+    assert not may_wait(waiting, sound.made_ms, 0, scarce + 1)
+
+
+def test_what_is_to_go_waits_for_nothing(shelf: Shelf) -> None:
+    kept, gone = shelf.put(TALK), shelf.put(TALK)
+    one = keeper(shelf, linger_ms=LINGER_MS)
+    assert one.round() == 2
+    shelf.write(lambda db: sounds.gone(db, gone, shelf.now_ms, "retention"))
+    one.round()
+    assert not shelf.path(gone).exists()
+    assert not shelf.path(gone, ".wav").exists()
+    assert shelf.path(kept, ".wav").exists()

@@ -290,7 +290,7 @@ def _finish(home: Home, db: sqlite3.Connection, recording: int) -> None:
         path = inside(home, relative)
         if path is not None and path.is_file():
             path.unlink()
-    sounds.unlinked(db, recording)
+    sounds.unlinked(db, [recording])
 
 
 def _sweep(home: Home, kept: frozenset[Path], grave: Path) -> None:

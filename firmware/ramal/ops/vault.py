@@ -60,11 +60,14 @@ class _Trouble:
 
 
 def subject(
-    means: Means, settle_ms: int = SETTLE_MS, load: Callable[[], float] = lambda: os.getloadavg()[0]
+    means: Means,
+    settle_ms: int = SETTLE_MS,
+    load: Callable[[], float] = lambda: os.getloadavg()[0],
+    linger_ms: int = keep.LINGER_MS,
 ) -> Subject:
     """``recordings.verify`` (start one), ``recordings.verifying`` (how far it is), ``recordings.checked`` (the command
-    line did one). ``settle_ms`` and ``load`` as ``Keeper``."""
-    keeper = Keeper(means, settle_ms=settle_ms, load=load)
+    line did one). ``settle_ms``, ``load`` and ``linger_ms`` as ``Keeper``."""
+    keeper = Keeper(means, settle_ms=settle_ms, load=load, linger_ms=linger_ms)
     verifier = Verifier(means, keeper.wait_while_busy)
     keeper.every_round = verifier.now_and_then
 
@@ -96,8 +99,9 @@ class Keeper:
         settle_ms: int = SETTLE_MS,
         load: Callable[[], float] = lambda: os.getloadavg()[0],
         clock: Callable[[], float] = time.monotonic,
+        linger_ms: int = keep.LINGER_MS,
     ) -> None:
-        self._means, self._gaps_of, self._settle_ms = means, gaps_of, settle_ms
+        self._means, self._gaps_of, self._settle_ms, self._linger_ms = means, gaps_of, settle_ms, linger_ms
         self._load, self._clock = load, clock
         self._stopping = threading.Event()
         self._ways = keep.Ways(means.home, self._write, argv, means.clock_ms, self.wait_while_busy)
@@ -135,7 +139,7 @@ class Keeper:
         if self._outage is not None and now_s < self._outage.next_s:
             return 0
         try:
-            keep.tidy(self._ways)
+            keep.tidy(self._ways, self._linger_ms)
             self._mend()
             self._seal_day()
             if not self._calm(working=False):
@@ -145,6 +149,8 @@ class Keeper:
                 self._look_for_keys()
                 self._adopt()
             kept, more = self._keep_due(everything, now_s)
+            if kept:
+                keep.tidy(self._ways, self._linger_ms)
             if everything and not more:
                 self._all_s = now_s
             if kept == 0 and not more:

@@ -6,7 +6,7 @@ On the writer's thread inside a transaction (what changes), or any with a reader
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from typing import Literal
 
@@ -49,6 +49,11 @@ class Sound:
     gone_ms: int | None = None
     gone_why: str = ""
     unlink_due: int = 0
+
+    @property
+    def wav_bytes(self) -> int:
+        """About the size of the wav that it was made from: 8000 samples a second of two bytes."""
+        return self.duration_ms * self.channels * 16
 
     def digest(self) -> Blob:
         """What the seal of this sound holds: everything but what may change later."""
@@ -138,9 +143,9 @@ def to_unlink(db: sqlite3.Connection, limit: int = 100) -> tuple[Sound, ...]:
     return tuple(Sound(*row) for row in rows)
 
 
-def unlinked(db: sqlite3.Connection, recording: int) -> None:
-    """Its files are removed."""
-    db.execute("UPDATE sound SET unlink_due = 0 WHERE recording = ?", (recording,))
+def unlinked(db: sqlite3.Connection, recordings: Iterable[int]) -> None:
+    """Their files are removed."""
+    db.executemany("UPDATE sound SET unlink_due = 0 WHERE recording = ?", [(one,) for one in recordings])
 
 
 def gone(db: sqlite3.Connection, recording: int, at_ms: int, why: str) -> Sound | None:

@@ -1,8 +1,8 @@
 """One recording from wav to what is kept, step by step.
 
 Law: the order of the steps is the law of this package; see ``STEPS``. A crash before ``written`` leaves the wav as it
-was (what was half made is in the work folder and thrown away); a crash behind it leaves the kept file, and the wav is
-removed by ``tidy``. On the keeper's thread; the database is changed by jobs for the writer.
+was (what was half made is in the work folder and thrown away); a crash behind it leaves the kept file. The wav is
+removed by ``tidy``, many at once. On the keeper's thread; the database is changed by jobs for the writer.
 """
 
 import contextlib
@@ -34,6 +34,11 @@ STEPS = ("begun", "encoded", "verified", "named", "written", "noted", "removed",
 read back and compared; it has its name and is on the disk with it; the row and the seal are on the disk; the head is
 noted apart; the wav is gone; that is written down."""
 SUFFIX = ".ogg.sealed"
+LINGER_MS = 300_000
+"""So long a wav may stand beside what was kept of it, so that several go at once: each removal alone costs a commit of
+the file system's journal, some eleven blocks of the card."""
+LINGER_ROOM = 16
+"""Wavs wait for others only while they are a smaller part of the free room than one in so many."""
 ROOM_BYTES = 2 << 20
 """Free space that is left over when a recording is turned."""
 
@@ -90,8 +95,8 @@ class _Hashing:
 
 
 def keep(ways: Ways, due: Due, gaps: Sequence[tuple[int, int]], key: Key) -> Sound:
-    """Turn one wav into what is kept; the row that was written. Errors: NoRoom, Changing, Damaged, opus.EncoderFailed,
-    OSError of the disk; after any of them the wav is there and nothing else."""
+    """Turn one wav into what is kept; the row that was written. The wav stands until ``tidy``. Errors: NoRoom,
+    Changing, Damaged, opus.EncoderFailed, OSError of the disk; after any of them the wav is there and nothing else."""
     home = ways.home
     wav = inside(home, due.path)
     if wav is None or wav.suffix != ".wav":
@@ -131,8 +136,6 @@ def keep(ways: Ways, due: Due, gaps: Sequence[tuple[int, int]], key: Key) -> Sou
     ways.step("written")
     note_tip(ways)
     ways.step("noted")
-    _remove(ways, made)
-    ways.step("done")
     return made
 
 
@@ -170,22 +173,40 @@ def adopt(ways: Ways, due: Due, gaps: Sequence[tuple[int, int]], keyring: Keyrin
     return sound
 
 
-def tidy(ways: Ways) -> int:
+def tidy(ways: Ways, linger_ms: int = 0) -> int:
     """Take up what a crash or a decision left: throw away half-made files, remove files whose row says so. How many
-    rows were looked at. What cannot be removed now is tried again."""
+    were looked at. What cannot be removed now is tried again.
+
+    The wavs of what was kept wait up to ``linger_ms`` for others; what must go for another reason never does."""
     with contextlib.suppress(FileNotFoundError):
         for left in ways.home.recordings_work.glob("*.part"):
             left.unlink(missing_ok=True)
     waiting: tuple[Sound, ...] = ways.write(sounds.to_unlink)
+    if may_wait(waiting, ways.clock_ms(), linger_ms, _free(ways.home)):
+        waiting = tuple(sound for sound in waiting if sound.gone_ms is not None)
+    removed = []
     for sound in waiting:
         try:
             if sound.gone_ms is None and not _is_good(ways.home, sound):
                 _make_again(ways, sound)
             else:
-                _remove(ways, sound)
+                _remove(ways.home, sound)
+                removed.append(sound.recording)
+                ways.step("removed")
         except OSError as error:
             log.warning("a file of recording %d could not be removed: %s", sound.recording, error)
+    if removed:
+        ways.write(lambda db: sounds.unlinked(db, removed))
+        ways.step("done")
     return len(waiting)
+
+
+def may_wait(waiting: Sequence[Sound], now_ms: int, linger_ms: int, free: int) -> bool:
+    """Whether wavs that stand beside their kept files may wait for others: all are young (by a clock that was not set
+    back), and they take little of the ``free`` bytes."""
+    kept = [sound for sound in waiting if sound.gone_ms is None]
+    young = all(0 <= now_ms - sound.made_ms < linger_ms for sound in kept)
+    return young and LINGER_ROOM * sum(sound.wav_bytes for sound in kept) < free
 
 
 def note_tip(ways: Ways) -> None:
@@ -291,19 +312,17 @@ def _compare(ways: Ways, part: Path, facts: Any, levels: opus.Levels, key: Key, 
     opus.compare(levels, decoded)
 
 
-def _remove(ways: Ways, sound: Sound) -> None:
+def _remove(home: Home, sound: Sound) -> None:
     """Remove what a row says may go: the wav of a kept one, every file of a gone one."""
     doomed = {sound.source} if sound.gone_ms is None else {sound.source, sound.path}
     for relative in doomed:
-        path = inside(ways.home, relative)
+        path = inside(home, relative)
         if path is None or (sound.gone_ms is None and relative == sound.path):
             continue
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
             if sound.gone_ms is not None:  # a power cut may bring a kept one's wav back; ``stock`` finds and removes it
                 fsync_folder(path.parent)
-    ways.step("removed")
-    ways.write(lambda db: sounds.unlinked(db, sound.recording))
 
 
 def _is_good(home: Home, sound: Sound) -> bool:
@@ -329,6 +348,11 @@ def _make_again(ways: Ways, sound: Sound) -> None:
 
 
 def _room(home: Home, wav_bytes: int) -> None:
-    free = os.statvfs(home.recordings)
-    if free.f_bavail * free.f_frsize < wav_bytes // 3 + ROOM_BYTES:
+    if _free(home) < wav_bytes // 3 + ROOM_BYTES:
         raise NoRoom("The recordings' disk has no room to turn a recording into Opus.")
+
+
+def _free(home: Home) -> int:
+    """Free bytes of the recordings' disk."""
+    found = os.statvfs(home.recordings)
+    return found.f_bavail * found.f_frsize

@@ -33,7 +33,7 @@ def remove(
             freed += path.stat().st_size
             path.unlink()
             fsync_folder(path.parent)
-    write(lambda db: sounds.unlinked(db, recording))
+    write(lambda db: sounds.unlinked(db, [recording]))
     return freed
 
 
