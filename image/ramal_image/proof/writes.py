@@ -7,11 +7,13 @@ every few seconds; the long call shows that, and it is told as kB a minute of ta
 office, and the office has contacts, VIPs among them.
 """
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from ramal.provide.say import say
+from ramal.vault.keep import LINGER_MS
 from ramal_image import ImageError
 from ramal_image.proof import call, office
 from ramal_image.proof.bench import Bench
@@ -21,12 +23,24 @@ from ramal_image.qemu.vm import Running
 BUDGET_MB = 200.0
 CALLS_A_DAY = 500
 CONTACTS, VIPS = 3000, 700
-"""Their import also grows the databases' journals to where they begin anew in their place, as after some days."""
+LONG_ENOUGH = 4_200_000
+"""Bytes of a database's journal (its log), by which it begins anew in its place: SQLite's thousand pages of 4 KiB for
+Asterisk's own, 4000 of 1 KiB for ours. A box of some days has such ones; until then each commit also makes the file
+longer, and the file system's journal tells of that."""
+JOURNALS = {
+    "db/ramal.db": ("CREATE TABLE long(b)", f"INSERT INTO long VALUES (zeroblob({LONG_ENOUGH}))", "DROP TABLE long"),
+    "asterisk/lib/astdb.sqlite3": (
+        f"INSERT INTO astdb VALUES (hex(0), zeroblob({LONG_ENOUGH}))",
+        "DELETE FROM astdb WHERE key = hex(0)",
+    ),
+}
+"""Statements that write so much to each; Asterisk would not take new tables."""
 QUIET_S = 300.0
 CALLS = 16
 STAY_MS = 12_000
 LONG_MS = 160_000
-KEPT_S = 600.0
+KEPT_S = 600.0 + LINGER_MS / 1000
+"""Until a recording is kept and its wav, which may wait for others, is removed: that costs a commit too."""
 CALM_BYTES, CALM_S, SETTLED_S = 60_000, 45.0, 3600.0
 _READ = 'import sqlite3; db = sqlite3.connect("file:/data/ramal/db/ramal.db?mode=ro", uri=True); '
 RECORDED = _READ + (
@@ -57,6 +71,7 @@ def prove(bench: Bench) -> None:
         office.wait_for_daemon(shell, running)
         _contacts(shell, running)
         call.sign_in(shell, running, bench.folder / "phone")
+        _lengthen(shell)
         _settled(shell, running)
         _folded(shell)
         quiet = _spent(shell, running, 0, lambda: time.sleep(QUIET_S))
@@ -91,12 +106,20 @@ def _contacts(shell: Shell, running: Running) -> None:
     say(f"  contacts: {' '.join(said.split())[:120]}")
 
 
+def _lengthen(shell: Shell) -> None:
+    """Bring both databases' journals to where they begin anew. ImageError when one is not so long then."""
+    for file, statements in JOURNALS.items():
+        open_it = f'import sqlite3; db = sqlite3.connect("/data/ramal/{file}", isolation_level=None, timeout=60)'
+        _python(shell, f"{open_it}; {'; '.join(f'db.execute({json.dumps(one)})' for one in statements)}")
+        if (length := int(shell.must(f"stat -c %s /data/ramal/{file}-wal"))) < LONG_ENOUGH:
+            raise ImageError(f"The journal of {file} is still only {length} bytes long.")
+
+
 def _folded(shell: Shell) -> None:
-    """Have both databases' journals folded back now, or the import's pages would be counted with what comes later."""
-    for file in ("db/ramal.db", "asterisk/lib/astdb.sqlite3"):
+    """Have both journals folded back now, or what came before would be counted with what comes later."""
+    for file in JOURNALS:
         words = 'execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()'
-        fold = f'import sqlite3; sqlite3.connect("/data/ramal/{file}").{words}'
-        _python(shell, fold)
+        _python(shell, f'import sqlite3; sqlite3.connect("/data/ramal/{file}").{words}')
 
 
 def _settled(shell: Shell, running: Running) -> None:
@@ -112,7 +135,7 @@ def _settled(shell: Shell, running: Running) -> None:
 
 
 def _spent(shell: Shell, running: Running, calls: int, what: Callable[[], None]) -> Spent:
-    """Do ``what`` and wait until its ``calls`` recordings are kept."""
+    """Do ``what`` and wait until its ``calls`` recordings are kept and their wavs gone."""
     (count, sound, talk_ms), written, began_s = _recorded(shell), _written(shell), time.monotonic()
     what()
     running.until(lambda: _recorded(shell)[0] >= count + calls, KEPT_S, f"the recordings of {calls} calls are kept")
@@ -131,7 +154,7 @@ def _written(shell: Shell) -> int:
 
 
 def _recorded(shell: Shell) -> tuple[int, int, int]:
-    """Recordings that are kept, their bytes as wav and as kept, their talk in ms."""
+    """Recordings that are kept and whose wav is gone, their bytes as wav and as kept, their talk in ms."""
     count, size, talk_ms = _python(shell, RECORDED)[-3:]
     return int(count), int(size), int(talk_ms)
 
