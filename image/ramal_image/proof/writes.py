@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from ramal.provide.say import say
 from ramal.vault.keep import LINGER_MS
@@ -41,7 +42,7 @@ STAY_MS = 12_000
 LONG_MS = 160_000
 KEPT_S = 600.0 + LINGER_MS / 1000
 """Until a recording is kept and its wav, which may wait for others, is removed: that costs a commit too."""
-CALM_BYTES, CALM_S, SETTLED_S = 60_000, 45.0, 3600.0
+CALM_BYTES, CALM_S, SETTLED_S, FOLDED_S = 60_000, 45.0, 3600.0, 120.0
 _READ = 'import sqlite3; db = sqlite3.connect("file:/data/ramal/db/ramal.db?mode=ro", uri=True); '
 RECORDED = _READ + (
     'print(*db.execute("SELECT count(*), coalesce(sum(bytes + duration_ms * channels * 16), 0),'
@@ -73,7 +74,7 @@ def prove(bench: Bench) -> None:
         call.sign_in(shell, running, bench.folder / "phone")
         _lengthen(shell)
         _settled(shell, running)
-        _folded(shell)
+        _folded(shell, running)
         quiet = _spent(shell, running, 0, lambda: time.sleep(QUIET_S))
         short = _spent(shell, running, CALLS, lambda: call.converse(bench, shell, running, STAY_MS, CALLS))
         long = _spent(shell, running, 1, lambda: call.converse(bench, shell, running, LONG_MS))
@@ -115,11 +116,19 @@ def _lengthen(shell: Shell) -> None:
             raise ImageError(f"The journal of {file} is still only {length} bytes long.")
 
 
-def _folded(shell: Shell) -> None:
-    """Have both journals folded back now, or what came before would be counted with what comes later."""
+def _folded(shell: Shell, running: Running) -> None:
+    """Have both journals folded back wholly now. One that is read at the moment is folded up to there only, and the
+    rest would be counted with some call."""
     for file in JOURNALS:
-        words = 'execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()'
-        _python(shell, f'import sqlite3; sqlite3.connect("/data/ramal/{file}").{words}')
+        running.until(partial(_whole, shell, file), FOLDED_S, f"the journal of {file} is folded back")
+
+
+def _whole(shell: Shell, file: str) -> bool:
+    """Fold the journal of ``file`` back; whether all of it was."""
+    words = 'execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()'
+    said = _python(shell, f'import sqlite3; print(*sqlite3.connect("/data/ramal/{file}").{words})')
+    busy, pages, folded = said[-3:]
+    return busy == "0" and pages == folded
 
 
 def _settled(shell: Shell, running: Running) -> None:
