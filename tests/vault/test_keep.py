@@ -192,6 +192,7 @@ def test_what_is_to_go_waits_for_nothing(shelf: Shelf) -> None:
     one = keeper(shelf, linger_ms=LINGER_MS)
     assert one.round() == 2
     shelf.write(lambda db: sounds.gone(db, gone, shelf.now_ms, "retention"))
+    assert [each.recording for each in shelf.write(lambda db: sounds.to_unlink(db, 1))] == [gone]
     one.round()
     assert not shelf.path(gone).exists()
     assert not shelf.path(gone, ".wav").exists()

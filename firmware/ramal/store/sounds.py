@@ -138,8 +138,10 @@ def keep(db: sqlite3.Connection, sound: Sound) -> None:
 
 
 def to_unlink(db: sqlite3.Connection, limit: int = 100) -> tuple[Sound, ...]:
-    """Rows that still have a file to be removed."""
-    rows = db.execute(f"SELECT {_COLUMNS} FROM sound WHERE unlink_due ORDER BY recording LIMIT ?", (limit,))
+    """Rows that still have a file to be removed; what is gone before the wavs of what is kept, which may wait."""
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM sound WHERE unlink_due ORDER BY gone_ms IS NULL, recording LIMIT ?", (limit,)
+    )
     return tuple(Sound(*row) for row in rows)
 
 

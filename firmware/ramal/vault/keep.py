@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any, BinaryIO
 
 from ramal.box.home import Home
@@ -182,7 +183,7 @@ def tidy(ways: Ways, linger_ms: int = 0) -> int:
         for left in ways.home.recordings_work.glob("*.part"):
             left.unlink(missing_ok=True)
     waiting: tuple[Sound, ...] = ways.write(sounds.to_unlink)
-    if may_wait(waiting, ways.clock_ms(), linger_ms, _free(ways.home)):
+    if may_wait(waiting, ways.clock_ms(), linger_ms, disk_usage(ways.home.recordings).free):
         waiting = tuple(sound for sound in waiting if sound.gone_ms is not None)
     removed = []
     for sound in waiting:
@@ -348,11 +349,5 @@ def _make_again(ways: Ways, sound: Sound) -> None:
 
 
 def _room(home: Home, wav_bytes: int) -> None:
-    if _free(home) < wav_bytes // 3 + ROOM_BYTES:
+    if disk_usage(home.recordings).free < wav_bytes // 3 + ROOM_BYTES:
         raise NoRoom("The recordings' disk has no room to turn a recording into Opus.")
-
-
-def _free(home: Home) -> int:
-    """Free bytes of the recordings' disk."""
-    found = os.statvfs(home.recordings)
-    return found.f_bavail * found.f_frsize
