@@ -45,6 +45,52 @@ def test_without_an_encoder_recordings_stay_wavs_and_are_kept_when_it_is_back(sh
     assert flaws(shelf) == []
 
 
+def test_while_nothing_can_be_kept_wavs_of_kept_recordings_go_in_time_all_the_same(shelf: Shelf) -> None:
+    kept = shelf.put(TALK)
+    clock = [0.0]
+    one = keeper(shelf, clock=lambda: clock[0], linger_ms=keep.LINGER_MS)
+    assert one.round() == 1
+    one._ways = replace(one._ways, argv=lambda program, *args, die_with_parent=False: ["/nowhere/" + program])
+    plain_one = shelf.put(TALK)
+    for minutes in range(1, 8):  # an hour goes by till it tries again, by and by
+        clock[0] += 60 * 2**minutes
+        assert one.round() == 0
+    assert shelf.path(kept, ".wav").exists()
+    shelf.now_ms += keep.LINGER_MS
+    clock[0] += vault.BACK_OFF_S + 1
+    assert one.round() == 0
+    assert one._outage is not None
+    assert clock[0] < one._outage.next_s
+    assert not shelf.path(kept, ".wav").exists()
+    assert shelf.path(plain_one, ".wav").read_bytes() == TALK
+
+
+def test_a_database_that_is_out_of_room_is_an_outage_like_another(
+    shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Some rows still find room in a page that is there; the next wants a new one."""
+    recordings = [shelf.put(TALK) for _ in range(8)]
+    clock = [0.0]
+    one = keeper(shelf, clock=lambda: clock[0])
+    pages = shelf.write(lambda db: db.execute("PRAGMA page_count").fetchone()[0])
+    shelf.write(lambda db: db.execute(f"PRAGMA max_page_count={pages}").fetchall())
+    for _ in range(5):
+        assert one.round() == 0
+        clock[0] += 1
+    told = shelf.warned()
+    assert told is not None
+    assert told[1] == ("reason", "room")
+    assert sum("stay wav files" in record.message for record in caplog.records) == 1
+    assert shelf.path(recordings[-1], ".wav").read_bytes() == TALK
+    shelf.write(lambda db: db.execute("PRAGMA max_page_count=1000000").fetchall())
+    clock[0] += vault.BACK_OFF_S
+    assert one.round() > 0
+    assert one.round() == 0
+    assert shelf.warned() is None
+    assert all(plain(shelf, each)[:4] == b"OggS" for each in recordings)
+    assert flaws(shelf) == []
+
+
 @pytest.mark.parametrize("program", ["false", "true", "cat"])
 def test_an_encoder_that_gives_up_or_gives_nonsense_costs_nothing(shelf: Shelf, program: str) -> None:
     recording = shelf.put(TALK)

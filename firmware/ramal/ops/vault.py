@@ -5,6 +5,7 @@ warning and tried again later and later. Runs on its own thread, named ``keeper`
 run on the control thread and only look or hand over.
 """
 
+import errno
 import logging
 import os
 import sqlite3
@@ -108,6 +109,7 @@ class Keeper:
         self._trouble: dict[int, _Trouble] = {}
         self._outage: _Trouble | None = None
         """What keeps every recording from being kept, and until when nothing is tried."""
+        self._tidy_s = float("-inf")
         self._lost_keys = 0
         self._all_s = float("-inf")
         self._own, self._own_s = 0.0, clock()
@@ -137,6 +139,7 @@ class Keeper:
         """Do what is due now; how many recordings were kept. Errors are told, not raised, but for Stopping."""
         now_s = self._clock()
         if self._outage is not None and now_s < self._outage.next_s:
+            self._tidy_meanwhile(now_s)
             return 0
         try:
             keep.tidy(self._ways, self._linger_ms)
@@ -157,7 +160,7 @@ class Keeper:
                 self._outage = None
         except Stopping:
             raise
-        except (RamalError, OSError) as error:
+        except (RamalError, OSError, sqlite3.OperationalError) as error:
             self._all_fail(_reason(error), error)
             kept = 0
         self._tell()
@@ -179,6 +182,16 @@ class Keeper:
                 log.exception("keeping recordings stumbled; it is tried again")
             if not kept:
                 self._stopping.wait(self._means.tick_s)
+
+    def _tidy_meanwhile(self, now_s: float) -> None:
+        """Remove what may go in an outage too: it may be the room that is missing. What fails is said by the outage."""
+        if now_s < self._tidy_s:
+            return
+        self._tidy_s = now_s + BACK_OFF_S
+        try:
+            keep.tidy(self._ways, self._linger_ms)
+        except (RamalError, OSError, sqlite3.OperationalError) as error:
+            log.debug("nothing was removed in an outage: %s", error)
 
     def _keep_due(self, everything: bool, now_s: float) -> tuple[int, bool]:
         """How many were kept, and whether there are more that could be now."""
@@ -343,7 +356,8 @@ def _reason(error: Exception) -> str:
             return "encoder"
         case keep.NoRoom():
             return "room"
-    return "room" if getattr(error, "errno", 0) == 28 else "disk"
+    full = getattr(error, "errno", 0) == errno.ENOSPC or getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
+    return "room" if full else "disk"
 
 
 def _day(at_ms: int, zone: ZoneInfo) -> Any:
