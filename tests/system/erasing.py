@@ -12,7 +12,7 @@ from typing import Any
 from ramal import app
 from ramal.app import Pace, run
 from ramal.box.home import Home
-from ramal.ops import erasing, privacy, vault
+from ramal.ops import erasing, erasure, privacy, vault
 from ramal.store import privacy as book
 
 DIES = sys.argv[2] if len(sys.argv) > 2 else ""
@@ -22,7 +22,7 @@ def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-class Mortal(privacy.Erasure):
+class Mortal(erasure.Erasure):
     """Dies at the end of the step it was told, before the step is noted as done."""
 
     def _do(self, step: Any) -> Any:
