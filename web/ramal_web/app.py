@@ -36,6 +36,7 @@ from ramal_web import (
     network,
     night,
     office,
+    people,
     privacy,
     prompts,
     provision,
@@ -102,6 +103,7 @@ def create_app(settings: WebSettings) -> Flask:
     app.register_blueprint(clock.blueprint)
     app.register_blueprint(network.blueprint)
     app.register_blueprint(office.blueprint)
+    app.register_blueprint(people.blueprint)
     app.jinja_env.globals["asset"] = _asset(app)
     app.jinja_env.globals["kept"] = Kept()
     app.jinja_env.globals["theme"] = _theme

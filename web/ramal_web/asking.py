@@ -97,5 +97,15 @@ def refused(code: str, sentence: str) -> str:
         "sound-form": gettext("This is no WAV, MP3, Ogg, M4A (AAC) or FLAC file. Nothing was changed."),
         "no-message": gettext("There is no such message any more. Nothing was done."),
         "no-sound": gettext("The sound of this message is gone. It was not brought back."),
+        "no-user": gettext("There is no such user any more. Nothing was changed."),
+        "user-name": gettext(
+            "A name to sign in with has 1 to 40 letters without accents, digits, dots or dashes, such as ana.souza. "
+            "Nobody was let in."
+        ),
+        "user-taken": gettext("Somebody signs in with this name already. Choose another."),
+        "user-agent": gettext("Another user is this agent already. Nobody was let in."),
+        "user-last-owner": gettext(
+            "This is the last owner; without one nobody could rule the box. Nobody was removed."
+        ),
         "no-reason": gettext("This office has no such reason for a break. Nothing was done."),
     }.get(code, sentence)

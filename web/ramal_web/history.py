@@ -134,6 +134,10 @@ class History:
     def close(self) -> None:
         self._db.close()
 
+    def users(self) -> tuple[User, ...]:
+        """Who may use the page, by name."""
+        return read.users(self._db)
+
     def user(self, name: str) -> User | None:
         """A user by name."""
         return read.user(self._db, name)

@@ -14,7 +14,8 @@ import time
 from pathlib import Path
 
 from ramal.box.home import Home, write_whole
-from ramal.box.prepare import LETTERS, hashed
+from ramal.box.prepare import hashed
+from ramal.core.code_letters import LETTERS
 from ramal.errors import RamalError
 from ramal.store import users
 from ramal.store.db import open_writer

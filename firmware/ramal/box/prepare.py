@@ -23,6 +23,7 @@ from ramal.asterisk.speak import SpeechFailed, lay_fallbacks, speak
 from ramal.box.asterisk import box_of
 from ramal.box.home import Home, Settings, reached_at, write_whole
 from ramal.core import office_file
+from ramal.core.code_letters import LETTERS
 from ramal.core.office import Office
 from ramal.errors import RamalError
 from ramal.provide import Peers
@@ -33,7 +34,6 @@ from ramal.writer_lock import only_writer
 Say = Callable[[str], None]
 
 DEMO, EMPTY = "demo", "empty"
-LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike on a screen or on paper
 _HASHER = argon2.PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)  # OWASP's choice for small machines
 
 

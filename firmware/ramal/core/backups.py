@@ -42,9 +42,8 @@ PART_MAX = 400
 """Characters of a part's name."""
 ROOTS = ("tables/", "secrets/", "own/", "custom/", "seals/", "system/")
 ALONE = ("manifest.json", "office.toml", "settings.toml")
-LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
-"""Of a recovery code: none that look alike on paper."""
 GROUPS, GROUP = 8, 4
+"""Of a recovery code."""
 PASSPHRASE_MIN, PASSPHRASE_MAX = 16, 200
 
 _NAME = re.compile(r"ramal-(\d{8}-\d{6})(?:-\d{1,3})?" + re.escape(SUFFIX) + r"\Z", re.ASCII)

@@ -37,7 +37,7 @@ class _Users:
         wanted = users.NewUser(request.text("name"), request.text("role"), agent, request.text("hash"))
         codes = {known.code for known in self.means.office().agents}
         if agent and agent not in codes:
-            raise users.NoUser(f"This office has no agent {agent[:12]}. Nobody was added.")
+            raise users.NoUser(f"This office has no agent {agent[:12]}. Nobody was added.", "no-agent")
 
         def job(db: sqlite3.Connection) -> Answer:
             users.add(db, at_ms, who, wanted)

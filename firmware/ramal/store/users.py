@@ -14,9 +14,12 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,39}\Z")
 
 
 class NoUser(RamalError):
-    """Who cannot be added, changed or removed."""
+    """Who cannot be added, changed or removed. ``code``: user-name, user-role, user-taken, user-agent, user-last-owner,
+    no-agent, or no-user for a stranger."""
 
-    code = "no-user"
+    def __init__(self, sentence: str, code: str = "no-user") -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +35,20 @@ class NewUser:
 def add(connection: sqlite3.Connection, at_ms: int, who: str, user: NewUser) -> None:
     """Let ``user`` sign in; NoUser when the name is taken or odd, the role unknown, or the agent is somebody else."""
     if not _NAME.match(user.name):
-        raise NoUser("A user's name has 1 to 40 letters, digits, dots or dashes, such as ana.souza. Nobody was added.")
+        raise NoUser(
+            "A user's name has 1 to 40 letters, digits, dots or dashes, such as ana.souza. Nobody was added.",
+            "user-name",
+        )
     if user.role not in ROLES:
-        raise NoUser(f"A role is one of {', '.join(ROLES)}. Nobody was added.")
+        raise NoUser(f"A role is one of {', '.join(ROLES)}. Nobody was added.", "user-role")
     if not _HASH.match(user.hash):
         raise NoUser("This is no argon2 hash. Nobody was added.")
     if connection.execute("SELECT 1 FROM user WHERE name = ? COLLATE NOCASE", (user.name,)).fetchone():
-        raise NoUser(f"There is a user “{user.name}” already. Nobody was added.")
+        raise NoUser(f"There is a user “{user.name}” already. Nobody was added.", "user-taken")
     same = "SELECT name FROM user WHERE agent = ? AND agent <> ''"
     other = connection.execute(same, (user.agent,)).fetchone()
     if other is not None:
-        raise NoUser(f"Agent {user.agent} is the user “{other[0]}” already. Nobody was added.")
+        raise NoUser(f"Agent {user.agent} is the user “{other[0]}” already. Nobody was added.", "user-agent")
     # The epoch is of this moment: a cookie of somebody of this name who was removed stays worthless.
     connection.execute(
         "INSERT INTO user (name, role, password_hash, must_change, created_ms, epoch, agent)"
@@ -69,7 +75,9 @@ def remove(connection: sqlite3.Connection, at_ms: int, who: str, name: str) -> N
         raise NoUser(f"There is no user “{name[:40]}”. Nobody was removed.")
     owners = connection.execute("SELECT count(*) FROM user WHERE role = 'owner'").fetchone()[0]
     if row[0] == "owner" and owners == 1:
-        raise NoUser(f"“{name}” is the last owner; without one nobody could rule the box. Nobody was removed.")
+        raise NoUser(
+            f"“{name}” is the last owner; without one nobody could rule the box. Nobody was removed.", "user-last-owner"
+        )
     connection.execute("DELETE FROM user WHERE name = ?", (name,))
     audit(connection, at_ms, who, "user.removed", name)
 

@@ -22,6 +22,7 @@ import argon2.low_level
 
 from ramal.box.home import Home, write_whole
 from ramal.core import backups as rules
+from ramal.core.code_letters import LETTERS
 from ramal.errors import RamalError
 from ramal.vault.cipher import Key
 from ramal.vault.keys import fsync_folder, key_of
@@ -98,7 +99,7 @@ def obtain(home: Home, now_ms: int) -> BackupKey:
 def add_new(home: Home, now_ms: int, passphrase: str = "", lost: bool = False) -> BackupKey:
     """A new key from now on: of ``passphrase``, else of a new recovery code. Older backups open with what they were
     made with. ``lost``: a damaged file is put aside. BackupKeyUnusable when it is damaged or the passphrase weak."""
-    code = passphrase or "".join(secrets.choice(rules.LETTERS) for _ in range(rules.GROUPS * rules.GROUP))
+    code = passphrase or "".join(secrets.choice(LETTERS) for _ in range(rules.GROUPS * rules.GROUP))
     length = len(rules.canonical(code))
     if not rules.PASSPHRASE_MIN <= length <= rules.PASSPHRASE_MAX or len(set(rules.canonical(code))) < 6:
         raise BackupKeyUnusable(

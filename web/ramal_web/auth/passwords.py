@@ -5,12 +5,15 @@ a second core (the allocator keeps a hash's 19 MiB for every thread that ever ma
 costs the same time as a wrong password. May be asked from any thread.
 """
 
+import secrets
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
+
+from ramal.core.code_letters import LETTERS
 
 SHORTEST, LONGEST = 10, 256
 Fault = Literal["short", "long", "simple", "same"]
@@ -24,6 +27,11 @@ _thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
 def hashed(password: str) -> str:
     """The argon2id hash of a password, in PHC form."""
     return _thread.submit(_HASHER.hash, _normal(password)).result()
+
+
+def one_time() -> str:
+    """A password to be told to a person and changed at the first sign-in: three groups of four, 59 bits."""
+    return "-".join("".join(secrets.choice(LETTERS) for _ in range(4)) for _ in range(3))
 
 
 def right(password: str, hash_: str | None) -> bool:
