@@ -54,10 +54,11 @@ def test_the_units_start_the_light_ones(module: str, unit: str) -> None:
 
 def test_without_data_the_initramfs_mark_becomes_safe_modes_folder(tmp_path: Path) -> None:
     """In data's shell script it is a file, because nobody of ours runs yet; Asterisk's files go into the folder."""
-    where = safe.Places(tmp_path / "count", tmp_path / "fallback", tmp_path / "safe")
+    where = safe.Places(tmp_path / "count", tmp_path / "safe")
     where.mark.write_text("data\n")
     assert "data partition" in safe.check(where, tmp_path)
     assert where.mark.is_dir()
+    assert where.no_data.exists()
     assert not where.count.exists(), "in memory it would count nothing"
     (where.mark / "etc").mkdir()
 

@@ -15,17 +15,21 @@ import pytest
 from ramal.box import safe
 from ramal.box.home import Home
 from ramal.box.safe import Places
-from ramal.core.office import Office, Phone
+from ramal.core.destination import Destination
+from ramal.core.office import Number, Office, Phone
 from ramal.core.safe import COUNT_MAX, STARTS_MAX, begin, good, reduced
+from ramal_web.app import create_app
+from ramal_web.settings import of_home
 from tests.system import box
 from tests.system.box import TestBox
 from tests.system.digest import authorization, head
 from tests.system.sipp import Caller
 from tests.until import until
+from tests.web.conftest import english
 
 
 def places(root: Path) -> Places:
-    return Places(root / "count", root / "fallback", root / "safe")
+    return Places(root / "count", root / "safe")
 
 
 def starts(kept: int | None, comes_up: list[bool]) -> list[bool]:
@@ -83,10 +87,26 @@ def test_without_a_daemon_a_start_is_not_good(tmp_path: Path) -> None:
 
 
 def test_an_office_without_a_phone_has_no_safe_one() -> None:
-    assert reduced(Office(name="x"), "201") is None
-    one = reduced(Office(name="x", phones=(Phone("202", "s" * 24), Phone("201", "t" * 24))), "201")
-    assert one is not None
-    assert {phone.extension for phone in one.phones} == {"201", "202"}
+    assert reduced(Office(name="x", safe_phone="201")) is None
+    phones, number = (Phone("202", "s" * 24), Phone("201", "t" * 24)), Number("+551130000000", Destination("hangup"))
+    for wished, found in (("201", "201"), ("", "202"), ("299", "202")):
+        one = reduced(Office(name="x", phones=phones, numbers=(number,), safe_phone=wished))
+        assert one is not None
+        assert {phone.extension for phone in one.phones} == {"201", "202"}
+        assert [each.to for each in one.numbers] == [Destination("phone", found)]
+
+
+def test_without_data_the_page_has_an_empty_home_and_says_why(tmp_path: Path) -> None:
+    """The home lies in memory then, and nobody else prepares it in safe mode."""
+    where, home = places(tmp_path), Home(tmp_path / "home")
+    where.mark.write_text("data\n")
+    assert "data partition" in safe.check(where, tmp_path)
+    home.root.mkdir()
+    safe.prepare(where, home)
+    assert home.safe_mode.read_text() == "no-data"
+    assert (where.etc / "current" / "asterisk.conf").is_file()
+    page = english(create_app(of_home(home)))
+    assert "cannot read its own disk" in page.get("/", follow_redirects=True).get_data(as_text=True)
 
 
 def test_without_a_home_that_can_be_read_asterisk_gets_the_files_it_had_last(tmp_path: Path) -> None:
@@ -101,10 +121,9 @@ def test_without_a_home_that_can_be_read_asterisk_gets_the_files_it_had_last(tmp
 @pytest.fixture(scope="module")
 def office() -> Iterator[TestBox]:
     folder = Path(tempfile.mkdtemp(prefix="ramal-", dir="/tmp"))
-    made = box.make(folder, box.office())
+    made = box.make(folder, box.office().replace("[office]", '[office]\nsafe_phone = "203"', 1))
     try:
-        where = Places(made.home.root / "count", made.home.root / "fallback", made.home.root / "safe")
-        where.fallback.write_text("203\n")
+        where = places(made.home.root)
         assert "phone:203" in safe.prepare(where, made.home)
         words = ("-f", "-C", str(where.etc / "current" / "asterisk.conf"))
         made.asterisk = made.programs.start("asterisk", *words, binds=[made.home.root], stdin=subprocess.DEVNULL)

@@ -273,5 +273,8 @@ def test_a_guard_hears_of_every_failure_and_of_nothing_else(new: NewBox) -> None
 def test_in_safe_mode_every_page_says_so(box: Box) -> None:
     client = english(create_app(of_home(box.home)))
     assert "safe mode" not in client.get("/login").get_data(as_text=True)
-    box.home.safe_mode.touch()
-    assert "This box is in safe mode." in client.get("/login").get_data(as_text=True)
+    for fact, words in (("", "sends every call to one phone"), ("no-data", "cannot read its own disk")):
+        box.home.safe_mode.write_text(fact)
+        page = client.get("/login").get_data(as_text=True)
+        assert "This box is in safe mode." in page
+        assert words in page

@@ -107,7 +107,7 @@ def create_app(settings: WebSettings) -> Flask:
     app.jinja_env.globals["asset"] = _asset(app)
     app.jinja_env.globals["kept"] = Kept()
     app.jinja_env.globals["theme"] = _theme
-    app.jinja_env.globals["in_safe_mode"] = settings.home.safe_mode.exists
+    app.jinja_env.globals["safe_mode"] = lambda: _safe_mode(settings)
     _errors(app)
     return app
 
@@ -147,6 +147,14 @@ def _asset(app: Flask):  # type: ignore[no-untyped-def]
 def _theme() -> str:
     chosen = request.cookies.get("ramal_theme", "")
     return chosen if chosen in THEMES else "auto"
+
+
+def _safe_mode(settings: WebSettings) -> str:
+    """``starts`` or ``no-data`` while the box is in safe mode, else ""."""
+    try:
+        return settings.home.safe_mode.read_text(encoding="ascii", errors="replace").strip() or "starts"
+    except OSError:
+        return ""
 
 
 def _errors(app: Flask) -> None:

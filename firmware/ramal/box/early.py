@@ -12,6 +12,8 @@ from ramal.core.starts import begin
 COUNT = "/data/system/failed-boots/count"
 MARK = "/run/ramal-safe"
 """There in safe mode, and holds Asterisk's files of it."""
+NO_DATA = "no-data"
+"""In the mark when the data partition cannot be used."""
 HOME = "/data/ramal"
 
 
@@ -28,8 +30,8 @@ def check(count: str = COUNT, mark: str = MARK, owner: str = HOME) -> str:
     _lay(mark, owner, no_data)
     if no_data:
         return (
-            "This box starts in safe mode: its data partition cannot be used. Nothing on it was changed, and what is "
-            "set now is gone at the next start."
+            "This box starts in safe mode: its data partition cannot be used. No calls can come. Nothing on it was "
+            "changed, and what is set now is gone at the next start."
         )
     return (
         "This box starts in safe mode: its last starts did not come up. Calls go to one phone, the page is there, ssh "
@@ -70,6 +72,8 @@ def _lay(mark: str, owner: str, no_data: bool) -> None:
     if no_data:
         os.unlink(mark)
     os.makedirs(mark, 0o755, exist_ok=True)
+    if no_data:
+        open(f"{mark}/{NO_DATA}", "w").close()
     try:
         whose = os.stat(owner)
         os.chown(mark, whose.st_uid, whose.st_gid)

@@ -234,7 +234,7 @@ class Home:
 
     @property
     def safe_mode(self) -> Path:
-        """There while the box is in safe mode (box.safe)."""
+        """There while the box is in safe mode (box.safe): empty, or ``no-data``."""
         return self.run / "safe-mode"
 
     @property

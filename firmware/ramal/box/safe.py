@@ -21,13 +21,16 @@ class Places:
     """``mark`` is there in safe mode, and holds Asterisk's files of it."""
 
     count: Path = Path("/data/system/failed-boots/count")
-    fallback: Path = Path("/data/system/fallback-phone")
-    """The extension that gets the calls of safe mode, when somebody named one."""
-    mark: Path = Path("/run/ramal-safe")
+    mark: Path = Path(early.MARK)
 
     @property
     def etc(self) -> Path:
         return self.mark / "etc"
+
+    @property
+    def no_data(self) -> Path:
+        """There when the data partition cannot be used; the home is an empty one in memory then."""
+        return self.mark / early.NO_DATA
 
 
 def check(places: Places, owner: Path) -> str:
@@ -59,9 +62,13 @@ def prepare(places: Places, home: Home) -> str:
     """Asterisk's files for safe mode, of the last generation when nothing is better; in a sentence what they are."""
     os.umask(0o027)
     first = importlib.import_module("ramal.box.first")
+    no_data = places.no_data.exists()
+    if no_data:
+        with contextlib.suppress(Exception):  # nobody prepares a home in safe mode; the page needs one
+            first.run(home)
     with contextlib.suppress(Exception):
         first.lay_run(home, first.RUN)
-        home.safe_mode.touch()  # for the page
+        home.safe_mode.write_text(early.NO_DATA if no_data else "", encoding="ascii")  # for the page
     try:
         return _reduced(places, home)
     except Exception as error:  # whatever is at fault in this home is why we are here
@@ -85,7 +92,7 @@ def _reduced(places: Places, home: Home) -> str:
     from ramal.provide import peers
 
     before = office_of(home)
-    office = None if before is None else reduced(before, _text(places.fallback))
+    office = None if before is None else reduced(before)
     if office is None:
         raise RamalError("there is no office with a phone to be read")
     try:
@@ -97,13 +104,6 @@ def _reduced(places: Places, home: Home) -> str:
     apply(render(office, box), places.etc, None)
     to = office.numbers[0].to if office.numbers else "nobody: the office has no number"
     return f"Every call goes to {to}."
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")[:40].strip()
-    except (OSError, UnicodeDecodeError):
-        return ""
 
 
 def main(words: list[str]) -> int:

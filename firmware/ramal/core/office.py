@@ -521,7 +521,8 @@ class Office:
     minutes pause an agent (0 = never), for ``miss_pause_min`` minutes (0 = until the agent takes it back).
     ``reject_s``: how long an agent who rejected a call is left alone. ``wrap_extend_s``: what ``*50`` adds.
     ``blocked_message``: blocked callers hear a sentence, else nothing. ``vip_priority`` and ``repeat_priority``:
-    levels. ``agents_see_surveys``: agents see the figures of their own surveys.
+    levels. ``agents_see_surveys``: agents see the figures of their own surveys. ``safe_phone``: the extension that gets
+    every call in safe mode (``core.safe``); empty = the first phone.
     """
 
     name: str
@@ -566,3 +567,4 @@ class Office:
     vip_priority: int = 3
     repeat_priority: int = 1
     agents_see_surveys: bool = False
+    safe_phone: str = ""

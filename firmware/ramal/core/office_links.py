@@ -70,6 +70,8 @@ def check(rows: Rows, ledger: Ledger) -> None:
         _named(rows, HOURS, row, "callback_hours", ledger)
         _named(rows, MUSIC, row, "music", ledger)
         _named(rows, SURVEY, row, "survey", ledger)
+    for row in rows["office"]:
+        _named(rows, PHONE, row, "safe_phone", ledger)
     for row in rows["agent"]:
         _named(rows, PHONE, row, "phone", ledger)
         for place, membership in enumerate(row.values.get("queues", ())):

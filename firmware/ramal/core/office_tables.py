@@ -102,6 +102,7 @@ OFFICE = Table(
         Setting("vip_priority", take.integer(0, 5), "vip_priority = 3"),
         Setting("repeat_priority", take.integer(0, 5), "repeat_priority = 1"),
         Setting("agents_see_surveys", take.boolean, "agents_see_surveys = true"),
+        Setting("safe_phone", take.phone, 'safe_phone = "201"'),
     ),
 )
 

@@ -27,10 +27,10 @@ def begin(kept: int | None) -> Start:
     return Start(*starts.begin(kept))
 
 
-def reduced(office: Office, fallback: str) -> Office | None:
-    """The office of safe mode: its phones and lines, every number at the phone ``fallback`` (an extension; when there
-    is no such phone, at the first one). None when the office has no phone: then there is nothing to reduce."""
-    phone = next((one for one in office.phones if one.extension == fallback), next(iter(office.phones), None))
+def reduced(office: Office) -> Office | None:
+    """The office of safe mode: its phones and lines, every number at its ``safe_phone`` (when there is none, at the
+    first phone). None when the office has no phone: then there is nothing to reduce."""
+    phone = next((one for one in office.phones if one.extension == office.safe_phone), next(iter(office.phones), None))
     if phone is None:
         return None
     there = Destination("phone", phone.extension)

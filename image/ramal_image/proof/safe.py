@@ -1,8 +1,12 @@
 """Three starts that nobody saw come up (the plug is pulled in each): the fourth is a safe one, in which calls go to one
-phone, the page is there and ssh is not; the one after it is a usual one again, with all that the office had."""
+phone, the page is there and ssh is not; the one after it is a usual one again, with all that the office had. At last a
+data partition that cannot be read: the page says so, and not a byte of it is changed."""
+
+import hashlib
+from pathlib import Path
 
 from ramal.provide.say import say
-from ramal_image import ImageError
+from ramal_image import ImageError, layout
 from ramal_image.proof import call, office, outside
 from ramal_image.proof.bench import BOOT_S, Bench
 from ramal_image.proof.outside import Browser
@@ -13,6 +17,9 @@ COUNT = "/data/system/failed-boots/count"
 MARK = "/run/ramal-safe"
 STARTS = 3
 BANNER = "banner-safe-mode"
+NO_DATA = "cannot read its own disk"
+GROUP_BYTES, COPIES = 128 << 20, (0, 1, 3, 5, 7, 9, 25, 27)
+"""Where ext4 has its superblock and the copies of it (sparse_super), on a disk as small as ours."""
 
 
 def prove(bench: Bench) -> None:
@@ -29,6 +36,40 @@ def prove(bench: Bench) -> None:
         with bench.start() as running:
             bench.up(running)
             _usual(bench, shell, running)
+            office.switch_off(shell, running)
+    _unreadable(bench)
+
+
+def _unreadable(bench: Bench) -> None:
+    """Damage the data partition beyond repair, and start once more."""
+    with bench.card.open("r+b") as card:
+        for copy in COPIES:
+            if layout.DATA.start + copy * GROUP_BYTES < bench.card.stat().st_size:
+                card.seek(layout.DATA.start + copy * GROUP_BYTES)
+                card.write(bytes(layout.MIB))
+    before = _data(bench.card)
+    with bench.start() as running:
+        running.wait_for(r"NO DATA: ", BOOT_S)
+        running.until(_says_no_data, BOOT_S, "the page says that the disk cannot be read")
+    if _data(bench.card) != before:
+        raise ImageError("A data partition that cannot be read was written to.")
+    say("  with a data partition that cannot be read the page says so, and nothing was written to it")
+
+
+def _says_no_data() -> bool:
+    page = Browser().get("/")
+    return BANNER in page.body and NO_DATA in page.body
+
+
+def _data(card: Path) -> str:
+    """The digest of the data partition, but for the last MiB (where the second GPT is)."""
+    with card.open("rb") as file:
+        file.seek(layout.DATA.start)
+        left, digest = card.stat().st_size - layout.DATA.start - layout.MIB, hashlib.sha256()
+        while left > 0 and (piece := file.read(min(left, 4 * layout.MIB))):
+            digest.update(piece)
+            left -= len(piece)
+    return digest.hexdigest()
 
 
 def _pull(shell: Shell, running: Running, start: int) -> None:
