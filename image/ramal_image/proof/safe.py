@@ -17,7 +17,7 @@ COUNT = "/data/system/failed-boots/count"
 MARK = "/run/ramal-safe"
 STARTS = 3
 BANNER = "banner-safe-mode"
-NO_DATA = "cannot read its own disk"
+NO_DATA = 'data-safe="no-data"'
 GROUP_BYTES, COPIES = 128 << 20, (0, 1, 3, 5, 7, 9, 25, 27)
 """Where ext4 has its superblock and the copies of it (sparse_super), on a disk as small as ours."""
 
