@@ -200,9 +200,12 @@ def test_a_restart_does_not_wait_longer_than_the_owner_said_and_tells_who_is_lef
     until(lambda: len(box.asterisk.asked) == 2, 3.0, "the bound is over, callers are told")
     assert box.asterisk.asked[0] == ("Redirect", "PJSIP/line-loop-1", "ramal-restart")
     assert box.asked() is None, "they are to hear it"
+    box.asterisk.channels.append(("PJSIP/line-loop-4", "c3"))
+    until(lambda: len(box.asterisk.asked) == 3, 3.0, "who calls now is told, too")
+    assert box.asterisk.asked[2] == ("Redirect", "PJSIP/line-loop-4", "ramal-restart")
     box.now_ms += ops.GOODBYE_MS
     until(lambda: box.asked() is not None, 3.0, "they have heard it")
-    assert len(box.asterisk.asked) == 2
+    assert len(box.asterisk.asked) == 3, "each once"
 
 
 def test_an_asterisk_that_does_not_answer_holds_a_restart_up_to_the_bound_only(box: Box) -> None:

@@ -48,6 +48,11 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "en": "Nobody is free right now. Please call again later.",
         "es": "Ningún agente está libre ahora. Por favor, llame más tarde.",
     },
+    "restarting": {
+        "pt-BR": "Nosso sistema telefônico está sendo reiniciado. Por favor, ligue de novo em cinco minutos.",
+        "en": "Our telephone system is being restarted. Please call again in five minutes.",
+        "es": "Nuestro sistema telefónico se está reiniciando. Por favor, llame de nuevo en cinco minutos.",
+    },
     "blocked": {
         "pt-BR": "Não podemos atender ligações deste número.",
         "en": "We cannot take calls from this number.",

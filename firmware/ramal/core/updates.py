@@ -1,7 +1,8 @@
 """What is asked of an update, how far it is, and when the box may be restarted for it.
 
 Pure. The daemon asks and root does (``box.updating``): a request is one JSON object, and so is what became of it. Law:
-calls in progress are waited for, up to a bound the owner chose; new ones are served until the box restarts.
+calls in progress are waited for, up to a bound the owner chose; new ones are served until that is over; from then
+on whoever is there, or comes, is told that the box restarts.
 """
 
 import json

@@ -84,6 +84,8 @@ class _Restart:
     """In progress when last looked; None before that, or when Asterisk does not tell."""
     told_ms: int = 0
     """When the callers who were left were told that their call ends."""
+    told: frozenset[str] = frozenset()
+    """The channels that were told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,15 +300,16 @@ class Desk:
             # Asterisk that does not answer may have calls: the bound counts then.
             if not updates.may_restart(restart.waiting, 1 if calls is None else calls, now_ms):
                 return
-            if calls and not restart.told_ms:
-                self._restart = replace(restart, told_ms=now_ms)
-            elif not calls or abs(now_ms - restart.told_ms) >= GOODBYE_MS:
+            if calls and (not restart.told_ms or abs(now_ms - restart.told_ms) < GOODBYE_MS):
+                channels = {one: call for one, call in (channels or {}).items() if one not in restart.told}
+                told = restart.told | frozenset(channels)
+                self._restart = replace(restart, told_ms=restart.told_ms or now_ms, told=told)
+            else:
                 self._ask(restart.act, "", restart.who)
                 self._restart = None
                 log.info("the box restarts for an update (%s, asked by %s, %s calls)", restart.act, restart.who, calls)
                 return
-        if not restart.told_ms:
-            self._say_goodbye(channels or {})
+        self._say_goodbye(channels or {})
 
     def _channels(self) -> dict[str, str] | None:
         """Channel → its call, whoever talks or waits; None when Asterisk does not tell."""
