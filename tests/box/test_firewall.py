@@ -29,12 +29,12 @@ OFFICE, PEER, STRANGER, BOX = "192.168.7.33", "203.0.113.7", "198.51.100.9", "19
 has_nft = pytest.mark.skipif(NFT is None, reason="this machine has no nftables")
 PROBE = """
 import socket, sys
-kind, source, target, port = sys.argv[1:5]
+kind, source, target, port, own = sys.argv[1:6]
 family = socket.AF_INET6 if ":" in target else socket.AF_INET
 s = socket.socket(family, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
 s.settimeout(0.6)
 try:
-    s.bind((source, 0))
+    s.bind((source, int(own)))
     s.connect((target, int(port)))
     if kind == "udp":
         s.send(b"hello")
@@ -88,9 +88,9 @@ class Wire:
             self.inside(who, "ip", "link", "set", "lo", "up")
         self.inside("box", "ip", "route", "add", "default", "via", OFFICE)
         self.inside("box", "ip", "-6", "route", "add", "default", "via", "fd00:7::33")
-        doors = ("udp/5060", "tcp/5060", "udp/10000", "tcp/80", "tcp/22", "tcp/5038", "udp/161")
+        doors = ("udp/5060", "tcp/5060", "udp/10000", "tcp/80", "tcp/22", "tcp/5038", "udp/161", "udp/68")
         self._serve("box", *doors)
-        self._serve("world", "tcp/5060")
+        self._serve("world", "tcp/5060", "udp/53")
         until(lambda: self.reaches(OFFICE, "tcp", 80), 10.0)
 
     def inside(self, who: str, *words: str, text: str | None = None) -> str:
@@ -109,8 +109,9 @@ class Wire:
     def nft(self, text: str) -> None:
         self.inside("box", str(NFT), "-f", "-", text=text)
 
-    def reaches(self, source: str, kind: str, port: int, target: str = BOX, who: str = "world") -> bool:
-        return self.inside(who, sys.executable, "-c", PROBE, kind, source, target, str(port)).strip() == "in"
+    def reaches(self, source: str, kind: str, port: int, target: str = BOX, who: str = "world", own: int = 0) -> bool:
+        words = (kind, source, target, str(port), str(own))
+        return self.inside(who, sys.executable, "-c", PROBE, *words).strip() == "in"
 
     def close(self) -> None:
         for process in reversed(self._made):
@@ -199,6 +200,30 @@ def test_a_ban_closes_every_door_to_one_address_and_a_release_opens_them(wire: W
     finally:
         wire.nft(release(OFFICE, 4))
     assert wire.reaches(OFFICE, "udp", 5060)
+
+
+def test_a_ban_of_the_router_leaves_the_box_its_address_its_names_and_its_way_out(wire: Wire) -> None:
+    assert f"via {OFFICE}" in wire.inside("box", "ip", "route", "show", "default")
+    wire.nft(ban(OFFICE, 4, 600) + ban("fd00:7::33", 6, 600))
+    try:
+        assert not wire.reaches(OFFICE, "tcp", 80)
+        wire.inside("box", "ip", "-6", "neigh", "flush", "dev", "wire")
+        for kind, port in (("tcp", 5060), ("udp", 53)):
+            assert wire.reaches(BOX, kind, port, OFFICE, who="box")
+            assert wire.reaches("fd00:7::20", kind, port, "fd00:7::33", who="box")
+        assert wire.reaches(OFFICE, "udp", 68, own=67)
+    finally:
+        wire.nft(release(OFFICE, 4) + release("fd00:7::33", 6))
+
+
+def test_a_ban_ends_what_the_banned_one_began(wire: Wire) -> None:
+    assert wire.reaches(OFFICE, "udp", 5060, own=5070)
+    wire.nft(ban(OFFICE, 4, 600))
+    try:
+        assert not wire.reaches(OFFICE, "udp", 5060, own=5070)
+    finally:
+        wire.nft(release(OFFICE, 4))
+    assert wire.reaches(OFFICE, "udp", 5060, own=5070)
 
 
 def test_a_ban_ends_by_itself(wire: Wire) -> None:
@@ -357,6 +382,8 @@ def test_a_stranger_cannot_have_another_address_locked_out(account: str, remote:
 def test_other_lines_say_nothing() -> None:
     for line in ("", "x", 'SecurityEvent="SuccessfulAuth",RemoteAddress="IPV4/UDP/203.0.113.9/5060"'):
         assert failed_in_log(line) is None
+    for event in ("ChallengeSent", "InvalidAccountID", "FailedACL"):  # no answer to a challenge, no guess
+        assert failed_in_log(f'SecurityEvent="{event}",RemoteAddress="IPV4/UDP/203.0.113.9/5060"') is None
     assert failed_at_page("page-failed 192.168.7.33\n") == "192.168.7.33"
     assert failed_at_page("page-failed x }; flush\n") is None
 

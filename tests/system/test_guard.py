@@ -33,8 +33,8 @@ def office() -> Iterator[TestBox]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def register(office: TestBox, address: str, user: str, secret: str) -> int:
-    """The final status of one REGISTER from ``address``."""
+def register(office: TestBox, address: str, user: str, secret: str | None) -> int:
+    """The final status of one REGISTER from ``address``; ``secret`` None leaves the challenge unanswered."""
     server = ("127.0.0.1", office.settings.sip_port)
     uri = f"sip:127.0.0.1:{server[1]}"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
@@ -60,7 +60,7 @@ def register(office: TestBox, address: str, user: str, secret: str) -> int:
                     return status, fields
 
         status, fields = ask(1, "")
-        if status != 401:
+        if status != 401 or secret is None:
             return status
         return ask(2, authorization(user, secret, "REGISTER", uri, fields["www-authenticate"]))[0]
 
@@ -100,6 +100,24 @@ def test_a_name_that_looks_like_the_logs_own_words_locks_nobody_else_out(office:
         guard.look(float(second))
     assert put
     assert not [text for text in put if "127.0.0.77" in text]
+
+
+def test_a_packet_that_answers_no_challenge_locks_nobody_out_so_its_sender_may_be_forged(office: TestBox) -> None:
+    guard, put = watch(office)
+    for _ in range(20):
+        assert register(office, "127.0.0.7", "nobody", None) == 401
+    assert register(office, "127.0.0.7", "201", "the-last-line-to-wait-for") == 401
+    seen: list[str] = []
+
+    def all_said() -> bool:
+        seen[:] = office.home.security_log.read_text().splitlines()
+        return any("ChallengeResponseFailed" in line and "/127.0.0.7/" in line for line in seen)
+
+    until(all_said, 5.0)
+    assert sum("InvalidAccountID" in line and "/127.0.0.7/" in line for line in seen) == 20
+    for second in range(5):
+        guard.look(float(second))
+    assert put == []
 
 
 def test_an_address_with_a_registered_phone_is_never_locked_out(office: TestBox) -> None:

@@ -2,8 +2,9 @@
 
 Law: the Internet reaches nothing. The office's networks reach phones' and people's doors (SIP, RTP, the page with the
 phones' settings, its mDNS name, ssh); the peers of the office's trunks reach SIP and RTP; answers to what the box asked
-come in. Loading it again keeps the bans: tables and sets are added, chains and the sets of this text are filled anew,
-all in one transaction of the kernel.
+come in, whoever is banned: a neighbour can forge a SIP packet's sender, and a ban of the router must not cut it off.
+(The router can be banned: behind one that forwards a port all of the Internet has its address.) Loading it again keeps
+the bans: tables and sets are added, chains and the sets of this text are filled anew, in one transaction of the kernel.
 """
 
 from collections.abc import Iterable
@@ -47,10 +48,8 @@ flush chain {TABLE} line
 {_fill("office", near)}{_fill("peers", far)}table {TABLE} {{
   chain input {{
     iif lo accept
-    # A ban comes before everything, so that it also ends what was begun.
-    ip saddr @banned4 counter drop
-    ip6 saddr @banned6 counter drop
-    ct state established,related accept
+    # What the box itself asked, and by what it has its address and its way out: no ban ends that.
+    ct state established,related ct direction reply accept
     ct state invalid drop
     ip protocol icmp icmp type {{ destination-unreachable, time-exceeded, parameter-problem }} accept
     ip protocol icmp icmp type echo-request limit rate 20/second accept
@@ -60,6 +59,10 @@ flush chain {TABLE} line
     icmpv6 type echo-request limit rate 20/second accept
     udp sport 67 udp dport 68 accept
     ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept
+    # A ban comes before everything that others began, so that it also ends that.
+    ip saddr @banned4 counter drop
+    ip6 saddr @banned6 counter drop
+    ct state established,related accept
     ip saddr @office4 jump office
     ip6 saddr @office6 jump office
     ip saddr @peers4 jump line

@@ -17,7 +17,11 @@ FIRST_BAN_S, LONGEST_BAN_S = 600, 86_400
 FORGET_S = 7 * 86_400.0
 ADDRESSES_MAX = 4096
 
-FAILED = frozenset({"InvalidPassword", "ChallengeResponseFailed", "InvalidAccountID", "FailedACL"})
+FAILED = frozenset({"InvalidPassword", "ChallengeResponseFailed"})
+"""Wrong answers. InvalidAccountID (a name nobody has) and FailedACL try no password, and one UDP packet with a
+forged sender is enough for them; a wrong answer for such a name is a ChallengeResponseFailed as well. That one can be
+forged too (Asterisk 22.10 says it of a made-up challenge, and its ChallengeSent does not say which was sent): so no ban
+may cut the box off from anybody whom it needs (core.firewall)."""
 _FIELD = re.compile(r'([A-Za-z]+)="((?:[^"\\]|\\.)*)"(?:,|$)')
 _REMOTE = re.compile(r"IPV[46]/(?:UDP|TCP|TLS|WS|WSS)/([0-9A-Fa-f:.]{2,45})/\d{1,5}\Z")
 _PAGE = re.compile(r"page-failed ([0-9A-Fa-f:.%a-z]{2,60})\Z")
