@@ -9,17 +9,31 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from ramal.box import first
-from ramal.box.firewall import Tail, banned, find, peers_of
+from ramal.box.firewall import Tail, Watch, banned, find, peers_of
 from ramal.box.home import Home
 from ramal.core.firewall import Doors, ban, release, render
-from ramal.core.guard import FAILURES, FAILURES_NEAR, FIRST_BAN_S, LONGEST_BAN_S, Guard, failed_at_page, failed_in_log
+from ramal.core.guard import (
+    FAILURES,
+    FAILURES_NEAR,
+    FIRST_BAN_S,
+    LONGEST_BAN_S,
+    LONGEST_SIP_S,
+    Guard,
+    failed_at_page,
+    failed_in_log,
+)
 from ramal.core.near import PRIVATE, Network
+from ramal.core.network import Plan
 from ramal.core.office import Line, Office
+from ramal.store import phone_files
+from ramal.store.db import open_writer
+from ramal.store.phone_files import Visit
 from tests.until import until
 
 NFT = shutil.which("nft", path="/usr/sbin:/sbin:/usr/bin")
@@ -185,8 +199,8 @@ def test_the_box_reaches_itself(wire: Wire) -> None:
 
 
 def test_a_ban_closes_every_door_to_one_address_and_a_release_opens_them(wire: Wire) -> None:
-    wire.nft(ban(OFFICE, 4, 600))
-    wire.nft(ban(OFFICE, 4, 1200))  # again, while it is there
+    wire.nft(ban(OFFICE, 4, 600, "banned"))
+    wire.nft(ban(OFFICE, 4, 1200, "banned"))  # again, while it is there
     try:
         assert not wire.reaches(OFFICE, "udp", 5060)
         assert not wire.reaches(OFFICE, "tcp", 80)
@@ -198,13 +212,13 @@ def test_a_ban_closes_every_door_to_one_address_and_a_release_opens_them(wire: W
         assert [who for who, left_s in banned(listed) if 0 < left_s <= 1200] == [OFFICE]
         assert "timeout 20m" in wire.inside("box", str(NFT), "list", "set", "inet", "ramal", "banned4")
     finally:
-        wire.nft(release(OFFICE, 4))
+        wire.nft(release(OFFICE, 4, "banned"))
     assert wire.reaches(OFFICE, "udp", 5060)
 
 
 def test_a_ban_of_the_router_leaves_the_box_its_address_its_names_and_its_way_out(wire: Wire) -> None:
     assert f"via {OFFICE}" in wire.inside("box", "ip", "route", "show", "default")
-    wire.nft(ban(OFFICE, 4, 600) + ban("fd00:7::33", 6, 600))
+    wire.nft(ban(OFFICE, 4, 600, "banned") + ban("fd00:7::33", 6, 600, "banned"))
     try:
         assert not wire.reaches(OFFICE, "tcp", 80)
         wire.inside("box", "ip", "-6", "neigh", "flush", "dev", "wire")
@@ -213,21 +227,39 @@ def test_a_ban_of_the_router_leaves_the_box_its_address_its_names_and_its_way_ou
             assert wire.reaches("fd00:7::20", kind, port, "fd00:7::33", who="box")
         assert wire.reaches(OFFICE, "udp", 68, own=67)
     finally:
-        wire.nft(release(OFFICE, 4) + release("fd00:7::33", 6))
+        wire.nft(release(OFFICE, 4, "banned") + release("fd00:7::33", 6, "banned"))
 
 
 def test_a_ban_ends_what_the_banned_one_began(wire: Wire) -> None:
     assert wire.reaches(OFFICE, "udp", 5060, own=5070)
-    wire.nft(ban(OFFICE, 4, 600))
+    wire.nft(ban(OFFICE, 4, 600, "banned"))
     try:
         assert not wire.reaches(OFFICE, "udp", 5060, own=5070)
     finally:
-        wire.nft(release(OFFICE, 4))
+        wire.nft(release(OFFICE, 4, "banned"))
     assert wire.reaches(OFFICE, "udp", 5060, own=5070)
 
 
+def test_a_phone_that_is_muted_reaches_every_door_but_sip(wire: Wire) -> None:
+    v6 = ("fd00:7::33", "fd00:7::20")
+    assert wire.reaches(OFFICE, "udp", 5060, own=5071)
+    wire.nft(ban(OFFICE, 4, 600, "muted") + ban(v6[0], 6, 600, "muted"))
+    try:
+        assert not wire.reaches(OFFICE, "udp", 5060, own=5071), "what it began is ended"
+        assert not wire.reaches(OFFICE, "tcp", 5060)
+        assert not wire.reaches(v6[0], "udp", 5060, v6[1])
+        assert wire.reaches(OFFICE, "tcp", 80)
+        assert wire.reaches(v6[0], "tcp", 80, v6[1])
+        wire.nft(render(DOORS, (*PRIVATE, *networks("100.64.9.0/24")), networks(f"{PEER}/32")))
+        assert not wire.reaches(OFFICE, "udp", 5060)
+    finally:
+        wire.nft(release(OFFICE, 4, "banned", "muted") + release(v6[0], 6, "muted"))
+    assert wire.reaches(OFFICE, "udp", 5060, own=5071)
+    assert wire.reaches(v6[0], "udp", 5060, v6[1])
+
+
 def test_a_ban_ends_by_itself(wire: Wire) -> None:
-    wire.nft(ban(OFFICE, 4, 2))
+    wire.nft(ban(OFFICE, 4, 2, "banned"))
     assert not wire.reaches(OFFICE, "udp", 5060)
     until(lambda: wire.reaches(OFFICE, "udp", 5060), 10.0)
 
@@ -347,6 +379,97 @@ def test_the_offices_own_network_gets_more_patience() -> None:
 
 def test_a_spared_address_is_never_locked_out() -> None:
     assert bans(guard({STRANGER}), STRANGER, 5000, every_s=0.01) == []
+
+
+def test_no_lockout_is_longer_than_the_doors_longest_and_a_pardon_begins_anew() -> None:
+    watched = Guard(lambda address: False, lambda address: False, 900)
+    found, at_s = [], 0.0
+    for _ in range(3):
+        found += bans(watched, STRANGER, FAILURES, at_s)
+        at_s += 1000.0
+    assert found == [FIRST_BAN_S, 900, 900]
+    watched.pardon(STRANGER)
+    watched.pardon("192.0.2.77")
+    assert bans(watched, STRANGER, FAILURES, at_s) == [FIRST_BAN_S]
+
+
+class Floor:
+    """An office's home, its guard, and what that tells nftables and says."""
+
+    def __init__(self, root: Path) -> None:
+        self.home = Home(root / "home")
+        assert first.run(self.home, root / "nowhere", say=lambda sentence: None) == 0
+        self.put: list[str] = []
+        self.said: list[str] = []
+        self.found: dict[str, tuple[str, ...]] = {}
+        self.watch = self.guard()
+
+    def guard(self) -> Watch:
+        made = Watch(self.home, self.put.append, tuple, lambda host: self.found.get(host, ()), Plan, self.said.append)
+        made.refresh()
+        made.look(0.0)
+        self.put.clear()
+        return made
+
+    def fails(self, address: str, times: int, at_s: float) -> list[str]:
+        """What nftables was told when Asterisk said that so many answers from there were wrong."""
+        with self.home.security_log.open("a") as log:
+            log.write(SAID.format(account="201", remote=f"IPV4/UDP/{address}/5060") * times)
+        self.put.clear()
+        self.watch.look(at_s)
+        return self.put
+
+    def fetches(self, address: str, at_ms: int) -> None:
+        with closing(open_writer(self.home.db)) as connection, connection:
+            phone_files.know(connection, {"201": "001565AABBCC"}, at_ms)
+            assert phone_files.admit(connection, Visit("201", "001565AABBCC", True, address, "x"), at_ms)
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Floor:
+    return Floor(tmp_path)
+
+
+def test_a_phone_with_an_old_password_is_locked_out_of_sip_only_and_for_an_hour_at_most(box: Floor) -> None:
+    seconds = []
+    for number in range(6):
+        told = "".join(box.fails(OFFICE, FAILURES_NEAR, number * 4000.0))
+        assert "banned" not in told
+        seconds.append(int(told.partition("timeout ")[2].partition("s")[0]))
+    assert seconds == [600, 1200, 2400, LONGEST_SIP_S, LONGEST_SIP_S, LONGEST_SIP_S]
+    assert f"{OFFICE} tried too many passwords; locked out of SIP for 600 s." in box.said[1]
+
+
+def test_a_phone_that_was_given_its_settings_is_let_in_and_begins_anew_and_no_other_is(box: Floor) -> None:
+    box.fetches("192.168.7.99", 1)
+    box.watch = box.guard()
+    for address in (OFFICE, "192.168.7.99"):
+        assert box.fails(address, FAILURES_NEAR, 1.0) == [ban(address, 4, FIRST_BAN_S, "muted")]
+    box.put.clear()
+    box.watch.refresh()
+    assert box.put == [], "a fetch of before the lockout ends none"
+    box.fetches(OFFICE, 2)
+    box.watch.refresh()
+    assert box.put == [release(OFFICE, 4, "muted")]
+    box.watch.refresh()
+    assert len(box.put) == 1
+    assert box.fails(OFFICE, FAILURES_NEAR - 1, 2.0) == []
+    assert box.fails(OFFICE, 1, 3.0) == [ban(OFFICE, 4, FIRST_BAN_S, "muted")]
+    assert box.fails("192.168.7.99", FAILURES_NEAR, 4.0) == [], "it is still locked out, nothing to be told"
+
+
+def test_the_first_phone_that_ever_fetches_is_let_in(box: Floor) -> None:
+    assert box.fails(OFFICE, FAILURES_NEAR, 1.0)
+    box.fetches(OFFICE, 2)
+    box.watch.refresh()
+    assert box.put[1:] == [release(OFFICE, 4, "muted")]
+
+
+def test_who_guesses_at_the_page_is_locked_out_of_every_door(box: Floor) -> None:
+    with box.home.page_failures.open("a") as log:
+        log.write(f"page-failed {OFFICE}\n" * FAILURES_NEAR)
+    box.watch.look(1.0)
+    assert box.put == [ban(OFFICE, 4, FIRST_BAN_S, "banned")]
 
 
 def test_the_guards_memory_is_bounded() -> None:

@@ -85,7 +85,7 @@ def test_who_guesses_is_locked_out_and_nobody_else(office: TestBox) -> None:
 
     until(told, 5.0)
     assert len(put) == 1
-    assert "banned4 { 127.0.0.3 timeout 600s }" in put[0]
+    assert "muted4 { 127.0.0.3 timeout 600s }" in put[0]
 
 
 def test_a_name_that_looks_like_the_logs_own_words_locks_nobody_else_out(office: TestBox) -> None:

@@ -26,13 +26,13 @@ from types import FrameType
 from ramal.box import network
 from ramal.box.addresses import own_addresses
 from ramal.box.home import Home
-from ramal.core.firewall import TABLE, Doors, ban, release, render
-from ramal.core.guard import Guard, failed_at_page, failed_in_log
-from ramal.core.near import PRIVATE, Interface, Network, address_of, office_networks
+from ramal.core.firewall import TABLE, Doors, Shut, ban, release, render
+from ramal.core.guard import LONGEST_SIP_S, Guard, failed_at_page, failed_in_log
+from ramal.core.near import PRIVATE, Address, Interface, Network, address_of, office_networks
 from ramal.core.network import Plan, trusted_networks
 from ramal.core.office import Office
 from ramal.errors import RamalError
-from ramal.store import settings
+from ramal.store import phone_files, settings
 from ramal.store.db import open_reader
 
 LOOK_S, REFRESH_S = 1.0, 30.0
@@ -116,6 +116,17 @@ def registered(home: Home) -> frozenset[str]:
     return frozenset(address for value in values for address in _contact_addresses(value))
 
 
+def fetched(home: Home) -> dict[str, int] | None:
+    """When phones were last given their settings (ms UTC), by the address they asked from; None: nobody can tell."""
+    try:
+        with closing(open_reader(home.db)) as connection:
+            known = phone_files.records(connection).values()
+    except (RamalError, sqlite3.Error):
+        return None
+    times = sorted((one.fetched_ms, one.address) for one in known if one.fetched_ms is not None)
+    return {address: at_ms for at_ms, address in times}
+
+
 def _contact_addresses(value: str) -> Iterator[str]:
     with contextlib.suppress(ValueError, AttributeError):
         table = json.loads(value)
@@ -160,6 +171,16 @@ class Tail:
         return [line.decode("utf-8", "replace") for line in whole]
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where passwords are tried: the log that tells of it, who failed by a line of it, and what a lockout shuts."""
+
+    log: Tail
+    failed: Callable[[str], str | None]
+    guard: Guard
+    shut: Shut
+
+
 @dataclass(slots=True)
 class Watch:
     """The loop's state. ``put`` takes a text for nft; the others tell how things are, and tests put their own."""
@@ -174,15 +195,15 @@ class Watch:
     _near: tuple[Network, ...] = PRIVATE
     _peers: tuple[Network, ...] = ()
     _phones: frozenset[str] = frozenset()
-    _guard: Guard = field(init=False)
-    _logs: tuple[tuple[Tail, Callable[[str], str | None]], ...] = field(init=False)
+    _fetched: dict[str, int] | None = None
+    _sip: Door = field(init=False)
+    _page: Door = field(init=False)
 
     def __post_init__(self) -> None:
-        self._guard = Guard(self._spared, self._is_near)
-        self._logs = (
-            (Tail(self.home.security_log), failed_in_log),
-            (Tail(self.home.page_failures), failed_at_page),
-        )
+        sip = Guard(self._spared, self._is_near, LONGEST_SIP_S)
+        self._sip = Door(Tail(self.home.security_log), failed_in_log, sip, "muted")
+        page = Guard(self._spared, self._is_near)
+        self._page = Door(Tail(self.home.page_failures), failed_at_page, page, "banned")
         with contextlib.suppress(OSError):
             os.close(os.open(self.home.page_failures, os.O_CREAT | os.O_WRONLY, 0o660))
             os.chmod(self.home.page_failures, 0o660)  # the page's user writes to it, by the group
@@ -194,6 +215,7 @@ class Watch:
         if office is not None:
             self._peers = peers_of(office, self.find)
         self._phones = registered(self.home)
+        self._pardon()
         text = render(doors(self.home), self._near, self._peers)
         if text == self._text:
             return
@@ -207,24 +229,45 @@ class Watch:
 
     def look(self, now_s: float) -> None:
         """Read what failed since, and lock out who has to be."""
-        for tail, failed in self._logs:
-            for line in tail.lines():
-                address = address_of(failed(line) or "")
+        for door in (self._sip, self._page):
+            for line in door.log.lines():
+                address = address_of(door.failed(line) or "")
                 if address is None or str(address) in _SELF:
                     continue
-                seconds = self._guard.failed(str(address), now_s)
+                seconds = door.guard.failed(str(address), now_s)
                 if seconds:
-                    self._ban(address, seconds)
+                    self._ban(address, seconds, door.shut)
 
-    def _ban(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address, seconds: int) -> None:
+    def _pardon(self) -> None:
+        """Let phones that were given their settings since the last look try the password they have now."""
+        now = fetched(self.home)
+        if now is None:
+            return
+        before, self._fetched = self._fetched, now
+        if before is None:  # what was fetched before this process began ends no lockout
+            return
+        for text in (one for one in now if now[one] != before.get(one)):
+            address = address_of(text)
+            if address is None:
+                continue
+            self._sip.guard.pardon(str(address))
+            try:
+                self.put(release(str(address), address.version, self._sip.shut))
+            except FilterRefused as error:
+                self.say(f"{address} was given its phone's settings and could not be let in: {error}")
+
+    def _ban(self, address: Address, seconds: int, shut: Shut) -> None:
         if str(address) in registered(self.home):  # as it is this instant, not half a minute ago
             return
         try:
-            self.put(ban(str(address), address.version, seconds))
+            self.put(ban(str(address), address.version, seconds, shut))
         except FilterRefused as error:
             self.say(f"{address} could not be locked out: {error}")
             return
-        self.say(f"{address} tried too many passwords; locked out for {seconds} s. ramal guard release {address}")
+        what = "every door" if shut == "banned" else "SIP"
+        self.say(
+            f"{address} tried too many passwords; locked out of {what} for {seconds} s. ramal guard release {address}"
+        )
 
     def _spared(self, text: str) -> bool:
         return text in self._phones or self._in(text, self._peers)
@@ -248,9 +291,9 @@ def banned(listed: str) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(found))
 
 
-def _banned_now() -> Iterator[tuple[str, int]]:
+def _banned_now(shut: Shut) -> Iterator[tuple[str, int]]:
     for version in (4, 6):
-        yield from banned(nft("", "-j", "list", "set", *TABLE.split(), f"banned{version}"))
+        yield from banned(nft("", "-j", "list", "set", *TABLE.split(), f"{shut}{version}"))
 
 
 def run(home: Home, act: str = "run", address: str = "") -> int:
@@ -259,16 +302,18 @@ def run(home: Home, act: str = "run", address: str = "") -> int:
         print(render(doors(home), near_networks(own_addresses(), network.in_force()), ()), end="")
         return 0
     if act == "bans":
-        for who, left_s in _banned_now():
+        for who, left_s in _banned_now("banned"):
             print(f"{who}  {left_s} s left")
+        for who, left_s in _banned_now("muted"):
+            print(f"{who}  {left_s} s left, SIP only")
         return 0
     if act == "release":
         found = address_of(address)
         if found is None:
             raise RamalError(f"“{address[:60]}” is not an address. For example: ramal guard release 192.168.1.33")
-        if str(found) not in {who for who, _ in _banned_now()}:
+        if str(found) not in {who for who, _ in (*_banned_now("banned"), *_banned_now("muted"))}:
             raise RamalError(f"{found} is not locked out.")
-        nft(release(str(found), found.version))
+        nft(release(str(found), found.version, "banned", "muted"))
         print(f"{found} may come in again.")
         return 0
     ended: list[int] = []

@@ -9,11 +9,15 @@ the bans: tables and sets are added, chains and the sets of this text are filled
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from ramal.core.near import Network
 
 TABLE = "inet ramal"
 BANS_MAX = 8192
+Shut = Literal["banned", "muted"]
+"""The sets of who is locked out: ``banned`` of every door, ``muted`` of SIP only. A phone with an old password fails as
+one who guesses does; muted it can still fetch its new settings, and a person there can sign in to mend it."""
 SIP_PACKETS_S, SIP_BURST = 200, 400
 """From one address. Ten phones that start together send some 60 a second; a scanner thousands."""
 
@@ -62,6 +66,8 @@ flush chain {TABLE} line
     # A ban comes before everything that others began, so that it also ends that.
     ip saddr @banned4 counter drop
     ip6 saddr @banned6 counter drop
+    meta l4proto {{ tcp, udp }} th dport {doors.sip} ip saddr @muted4 counter drop
+    meta l4proto {{ tcp, udp }} th dport {doors.sip} ip6 saddr @muted6 counter drop
     ct state established,related accept
     ip saddr @office4 jump office
     ip6 saddr @office6 jump office
@@ -85,9 +91,9 @@ flush chain {TABLE} line
 """
 
 
-def ban(address: str, version: int, seconds: int) -> str:
+def ban(address: str, version: int, seconds: int, shut: Shut) -> str:
     """The text that locks one address out for so long, whether it is locked out already or not."""
-    where = f"{TABLE} banned{version}"
+    where = f"{TABLE} {shut}{version}"
     # An element that is there keeps its old time: it is added, taken away and added, in one transaction.
     return (
         f"add element {where} {{ {address} timeout {seconds}s }}\n"
@@ -96,9 +102,13 @@ def ban(address: str, version: int, seconds: int) -> str:
     )
 
 
-def release(address: str, version: int) -> str:
-    """The text that lets one address in again. nft fails when it was not locked out."""
-    return f"delete element {TABLE} banned{version} {{ {address} }}\n"
+def release(address: str, version: int, *shut: Shut) -> str:
+    """The text that lets one address in again, whether it was locked out or not."""
+    text = ""
+    for where in (f"{TABLE} {one}{version}" for one in shut):
+        # Only an element that is there can be taken away.
+        text += f"add element {where} {{ {address} timeout 60s }}\ndelete element {where} {{ {address} }}\n"
+    return text
 
 
 _RATE = f"{SIP_PACKETS_S}/second burst {SIP_BURST} packets"
@@ -111,6 +121,7 @@ def _sets() -> str:
             f"  set office{version} {{ type {kind}; flags interval; auto-merge; }}",
             f"  set peers{version} {{ type {kind}; flags interval; auto-merge; }}",
             f"  set banned{version} {{ type {kind}; flags timeout; size {BANS_MAX}; }}",
+            f"  set muted{version} {{ type {kind}; flags timeout; size {BANS_MAX}; }}",
             f"  set fast{version} {{ type {kind}; flags dynamic,timeout; timeout 60s; size {BANS_MAX}; }}",
         ]
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 Law: **an address behind which a phone of the office is registered is never locked out**, whatever else happens there (a
 phone with an old password behind the same router as nine good ones); neither is a trunk's. Others are locked out after
 some failures in a short time, longer each time. The office's own network gets more patience: strangers cannot be there.
+Who proved to be the office's in another way is pardoned (a phone that was given its settings): it begins anew.
 Memory is bounded: who was seen longest ago is forgotten first.
 """
 
@@ -14,6 +15,9 @@ from dataclasses import dataclass, field
 WITHIN_S = 300.0
 FAILURES, FAILURES_NEAR = 8, 32
 FIRST_BAN_S, LONGEST_BAN_S = 600, 86_400
+LONGEST_SIP_S = 3_600
+"""A phone with an old password never stops asking, so it reaches the longest; it has to be back soon after a person
+typed the new one into it. 32 guesses an hour of one address are nothing against a secret, which has 8 signs or more."""
 FORGET_S = 7 * 86_400.0
 ADDRESSES_MAX = 4096
 
@@ -65,10 +69,12 @@ class _Record:
 
 @dataclass(slots=True)
 class Guard:
-    """Counts failures. ``spared(address)``: never to be locked out; ``near(address)``: in the office's network."""
+    """Counts failures at one door. ``spared(address)``: never to be locked out; ``near(address)``: in the office's
+    network; ``longest_s``: no lockout lasts longer."""
 
     spared: Callable[[str], bool]
     near: Callable[[str], bool]
+    longest_s: int = LONGEST_BAN_S
     _seen: "OrderedDict[str, _Record]" = field(default_factory=OrderedDict)
 
     def failed(self, address: str, now_s: float) -> int:
@@ -91,10 +97,14 @@ class Guard:
         if len(record.failures) < (FAILURES_NEAR if self.near(address) else FAILURES):
             return 0
         record.failures.clear()
-        seconds = min(LONGEST_BAN_S, FIRST_BAN_S << min(record.bans, 16))
+        seconds = min(self.longest_s, FIRST_BAN_S << min(record.bans, 16))
         record.bans += 1
         record.until_s = now_s + seconds
         return seconds
+
+    def pardon(self, address: str) -> None:
+        """Forget all that the address did."""
+        self._seen.pop(address, None)
 
     def __len__(self) -> int:
         return len(self._seen)
