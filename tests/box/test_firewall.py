@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ramal.box import first
-from ramal.box.firewall import Tail, Watch, banned, find, peers_of
+from ramal.box.firewall import LOG_BYTES_FULL, Tail, Watch, banned, find, peers_of
 from ramal.box.home import Home
 from ramal.core.firewall import Doors, ban, release, render
 from ramal.core.guard import (
@@ -528,6 +528,42 @@ def test_a_tail_reads_whole_lines_from_the_end_and_again_after_the_file_was_empt
     assert tail.lines() == []
     file.write_text("again and longer\n")
     assert tail.lines() == ["again and longer"]
+
+
+def test_a_log_that_grows_faster_than_it_is_read_is_emptied_and_that_is_said_once_a_flood(tmp_path: Path) -> None:
+    file, said = tmp_path / "log", list[str]()
+    file.write_text("")
+    tail = Tail(file, said.append)
+    assert tail.lines() == []
+
+    def emptied() -> bool:
+        with file.open("a") as out:
+            out.write(("x" * 999 + "\n") * 1000)
+        tail.lines()
+        assert file.stat().st_size <= LOG_BYTES_FULL
+        return file.stat().st_size == 0
+
+    assert sum(emptied() for _ in range(20)) > 2
+    assert len(said) == 1
+    assert "log grows faster than it is read" in said[0]
+    assert any(emptied() for _ in range(20))
+    with file.open("a") as out:
+        out.write("after\n")
+    assert tail.lines() == ["after"], "nothing of a line that was thrown away stands before it"
+    assert any(emptied() for _ in range(20))
+    assert len(said) == 2
+
+
+def test_a_flood_that_is_read_as_fast_as_it_comes_is_emptied_too(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    file.write_text("")
+    tail = Tail(file)
+    assert tail.lines() == []
+    for _ in range(100):  # always a little behind
+        with file.open("a") as out:
+            out.write(("x" * 1023 + "\n") * 260)
+        tail.lines()
+        assert file.stat().st_size <= LOG_BYTES_FULL
 
 
 def test_a_log_that_was_not_there_is_read_from_its_beginning(tmp_path: Path) -> None:

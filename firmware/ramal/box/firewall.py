@@ -37,6 +37,8 @@ from ramal.store.db import open_reader
 
 LOOK_S, REFRESH_S = 1.0, 30.0
 LOG_BYTES_MAX = 1 << 20
+LOG_BYTES_FULL = 4 << 20
+"""The logs are in memory, and a flood can write faster than they are read: unread or not, no log is longer."""
 _READ_BYTES = 1 << 18
 NFT_S = 20.0
 _SELF = ("127.0.0.1", "::1")
@@ -143,12 +145,15 @@ class Tail:
     """New whole lines of a file that others append to, from its end at the first look; also when it was emptied."""
 
     path: Path
+    say: Callable[[str], None] = lambda sentence: None
     _at: int = -1
     _inode: int = -1
     _part: bytes = b""
+    _flooded: bool = False
 
     def lines(self) -> list[str]:
-        """What came since; at most a quarter of a MiB at once. A file that has grown too long is emptied."""
+        """What came since; at most a quarter of a MiB at once. A file that has grown long is emptied when all of it
+        was read, one that has grown too long anyway."""
         try:
             with self.path.open("rb") as file:
                 status = os.fstat(file.fileno())
@@ -160,14 +165,19 @@ class Tail:
                 file.seek(self._at)
                 data = file.read(_READ_BYTES)
                 self._at += len(data)
-            if self._at > LOG_BYTES_MAX and self._at >= status.st_size:
+            unread = self._at < status.st_size
+            lost = unread and status.st_size > LOG_BYTES_FULL
+            if lost or (self._at > LOG_BYTES_MAX and not unread):
                 os.truncate(self.path, 0)
                 self._at = 0
         except OSError:
             self._at, self._part = 0, b""  # it is not there: all of the next one will be new
             return []
         *whole, self._part = (self._part + data).split(b"\n")
-        self._part = self._part[-4096:]
+        self._part = b"" if lost else self._part[-4096:]
+        if lost and not self._flooded:
+            self.say(f"{self.path.name} grows faster than it is read: what of it was not read yet is thrown away.")
+        self._flooded = lost or (self._flooded and unread)  # said once, until all was read again
         return [line.decode("utf-8", "replace") for line in whole]
 
 
@@ -201,9 +211,9 @@ class Watch:
 
     def __post_init__(self) -> None:
         sip = Guard(self._spared, self._is_near, LONGEST_SIP_S)
-        self._sip = Door(Tail(self.home.security_log), failed_in_log, sip, "muted")
+        self._sip = Door(Tail(self.home.security_log, self.say), failed_in_log, sip, "muted")
         page = Guard(self._spared, self._is_near)
-        self._page = Door(Tail(self.home.page_failures), failed_at_page, page, "banned")
+        self._page = Door(Tail(self.home.page_failures, self.say), failed_at_page, page, "banned")
         with contextlib.suppress(OSError):
             os.close(os.open(self.home.page_failures, os.O_CREAT | os.O_WRONLY, 0o660))
             os.chmod(self.home.page_failures, 0o660)  # the page's user writes to it, by the group
