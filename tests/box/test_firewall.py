@@ -31,7 +31,7 @@ from ramal.core.guard import (
 from ramal.core.near import PRIVATE, Network
 from ramal.core.network import Plan
 from ramal.core.office import Line, Office
-from ramal.store import phone_files
+from ramal.store import phone_files, settings
 from ramal.store.db import open_writer
 from ramal.store.phone_files import Visit
 from tests.until import until
@@ -324,6 +324,55 @@ def test_the_images_first_filter_is_what_a_box_that_knows_nothing_would_make() -
     assert (UNITS / "firewall.nft").read_text(encoding="utf-8") == wanted
 
 
+SAID = (
+    '[2026-11-22 17:25:26.048] SECURITY[1] res_security_log.c: SecurityEvent="ChallengeResponseFailed",EventTV="x",'
+    'Severity="Error",Service="PJSIP",EventVersion="1",AccountID="{account}",SessionID="guess",'
+    'LocalAddress="IPV4/UDP/127.0.0.1/10200",RemoteAddress="{remote}",Challenge="c",Response="r",ExpectedResponse=""\n'
+)
+
+
+class Floor:
+    """An office's home, its guard, and what that tells nftables and says."""
+
+    def __init__(self, root: Path) -> None:
+        self.home = Home(root / "home")
+        assert first.run(self.home, root / "nowhere", say=lambda sentence: None) == 0
+        self.put: list[str] = []
+        self.said: list[str] = []
+        self.found: dict[str, tuple[str, ...]] = {}
+        self.watch = self.guard()
+
+    def guard(self) -> Watch:
+        made = Watch(self.home, self.put.append, tuple, lambda host: self.found.get(host, ()), Plan, self.said.append)
+        made.refresh()
+        made.look(0.0)
+        self.put.clear()
+        return made
+
+    def fails(self, address: str, times: int, at_s: float) -> list[str]:
+        """What nftables was told when Asterisk said that so many answers from there were wrong."""
+        with self.home.security_log.open("a") as log:
+            log.write(SAID.format(account="201", remote=f"IPV4/UDP/{address}/5060") * times)
+        self.put.clear()
+        self.watch.look(at_s)
+        return self.put
+
+    def trunks(self, *names: str) -> None:
+        with closing(open_writer(self.home.db)) as connection:
+            lines = tuple(Line(name, "sip-register", host=f"{name}.example", username="1") for name in names)
+            settings.save(connection, Office(name="x", lines=lines))
+
+    def fetches(self, address: str, at_ms: int) -> None:
+        with closing(open_writer(self.home.db)) as connection, connection:
+            phone_files.know(connection, {"201": "001565AABBCC"}, at_ms)
+            assert phone_files.admit(connection, Visit("201", "001565AABBCC", True, address, "x"), at_ms)
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Floor:
+    return Floor(tmp_path)
+
+
 def test_a_trunks_peers_are_its_addresses_and_what_its_name_means() -> None:
     lines = (
         Line("a", "sip-peer", host="203.0.113.1", addresses=("198.51.100.0/24", "203.0.113.8")),
@@ -338,6 +387,28 @@ def test_a_trunks_peers_are_its_addresses_and_what_its_name_means() -> None:
     }
     found = peers_of(Office(name="x", lines=lines), lambda host: known.get(host, []))
     assert set(found) == set(networks("203.0.113.1", "198.51.100.0/24", "203.0.113.8", "192.0.2.5", "2001:db8::5"))
+
+
+def test_a_trunk_stays_in_the_filter_while_its_name_cannot_be_asked_for(box: Floor) -> None:
+    box.trunks("one", "two")
+    box.found = {"one.example": ("192.0.2.5",), "two.example": ("192.0.2.6",)}
+    box.watch.refresh()
+    assert "ramal peers4 { 192.0.2.5/32, 192.0.2.6/32 }" in box.put[-1]
+    box.put.clear()
+    box.found = {}
+    box.watch.refresh()
+    assert box.put == [], "DNS is out, and the filter stays as it was"
+    box.found = {"one.example": ("192.0.2.7",)}
+    box.watch.refresh()
+    assert "ramal peers4 { 192.0.2.6/32, 192.0.2.7/32 }" in box.put[-1]
+    box.found = {}
+    box.trunks("one")
+    box.watch.refresh()
+    assert "ramal peers4 { 192.0.2.7/32 }" in box.put[-1]
+    box.trunks("one", "two")
+    box.put.clear()
+    box.watch.refresh()
+    assert box.put == [], "of a trunk that was taken away nothing is remembered"
 
 
 def test_a_name_that_cannot_be_asked_for_has_no_addresses() -> None:
@@ -393,43 +464,6 @@ def test_no_lockout_is_longer_than_the_doors_longest_and_a_pardon_begins_anew() 
     assert bans(watched, STRANGER, FAILURES, at_s) == [FIRST_BAN_S]
 
 
-class Floor:
-    """An office's home, its guard, and what that tells nftables and says."""
-
-    def __init__(self, root: Path) -> None:
-        self.home = Home(root / "home")
-        assert first.run(self.home, root / "nowhere", say=lambda sentence: None) == 0
-        self.put: list[str] = []
-        self.said: list[str] = []
-        self.found: dict[str, tuple[str, ...]] = {}
-        self.watch = self.guard()
-
-    def guard(self) -> Watch:
-        made = Watch(self.home, self.put.append, tuple, lambda host: self.found.get(host, ()), Plan, self.said.append)
-        made.refresh()
-        made.look(0.0)
-        self.put.clear()
-        return made
-
-    def fails(self, address: str, times: int, at_s: float) -> list[str]:
-        """What nftables was told when Asterisk said that so many answers from there were wrong."""
-        with self.home.security_log.open("a") as log:
-            log.write(SAID.format(account="201", remote=f"IPV4/UDP/{address}/5060") * times)
-        self.put.clear()
-        self.watch.look(at_s)
-        return self.put
-
-    def fetches(self, address: str, at_ms: int) -> None:
-        with closing(open_writer(self.home.db)) as connection, connection:
-            phone_files.know(connection, {"201": "001565AABBCC"}, at_ms)
-            assert phone_files.admit(connection, Visit("201", "001565AABBCC", True, address, "x"), at_ms)
-
-
-@pytest.fixture
-def box(tmp_path: Path) -> Floor:
-    return Floor(tmp_path)
-
-
 def test_a_phone_with_an_old_password_is_locked_out_of_sip_only_and_for_an_hour_at_most(box: Floor) -> None:
     seconds = []
     for number in range(6):
@@ -477,13 +511,6 @@ def test_the_guards_memory_is_bounded() -> None:
     for number in range(10_000):
         watched.failed(str(ipaddress.ip_address(number)), float(number))
     assert len(watched) <= 4096
-
-
-SAID = (
-    '[2026-11-22 17:25:26.048] SECURITY[1] res_security_log.c: SecurityEvent="ChallengeResponseFailed",EventTV="x",'
-    'Severity="Error",Service="PJSIP",EventVersion="1",AccountID="{account}",SessionID="guess",'
-    'LocalAddress="IPV4/UDP/127.0.0.1/10200",RemoteAddress="{remote}",Challenge="c",Response="r",ExpectedResponse=""\n'
-)
 
 
 @pytest.mark.parametrize(

@@ -204,6 +204,7 @@ class Watch:
     _text: str = ""
     _near: tuple[Network, ...] = PRIVATE
     _peers: tuple[Network, ...] = ()
+    _answers: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _phones: frozenset[str] = frozenset()
     _fetched: dict[str, int] | None = None
     _sip: Door = field(init=False)
@@ -223,7 +224,9 @@ class Watch:
         self._near = near_networks(self.own(), self.plan())
         office = office_of(self.home)
         if office is not None:
-            self._peers = peers_of(office, self.find)
+            hosts = {line.host for line in office.lines}
+            self._answers = {host: answer for host, answer in self._answers.items() if host in hosts}
+            self._peers = peers_of(office, self._meant)
         self._phones = registered(self.home)
         self._pardon()
         text = render(doors(self.home), self._near, self._peers)
@@ -236,6 +239,12 @@ class Watch:
             return
         self._text = text
         self.say(f"The packet filter is in force: {len(self._peers)} networks of trunks may reach the lines.")
+
+    def _meant(self, host: str) -> tuple[str, ...]:
+        """What a name means; while it cannot be asked for, what it meant last: a trunk stays in when DNS is out."""
+        answer = tuple(self.find(host)) or self._answers.get(host, ())
+        self._answers[host] = answer
+        return answer
 
     def look(self, now_s: float) -> None:
         """Read what failed since, and lock out who has to be."""
