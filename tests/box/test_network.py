@@ -15,6 +15,11 @@ from ramal.core.network import NetworkRefused, Plan, checked, dhcp, read, render
 from ramal.errors import RamalError
 
 FIXED = static("192.168.1.10/24", "192.168.1.1", ("192.168.1.1", "9.9.9.9"), Plan())
+UNITS = Path(__file__).parents[2] / "systemd"
+
+
+def lines(text: str, start: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith(start)]
 
 
 class Systemd:
@@ -44,6 +49,15 @@ def test_a_fixed_address_becomes_networkds_words() -> None:
     for line in ("Name=en* eth*", "DHCP=no", "Address=192.168.1.10/24", "Gateway=192.168.1.1", "DNS=9.9.9.9"):
         assert line in text.splitlines()
     assert "IPv6AcceptRA=yes" in text.splitlines()
+
+
+def test_a_box_on_dhcp_stands_in_its_network_as_the_image_has_it_whatever_else_is_set() -> None:
+    image = (UNITS / "network" / "80-ramal.network").read_text()
+    for plan in (Plan(), vlan(20, "", Plan()), trust(["10.8.0.0/24"], Plan()), dhcp(FIXED)):
+        text = render(plan)["10-ramal.network"]
+        for setting in ("DHCP=", "LinkLocalAddressing=", "IPv6AcceptRA="):
+            assert lines(text, setting) == lines(image, setting)
+    assert lines(render(FIXED)["10-ramal.network"], "LinkLocalAddressing=") == ["LinkLocalAddressing=ipv6"]
 
 
 def test_a_vlan_for_the_phones_has_no_way_out() -> None:

@@ -150,7 +150,9 @@ _LINK = "[Link]\nRequiredForOnline=no\n\n"
 
 
 def _addressed(plan: Plan) -> str:
-    always = "IPv6AcceptRA=yes\nLinkLocalAddressing=ipv6\nLLDP=no\n"
+    # As 80-ramal.network: a computer plugged in directly, with no DHCP server, finds a box that waits for one by IPv4.
+    local = "yes" if plan.mode == "dhcp" else "ipv6"
+    always = f"IPv6AcceptRA=yes\nLinkLocalAddressing={local}\nLLDP=no\n"
     if plan.mode == "dhcp":
         return f"DHCP=yes\n{always}\n[DHCPv4]\nUseDomains=no\nSendHostname=yes\nHostname=ramal\n"
     names = "".join(f"DNS={one}\n" for one in plan.dns)
