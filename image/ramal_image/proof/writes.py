@@ -40,7 +40,7 @@ QUIET_S = 300.0
 CALLS = 16
 STAY_MS = 12_000
 LONG_MS = 160_000
-KEPT_S = 600.0 + LINGER_MS / 1000
+KEPT_S = 2400.0 + LINGER_MS / 1000
 """Until a recording is kept and its wav, which may wait for others, is removed: that costs a commit too."""
 CALM_BYTES, CALM_S, SETTLED_S, FOLDED_S = 60_000, 45.0, 3600.0, 120.0
 _READ = 'import sqlite3; db = sqlite3.connect("file:/data/ramal/db/ramal.db?mode=ro", uri=True); '
