@@ -174,6 +174,15 @@ def test_one_thing_at_a_time_but_not_for_ever(box: Box) -> None:
     box.desk.install(ask("update.install", source="http://x/y"))
 
 
+def test_progress_of_a_clock_that_was_ahead_blocks_no_update(box: Box) -> None:
+    box.says(Standing("installing", 40, at_ms=box.now_ms + ops.STALE_MS // 2))
+    assert box.desk.status()["standing"]["phase"] == "installing", "a small step back is none to speak of"
+    box.says(Standing("installing", 40, at_ms=box.now_ms + 365 * 24 * 3_600_000))
+    assert box.desk.status()["standing"]["phase"] == "idle"
+    box.desk.install(ask("update.install", source="http://x/y"))
+    assert (box.asked() or Asked("look")).source == "http://x/y"
+
+
 def test_a_restart_waits_for_calls_and_not_for_the_boxs_own(box: Box) -> None:
     box.arm()
     box.asterisk.channels = [("PJSIP/line-1", "c1"), ("PJSIP/201-2", "c1"), ("Local/a@ramal-tick-1;1", "t")]

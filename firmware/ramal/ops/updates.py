@@ -352,7 +352,7 @@ class Desk:
         if standing.phase in ("verifying", "installing", "restarting"):
             now_ms = self._means.clock_ms()
             booted_ms = now_ms - int(time.monotonic() * 1000)
-            if standing.at_ms < booted_ms or now_ms - standing.at_ms > STALE_MS:
+            if standing.at_ms < booted_ms or abs(now_ms - standing.at_ms) > STALE_MS:
                 return Standing()
         return standing
 
