@@ -11,21 +11,26 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from ramal.box import claim, first, reset
+from ramal.box.as_owner import as_owner
 from ramal.box.home import Home
 from ramal.box.network import Network
 from ramal.box.network import Places as NetworkPlaces
-from ramal.box.reset import Places, ResetRefused, ask, carry_out
+from ramal.box.reset import Places, ResetRefused, ResetUnfinished, ask, carry_out
 from ramal.control.client import Control
 from ramal.core.office import Office, Phone
 from ramal.errors import RamalError
 from ramal.store import holds, settings, users
-from ramal.store.db import open_reader, open_writer
+from ramal.store.db import open_reader, open_writer, transaction
 from ramal.store.holds import Wish
+from ramal.store.ledger import TAKES
+from ramal.vault import removal
+from ramal.vault.keys import fsync_folder
 from ramal.vault.sound import open_sound
 from ramal.writer_lock import only_writer
 from tests.vault.shelf import Shelf, spoken, stereo_wav
@@ -186,6 +191,115 @@ def test_when_nobody_can_tell_what_is_held_nothing_is_removed(full: Full) -> Non
     assert not full.places.wanted.exists(), "or the box would refuse at every start"
 
 
+MANY, DAYS = 3000, 10
+
+
+def crowd(full: Full) -> None:
+    """Put very many recordings beside the others, over a few days."""
+    for day in range(DAYS):
+        (full.home.recordings / "2025" / "03" / f"{day:02}").mkdir(parents=True)
+    with closing(open_writer(full.home.db)) as db, transaction(db):
+        for n in range(MANY):
+            key, path = 1_740_000_000 * 2048 + n, f"recordings/2025/03/{n * DAYS // MANY:02}/{n}.wav"
+            (full.home.root / path).write_bytes(b"x")
+            db.execute(
+                "INSERT INTO call (key, id, direction, category, started_ms, ended_ms, line, number, caller,"
+                " caller_name, menu, queue, agent, phone, hangup_by, missed, has_message)"
+                " VALUES (?, ?, 'in', 'answered', 1, 2, '', '', '', '', '', '', '', '', '', '', 0)",
+                (key, f"17400.{n}"),
+            )
+            db.execute(
+                "INSERT INTO recording (id, kind, path, started_ms, duration_ms, bytes, sha256, state)"
+                " VALUES (?, 'talk', ?, 1, 1000, 1, NULL, 'short')",
+                (key * TAKES, path),
+            )
+
+
+def test_thousands_of_recordings_cost_few_commits_and_syncs(full: Full, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a card one of either takes some 30 ms: as many as recordings, and no start would see the end of it."""
+    crowd(full)
+    commits, syncs = list[str](), list[Path]()
+
+    def opened(path: Path) -> sqlite3.Connection:
+        db = open_writer(path)
+        db.set_trace_callback(lambda statement: commits.append(statement) if statement == "COMMIT" else None)
+        return db
+
+    def synced(folder: Path) -> None:
+        syncs.append(folder)
+        fsync_folder(folder)
+
+    monkeypatch.setattr(reset, "open_writer", opened)
+    monkeypatch.setattr(removal, "fsync_folder", synced)
+    full.wish()
+    carry_out(full.home, full.places)
+    look_as_it_came(full)
+    look_at_what_is_held(full)
+    assert 0 < len(commits) < MANY // 100
+    assert DAYS <= len(syncs) < MANY // 100
+
+
+def stick(full: Full) -> None:
+    """Have the database refuse in the middle: behind the first batch's files."""
+    with closing(open_writer(full.home.db)) as db:
+        db.execute(
+            "CREATE TRIGGER stuck BEFORE DELETE ON sound WHEN (SELECT count(*) FROM sound WHERE gone_ms IS NULL) <= 2"
+            " BEGIN SELECT RAISE(ABORT, 'stuck'); END"
+        )
+
+
+def test_a_reset_that_stops_half_way_says_so_and_goes_on_at_the_next_start(full: Full) -> None:
+    stick(full)
+    full.wish()
+    with pytest.raises(ResetUnfinished, match="may be gone already") as told:
+        carry_out(full.home, full.places)
+    assert "Nothing was removed" not in str(told.value)
+    assert len([path for path in full.home.recordings.rglob("*.*") if path.is_file()]) < COUNT
+    for n in HELD:
+        assert full.heard(full.ids[n]) > 1000
+    with closing(open_writer(full.home.db)) as db:
+        db.execute("DROP TRIGGER stuck")
+    carry_out(full.home, full.places)
+    look_as_it_came(full)
+    look_at_what_is_held(full)
+
+
+def test_what_an_earlier_start_removed_is_not_denied(full: Full) -> None:
+    stick(full)
+    full.wish()
+    with pytest.raises(ResetUnfinished):
+        carry_out(full.home, full.places)
+    full.home.db.write_bytes(b"this is no database " * 1000)
+    with pytest.raises(ResetUnfinished) as told:
+        carry_out(full.home, full.places)
+    assert "Nothing was removed" not in str(told.value)
+
+
+def test_a_reset_that_never_comes_to_its_end_does_not_keep_every_start_waiting(full: Full) -> None:
+    stick(full)
+    full.wish()
+    for left in reversed(range(reset.STARTS_MAX)):
+        with pytest.raises(ResetUnfinished, match="next start goes on" if left else "Ask for it once more"):
+            carry_out(full.home, full.places)
+        assert full.places.wanted.exists() == bool(left)
+    assert carry_out(full.home, full.places) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another")
+def test_a_look_that_takes_too_long_leaves_the_wish(full: Full, monkeypatch: pytest.MonkeyPatch) -> None:
+    give_away(full)
+    monkeypatch.setattr(reset, "as_owner", partial(as_owner, longest_s=0.2))
+    full.wish()
+    with closing(open_writer(full.home.db)) as db:
+        db.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(ResetUnfinished, match="next start goes on"):
+            carry_out(full.home, full.places)
+    monkeypatch.undo()
+    carry_out(full.home, full.places)
+    look_as_it_came(full)
+    look_at_what_is_held(full)
+
+
 def test_nothing_is_done_that_was_not_asked_for(full: Full) -> None:
     assert carry_out(full.home, full.places) == []
     assert full.count("call") == COUNT + 1
@@ -203,9 +317,9 @@ def test_a_factory_reset_has_to_be_meant(full: Full, also_held: int, sure: bool,
 
 def test_asking_says_what_stays_and_asking_twice_takes_that_too(full: Full) -> None:
     assert "2 calls under a hold stay" in ask(full.home, full.places, 0, True)
-    assert json.loads(full.places.wanted.read_text()) == {"also_held": False}
+    assert json.loads(full.places.wanted.read_text())["also_held"] is False
     ask(full.home, full.places, 2, True)
-    assert json.loads(full.places.wanted.read_text()) == {"also_held": True}
+    assert json.loads(full.places.wanted.read_text())["also_held"] is True
 
 
 def test_a_wish_that_was_torn_keeps_what_is_held(full: Full) -> None:
@@ -274,12 +388,17 @@ def deep(folder: Path, levels: int) -> None:
     os.close(at)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another")
-def test_root_does_not_open_the_homes_database(full: Full, tmp_path: Path) -> None:
-    for above in (full.home.root.parent, tmp_path, *(one for one in tmp_path.parents if len(one.parts) > 2)):
+def give_away(full: Full) -> None:
+    """Have the home belong to another than root, who can reach it."""
+    for above in (one for one in full.home.root.parents if len(one.parts) > 2):
         above.chmod(0o755)
     for path in (full.home.root, *full.home.root.rglob("*")):
         os.chown(path, 12_345, 12_345, follow_symlinks=False)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another")
+def test_root_does_not_open_the_homes_database(full: Full) -> None:
+    give_away(full)
     opened = ["sqlite3.connect", os.getpid(), 0]
 
     def watch(event: str, _: object) -> None:

@@ -213,7 +213,7 @@ def test_an_erased_person_leaves_only_seals_and_the_chain_holds(shelf: Shelf, fu
     one = full[1][2]
     file = file_of(shelf, one)
     freed = file.stat().st_size
-    assert removal.erase(shelf.home, shelf.write, one, shelf.now_ms) == freed
+    assert removal.erase(shelf.home, shelf.write, [one], shelf.now_ms) == freed
     assert shelf.read(lambda db: sounds.of(db, one)) is None
     keeper(shelf).round()
     assert flaws(shelf) == []

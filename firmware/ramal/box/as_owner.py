@@ -25,9 +25,13 @@ class OwnerFailed(RamalError):
     """The look, or the change, did not come to its end."""
 
 
+class OwnerSilent(OwnerFailed):
+    """It took too long or died without a word: nobody knows how far it came."""
+
+
 def as_owner(home: Home, job: Callable[[], Any], longest_s: float = LONGEST_S) -> Any:
     """What ``job`` says (plain JSON), done as the home's user; in this process when that is who runs it. OwnerFailed
-    with the sentence of what the job met, or when it said nothing in ``longest_s``."""
+    with the sentence of what the job met, OwnerSilent when it said nothing in ``longest_s``."""
     try:
         found = home.root.lstat()
     except FileNotFoundError:
@@ -82,7 +86,7 @@ def _answer(said: bytes) -> Any:
     try:
         table = json.loads(said)
     except ValueError as error:
-        raise OwnerFailed("The home's database gave no answer.") from error
+        raise OwnerSilent("The home's database gave no answer.") from error
     if not isinstance(table, dict) or "said" not in table:
         raise OwnerFailed(str(table.get("failed", "")) if isinstance(table, dict) else "It cannot be read.")
     return table["said"]

@@ -4,7 +4,8 @@
 start carries it out before anything else runs (``ramal-reset.service``, as root), because nothing may hold the files
 then. Law: **recordings under a legal hold survive a factory reset** with their keys, their calls and their seals,
 unless it was asked for twice; and when nobody can tell what is held, nothing is removed. A power cut at any instant
-only means that the rest is done at the next start: what is wanted is forgotten last. Nothing in the home can make it
+only means that the rest is done at the next start: what is wanted is forgotten last. So does whatever stops it
+half-way, for ``STARTS_MAX`` starts: then the box starts without being kept waiting. Nothing in the home can make it
 fail: root takes things away in one step each (``box.graves``) and leaves the database to the home's user
 (``box.as_owner``). Homes from before a restore go, too.
 """
@@ -18,28 +19,29 @@ import stat
 import subprocess
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ramal.box import claim
-from ramal.box.as_owner import as_owner
+from ramal.box.as_owner import OwnerSilent, as_owner
 from ramal.box.graves import bury, empty, grave_of
 from ramal.box.home import Home, write_whole
 from ramal.box.network import Network
 from ramal.box.prepare import hashed
 from ramal.control.client import Control, DaemonDown
 from ramal.errors import RamalError
-from ramal.store import only_held, sounds
+from ramal.store import only_held
 from ramal.store.db import open_writer, transaction
 from ramal.vault import removal
-from ramal.vault.keep import inside
 from ramal.writer_lock import only_writer
 
 log = logging.getLogger(__name__)
 
 OWN_KEYS = "recordings.key"
 ASK_S = 15.0
+STARTS_MAX = 3
+"""So many starts try to finish a reset: each may take twenty minutes in which nobody can call (``as_owner``)."""
 _WISH_MAX = 10_000
 _DEEPEST = 16
 """Names in the path of a recording, below the home."""
@@ -47,6 +49,10 @@ _DEEPEST = 16
 
 class ResetRefused(RamalError):
     """Nothing was removed."""
+
+
+class ResetUnfinished(RamalError):
+    """It stopped half-way: recordings that are not held may be gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +69,10 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A factory reset that was asked for; ``also_held``: what is under a hold goes too."""
+    """A factory reset that was asked for; ``also_held``: what is under a hold goes too; ``starts`` have begun it."""
 
     also_held: bool = False
+    starts: int = 0
 
 
 def run(home: Home, kind: str, also_held: int, sure: bool, places: Places | None = None) -> int:
@@ -136,8 +143,7 @@ def ask(home: Home, places: Places, also_held: int, sure: bool) -> str:
         raise ResetRefused(_UNKNOWN)
     try:
         places.system.mkdir(parents=True, exist_ok=True)
-        write_whole(places.wanted, json.dumps({"also_held": also_held > 1}), 0o600)
-        _sync(places.system)
+        _write_down(places, Wanted(also_held=also_held > 1))
     except OSError as error:
         raise ResetRefused(f"Nothing was changed: {error.strerror or error}. Run the command as root.") from error
     kept = f" {count} calls under a hold stay." if count and also_held < 2 else ""
@@ -146,15 +152,12 @@ def ask(home: Home, places: Places, also_held: int, sure: bool) -> str:
 
 def carry_out(home: Home, places: Places) -> list[str]:
     """Do what was asked for, if anything was; sentences for the journal. At the start, before anything uses the home.
-    ResetRefused leaves the home as it is, and the wish goes, so that the box starts."""
+    ResetRefused leaves the home as it is, and the wish goes, so that the box starts. ResetUnfinished leaves the wish,
+    and the next start goes on, unless it was tried often enough."""
     wanted = _wanted(places)
     if wanted is None:
         return []
-    try:
-        kept = frozenset() if wanted.also_held else _kept(home, as_owner(home, lambda: _leave_held(home)))
-    except (RamalError, sqlite3.Error) as error:
-        places.wanted.unlink(missing_ok=True)
-        raise ResetRefused(f"{_UNKNOWN} ({error})") from error
+    kept = frozenset() if wanted.also_held else _kept(home, _named(home, places, wanted))
     grave = grave_of(home.root)
     _sweep(home, kept, grave)
     for path in (places.system / "network.toml", places.system / "first-boot"):
@@ -172,10 +175,42 @@ def carry_out(home: Home, places: Places) -> list[str]:
     return [f"The box is as it came; {len(stayed)} recordings under a legal hold stayed."]
 
 
+_EVERYTHING = "if everything must go: ramal reset factory --sure --also-held --also-held"
 _UNKNOWN = (
     "Nobody can tell which recordings are under a legal hold, because the database cannot be read. Nothing was "
-    "removed. Restore a backup first; or, if everything must go: ramal reset factory --sure --also-held --also-held"
+    f"removed. Restore a backup first; or, {_EVERYTHING}"
 )
+
+
+def _named(home: Home, places: Places, wanted: Wanted) -> Sequence[str]:
+    """What the home's user leaves; the files to keep. As ``carry_out``."""
+    begun = replace(wanted, starts=wanted.starts + 1)
+    try:
+        _write_down(places, begun)
+    except OSError as error:  # a full disk must not keep a reset from making room
+        log.warning("that the reset was begun could not be written down: %s", error)
+    try:
+        named, stopped = as_owner(home, lambda: _leave_held(home))
+    except OwnerSilent as error:
+        named, stopped = [], str(error)
+    except (RamalError, sqlite3.Error) as error:
+        if not wanted.starts:
+            places.wanted.unlink(missing_ok=True)
+            raise ResetRefused(f"{_UNKNOWN} ({error})") from error
+        named, stopped = [], str(error)  # a start before this one may have removed something
+    if not stopped:
+        return [str(one) for one in named]
+    told = (
+        f"The reset is not finished ({stopped}). What is under a legal hold is kept; of the other recordings some may "
+        "be gone already. "
+    )
+    if begun.starts < STARTS_MAX:
+        raise ResetUnfinished(f"{told}The next start goes on with it.")
+    places.wanted.unlink(missing_ok=True)
+    raise ResetUnfinished(
+        f"{told}It was begun at {begun.starts} starts and is not tried again by itself. Ask for it once more; or, "
+        f"{_EVERYTHING}"
+    )
 
 
 def _held_count(home: Home) -> int | None:
@@ -206,27 +241,38 @@ def _wanted(places: Places) -> Wanted | None:
         places.wanted.unlink(missing_ok=True)
         return None
     try:
-        return Wanted(also_held=json.loads(text).get("also_held") is True)
+        table = json.loads(text)
+        starts = table.get("starts")
+        return Wanted(table.get("also_held") is True, starts if isinstance(starts, int) and starts > 0 else 0)
     except ValueError:  # a torn wish is still one, with what it cannot have meant
         return Wanted()
 
 
-def _leave_held(home: Home) -> list[str]:
-    """Bring the database to what is held; the recordings' files to keep, below the home, and the database's. Empty
-    when nothing is held: then the database goes too."""
+def _write_down(places: Places, wanted: Wanted) -> None:
+    """Have the wish on the disk. OSError."""
+    write_whole(places.wanted, json.dumps(asdict(wanted)), 0o600)
+    _sync(places.system)
+
+
+def _leave_held(home: Home) -> tuple[list[str], str]:
+    """Bring the database to what is held; the recordings' files to keep, below the home, and the database's (none when
+    nothing is held: then the database goes too), and what stopped it half-way. An error: nothing was removed."""
     if not home.db.exists():
         if any(home.recordings.rglob("*.*")):
-            raise ResetRefused(_UNKNOWN)
-        return []
+            raise ResetRefused("There are recordings, and no database.")
+        return [], ""
     with only_writer(home):
         db = open_writer(home.db)
         try:
             keys = only_held.held(db)
             if not keys:
-                return []
-            _erase_others(home, db, keys)
-            only_held.forget(db, keys)
-            return [str(home.db.relative_to(home.root)), *only_held.files(db, keys)]
+                return [], ""
+            try:
+                _erase_others(home, db, keys)
+                only_held.forget(db, keys)
+                return [str(home.db.relative_to(home.root)), *only_held.files(db, keys)], ""
+            except (OSError, RamalError, sqlite3.Error) as error:
+                return [], str(error) or type(error).__name__
         finally:
             db.close()
 
@@ -275,22 +321,8 @@ def _erase_others(home: Home, db: sqlite3.Connection, keys: Collection[int]) -> 
         with transaction(db):
             return job(db)
 
-    for recording in only_held.recordings(db):
-        if only_held.of_call(recording) not in keys:
-            _finish(home, db, recording)
-            removal.erase(home, write, recording, at_ms, "factory")
-
-
-def _finish(home: Home, db: sqlite3.Connection, recording: int) -> None:
-    """Remove what a power cut left of a recording whose row says that it is gone."""
-    sound = sounds.of(db, recording)
-    if sound is None or sound.gone_ms is None or not sound.unlink_due:
-        return
-    for relative in {sound.path, sound.source}:
-        path = inside(home, relative)
-        if path is not None and path.is_file():
-            path.unlink()
-    sounds.unlinked(db, [recording])
+    others = [one for one in only_held.recordings(db) if only_held.of_call(one) not in keys]
+    removal.erase(home, write, others, at_ms, "factory")
 
 
 def _sweep(home: Home, kept: frozenset[Path], grave: Path) -> None:
