@@ -185,10 +185,7 @@ _UNKNOWN = (
 def _named(home: Home, places: Places, wanted: Wanted) -> Sequence[str]:
     """What the home's user leaves; the files to keep. As ``carry_out``."""
     begun = replace(wanted, starts=wanted.starts + 1)
-    try:
-        _write_down(places, begun)
-    except OSError as error:  # a full disk must not keep a reset from making room
-        log.warning("that the reset was begun could not be written down: %s", error)
+    _note(places, begun)
     try:
         named, stopped = as_owner(home, lambda: _leave_held(home))
     except OwnerSilent as error:
@@ -199,6 +196,9 @@ def _named(home: Home, places: Places, wanted: Wanted) -> Sequence[str]:
             raise ResetRefused(f"{_UNKNOWN} ({error})") from error
         named, stopped = [], str(error)  # a start before this one may have removed something
     if not stopped:
+        if not named:
+            # The database goes, perhaps before the recordings: a start after a power cut could not look any more.
+            _note(places, replace(begun, also_held=True))
         return [str(one) for one in named]
     told = (
         f"The reset is not finished ({stopped}). What is under a legal hold is kept; of the other recordings some may "
@@ -211,6 +211,14 @@ def _named(home: Home, places: Places, wanted: Wanted) -> Sequence[str]:
         f"{told}It was begun at {begun.starts} starts and is not tried again by itself. Ask for it once more; or, "
         f"{_EVERYTHING}"
     )
+
+
+def _note(places: Places, wanted: Wanted) -> None:
+    """Write down how far it came. A full disk must not keep a reset from making room."""
+    try:
+        _write_down(places, wanted)
+    except OSError as error:
+        log.warning("how far the reset came could not be written down: %s", error)
 
 
 def _held_count(home: Home) -> int | None:
