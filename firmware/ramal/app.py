@@ -28,7 +28,9 @@ from ramal.ami.session import Session
 from ramal.asterisk.prompts import Prompt
 from ramal.asterisk.reload import AmiReloader, Reloader
 from ramal.books import Books
+from ramal.box import watchdog
 from ramal.box.home import UMASK, Home
+from ramal.box.image import image_here
 from ramal.chronicle import LOOK_S, SLOW_LOOK_S, Chronicle
 from ramal.control.protocol import Request
 from ramal.control.server import Answer, Server
@@ -243,7 +245,7 @@ class Daemon:
             self.writer.submit_rebuildable,
             self.engine.put,
             lambda: self.engine.state.office.timezone,
-            lambda: self.starts.seen(clock_ms()),
+            lambda: (self.starts.seen(clock_ms()), watchdog.seen(image_here())),
             reserve_mb=self.in_force_settings.disk_reserve_mb,
             look_s=pace.look_s,
             slow_look_s=pace.slow_look_s,

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Protocol
@@ -54,8 +54,8 @@ class History(Protocol):
 
 
 class Chronicle:
-    """``today`` and ``behind_bytes`` are replaced whole and may be read by any thread. ``also`` is one more condition
-    to look at from time to time."""
+    """``today`` and ``behind_bytes`` are replaced whole and may be read by any thread. ``also`` are more
+    conditions to look at from time to time."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Chronicle:
         on_writer: Callable[[Callable[[sqlite3.Connection], object]], "Future[object]"],
         put: Callable[[Event], None],
         timezone: Callable[[], str],
-        also: Callable[[], Event],
+        also: Callable[[], Iterable[Event]],
         *,
         reserve_mb: int = 200,
         look_s: float = LOOK_S,
@@ -148,7 +148,8 @@ class Chronicle:
 
     def _slow_look(self) -> None:
         self._look_at_disk()
-        self._put(self._also())
+        for event in self._also():
+            self._put(event)
         late = time.monotonic() - self._whole_at > BEHIND_S
         behind = (("behind_bytes", self.behind_bytes), ("reason", self._failed))
         holds = bool(self._failed) or (late and self.behind_bytes > 0)

@@ -136,6 +136,22 @@ def test_without_its_partitions_a_box_is_not_well(machine: Machine, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
+    ("state", "mark", "word"),
+    [(None, "ok", "has no watchdog"), ("active", "ok", "is armed"), ("inactive", "doubt", "not armed")],
+)
+def test_a_watchdog_that_is_not_armed_is_told_and_leaves_no_release(
+    machine: Machine, tmp_path: Path, state: str | None, mark: str, word: str
+) -> None:
+    if state is not None:
+        machine.image.watchdog.parent.mkdir(parents=True)
+        machine.image.watchdog.write_text(f"{state}\n")
+    found = {check.name: check for check in Look(Home(tmp_path / "home"), machine.image).all(quick=True)}["watchdog"]
+    assert (found.mark, found.ok) == (mark, True)
+    assert word in found.sentence
+    assert health.is_well((*WELL, found))
+
+
+@pytest.mark.parametrize(
     ("checks", "up_s", "verdict"),
     [(WELL, 0.0, "good"), (ILL, 0.0, "wait"), (ILL, 479.0, "wait"), (ILL, 480.0, "bad"), ((), 480.0, "bad")],
 )

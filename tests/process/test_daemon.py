@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ramal.box.home import Home
+from ramal.box.image import Image
 from ramal.control import address
 from ramal.control.client import DaemonDown, Refused
 from ramal.store.db import open_writer
@@ -337,3 +338,18 @@ def test_passwords_and_audit_go_through_the_one_writer(start: Start, home: Home)
     reader.close()
     assert not home.one_time_password.exists()
     assert os.getpid() != daemon.process.pid
+
+
+def test_the_page_is_told_while_an_images_watchdog_is_not_armed(start: Start, tmp_path: Path) -> None:
+    image = Image(tmp_path / "image")
+    for file, text in ((image.release, "VERSION=1.0.0\n"), (image.watchdog, "inactive\n")):
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+    daemon = start(RAMAL_IMAGE_ROOT=str(image.root)).ready()
+
+    def told() -> bool:
+        return "watchdog-off" in [one["code"] for one in daemon.live()["warnings"]]
+
+    until(told, 10, "the warning")
+    image.watchdog.write_text("active\n")
+    until(lambda: not told(), 10, "its end")

@@ -15,14 +15,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ramal.ami.codec import Message
 from ramal.ami.session import Session
 from ramal.app import AMI_USER
 from ramal.asterisk import render_health
-from ramal.box import health_db, sticks
+from ramal.box import health_db, sticks, watchdog
 from ramal.box.home import Home, reached_at
 from ramal.box.image import Image, image_here
 from ramal.box.slots import Boot
@@ -47,6 +47,10 @@ class Unwell(RamalError):
     """One part does not work; the sentence says which and what to do."""
 
 
+class Doubtful(RamalError):
+    """One part works, and is not as it should be."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """Looks at one box."""
@@ -59,7 +63,7 @@ class Look:
         reading the whole database."""
         looks: list[tuple[Name, Callable[[], str]]] = []
         if self.image.is_here:
-            looks += [("data", self._data), ("selector", self._selector)]
+            looks += [("data", self._data), ("selector", self._selector), ("watchdog", self._watchdog)]
         looks += [("asterisk", self._asterisk), ("queues", self._queues), ("daemon", self._daemon)]
         looks += [("page", self._page), ("database", lambda: self._database(quick))]
         if not quick:
@@ -82,6 +86,18 @@ class Look:
         if facts.autoboot is None:
             return "The boot selector cannot be read; it is written anew when all else is well."
         return f"Slot {facts.running} runs; slot {facts.autoboot.default} boots by itself."
+
+    def _watchdog(self) -> str:
+        match watchdog.armed(self.image):
+            case None:
+                return "This machine has no watchdog that says anything: when it hangs, somebody must pull the plug."
+            case False:
+                raise Doubtful(
+                    "The machine's watchdog is not armed: when the machine hangs, it does not start anew by itself. "
+                    "Calls are not affected. Restart the box; if that does not help, see the log of process 1."
+                )
+            case True:
+                return "The machine's watchdog is armed."
 
     # -- the programs --------------------------------------------------------------------------------------------------
 
@@ -189,14 +205,16 @@ class _Ami(Session):
 
 
 def _checked(name: Name, look: Callable[[], str]) -> Check:
-    began = time.monotonic()
+    began, doubt = time.monotonic(), False
     try:
         ok, sentence = True, look()
+    except Doubtful as error:
+        ok, sentence, doubt = True, str(error), True
     except RamalError as error:
         ok, sentence = False, str(error)
     except Exception as error:  # whatever a broken release does, the others are looked at too
         ok, sentence = False, f"Looking at this failed ({type(error).__name__}: {error})."
-    return Check(name, ok, sentence, round((time.monotonic() - began) * 1000))
+    return Check(name, ok, sentence, round((time.monotonic() - began) * 1000), doubt)
 
 
 # -- what follows ------------------------------------------------------------------------------------------------------
@@ -253,7 +271,7 @@ class Judge:
 def keep_story(image: Image, name: str, checks: Sequence[Check]) -> None:
     """Keep what a release that is left had to say: its checks and the end of its journal. The newest few stay."""
     image.failed_boots.mkdir(parents=True, exist_ok=True)
-    lines = [f"{'ok' if check.ok else 'FAILED':7} {check.name}: {check.sentence}\n" for check in checks]
+    lines = [f"{check.mark:7} {check.name}: {check.sentence}\n" for check in checks]
     try:
         argv = ["journalctl", "-b", "--no-pager", "-o", "short-monotonic", "-n", "3000"]
         journal = subprocess.run(argv, capture_output=True, timeout=30).stdout[-STORY_BYTES:]
@@ -279,11 +297,11 @@ def run(home: Home, as_json: bool, quick: bool, decide: bool) -> int:
     else:
         checks = look.all(quick)
     if as_json:
-        table = [{"name": one.name, "ok": one.ok, "sentence": one.sentence, "took_ms": one.took_ms} for one in checks]
+        table = [asdict(one) for one in checks]
         print(json.dumps({"well": health.is_well(checks), "checks": table}, ensure_ascii=False, indent=1))
     else:
         for one in checks:
-            print(f"{'ok' if one.ok else 'FAILED':7} {one.name:9} {one.sentence}")
+            print(f"{one.mark:7} {one.name:9} {one.sentence}")
     if not health.is_well(checks):
         print("The box is not well.", file=sys.stderr)
     return 0 if health.is_well(checks) else 1

@@ -136,6 +136,11 @@ class Image:
         return self.bootsel / "try.env"
 
     @property
+    def watchdog(self) -> Path:
+        """What the kernel says of the machine's own watchdog, active or not; missing where there is none."""
+        return self.root / "sys/class/watchdog/watchdog0/state"
+
+    @property
     def is_here(self) -> bool:
         """Whether this machine is an image at all, and not a computer with Ramal on it."""
         return self.release.is_file()

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Name = Literal["data", "selector", "asterisk", "queues", "daemon", "page", "database", "call"]
-"""The data partition; the boot selector; Asterisk up; app_queue answers; the daemon; the page; the database's
-structure; a real call through the box, with sound both ways."""
+Name = Literal["data", "selector", "watchdog", "asterisk", "queues", "daemon", "page", "database", "call"]
+"""The data partition; the boot selector; the machine's own watchdog; Asterisk up; app_queue answers; the daemon; the
+page; the database's structure; a real call through the box, with sound both ways."""
 Verdict = Literal["good", "wait", "bad"]
 PATIENCE_S = 480.0
 """So long after its start a box may still be coming up: a Pi on a slow card with a migration before it."""
@@ -17,12 +17,19 @@ PATIENCE_S = 480.0
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was looked at, whether it is well, and a sentence about it. ``took_ms``: how long looking took."""
+    """What was looked at, whether it is well, and a sentence about it. ``took_ms``: how long looking took. ``doubt``:
+    it is well enough, for calls and for a release on trial, and somebody should look at it all the same."""
 
     name: Name
     ok: bool
     sentence: str
     took_ms: int = 0
+    doubt: bool = False
+
+    @property
+    def mark(self) -> str:
+        """For whoever reads a list."""
+        return "FAILED" if not self.ok else "doubt" if self.doubt else "ok"
 
 
 def is_well(checks: Sequence[Check]) -> bool:

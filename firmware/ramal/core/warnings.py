@@ -51,6 +51,9 @@ PROMPTS_MISSING = "prompts-missing"
 CLOCK_UNTRUSTED = "clock-untrusted"
 """The box does not know what time it is; args: why (core.clock.Why)."""
 
+WATCHDOG_OFF = "watchdog-off"
+"""This machine has a watchdog, and nobody feeds it: a machine that hangs stays so; no args."""
+
 MESSAGES_UNMAILED = "messages-unmailed"
 """Messages of the last week that no mail server took for days, and that are not tried any more; args: count."""
 
@@ -79,6 +82,7 @@ CODES = (
     PROMPTS_MISSING,
     MESSAGES_UNMAILED,
     CLOCK_UNTRUSTED,
+    WATCHDOG_OFF,
 )
 
 Args = tuple[tuple[str, str | int], ...]

@@ -207,6 +207,11 @@ def warning(warned: Warning) -> str:
                 "The box does not know what time it is. Calls go on and count as within opening hours; nobody is "
                 "called back and nothing is removed for its age. Connect it to the Internet, or see “Clock”."
             )
+        case "watchdog-off":
+            return gettext(
+                "The machine's watchdog is off: if the box hangs, it does not start anew by itself. Calls are not "
+                "affected. Restart the box."
+            )
         case "office-empty":
             return gettext("No office is set up yet, so calls have nowhere to go. Apply an office file.")
         case "messages-unmailed":
