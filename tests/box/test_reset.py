@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+import ramal_web
 from ramal.box import claim, first, reset
 from ramal.box.as_owner import as_owner
 from ramal.box.home import Home
@@ -169,6 +170,26 @@ def test_without_a_hold_everything_goes(full: Full) -> None:
         db.execute("UPDATE hold SET released_ms = 1, released_who = 'owner'")
     full.wish()
     carry_out(full.home, full.places)
+    assert list(full.home.root.iterdir()) == []
+
+
+def test_whoever_has_only_the_page_ends_the_holds_there_and_is_told_so(full: Full) -> None:
+    """Nobody can type a command on a box of ours."""
+    way = "end their holds in the page first (“Keeping recordings”)"
+    for also_held, sure in ((0, False), (1, True)):
+        with pytest.raises(ResetRefused) as told:
+            ask(full.home, full.places, also_held, sure)
+        assert way in str(told.value)
+    page = (Path(ramal_web.__file__).parent / "templates/keeping/index.html").read_text()
+    assert '{{ _("Keeping recordings") }}' in page
+    assert '{{ _("End the hold") }}' in page
+    full.wish()
+    assert way in " ".join(carry_out(full.home, full.places))
+    with closing(open_writer(full.home.db)) as db, transaction(db):
+        for hold in holds.every(db):
+            holds.release(db, 1, "owner", hold.id)
+    full.wish()
+    assert way not in " ".join(carry_out(full.home, full.places))
     assert list(full.home.root.iterdir()) == []
 
 

@@ -130,14 +130,14 @@ def ask(home: Home, places: Places, also_held: int, sure: bool) -> str:
     if not sure:
         raise ResetRefused(
             "A factory reset removes the office, all calls, recordings and backups of this box, for good. Recordings "
-            "under a legal hold stay. Nothing was changed. If that is wanted: ramal reset factory --sure"
+            f"under a legal hold stay. {_RELEASE} Nothing was changed. If that is wanted: ramal reset factory --sure"
         )
     count = as_owner(home, lambda: _held_count(home))
     if also_held == 1 and count != 0:
         many = f"{count} calls are" if count is not None else "Nobody can tell how many calls are"
         raise ResetRefused(
             f"{many} under a legal hold, and removing their recordings may be against the law. Nothing was changed. "
-            "If it must be, say it twice: ramal reset factory --sure --also-held --also-held"
+            f"{_RELEASE} Or, if it must be, say it twice: {_TWICE}"
         )
     if count is None and not also_held:
         raise ResetRefused(_UNKNOWN)
@@ -172,10 +172,16 @@ def carry_out(home: Home, places: Places) -> list[str]:
     _sync(places.system)
     work = home.recordings_work
     stayed = [one for one in kept if one.is_relative_to(home.recordings) and work not in one.parents and one.exists()]
-    return [f"The box is as it came; {len(stayed)} recordings under a legal hold stayed."]
+    return [
+        f"The box is as it came; {len(stayed)} recordings under a legal hold stayed.",
+        *([f"{_RELEASE} Then reset it once more."] if stayed else []),
+    ]
 
 
-_EVERYTHING = "if everything must go: ramal reset factory --sure --also-held --also-held"
+_RELEASE = "To have them removed, too, end their holds in the page first (“Keeping recordings”)."
+_TWICE = "ramal reset factory --sure --also-held --also-held"
+_EVERYTHING = f"if everything must go: flash the card or disk anew, or, where somebody can type commands: {_TWICE}"
+"""Nobody can log in to a box of ours."""
 _UNKNOWN = (
     "Nobody can tell which recordings are under a legal hold, because the database cannot be read. Nothing was "
     f"removed. Restore a backup first; or, {_EVERYTHING}"
