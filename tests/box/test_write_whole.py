@@ -1,6 +1,7 @@
 """A file that is replaced whole: nothing that was laid in its way is written through, and its owner is told in time."""
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,21 @@ def test_a_pipe_in_the_way_makes_nobody_wait(tmp_path: Path) -> None:
     os.mkfifo(path.with_name(f".{path.name}.{os.getpid()}"))
     write_whole(path, "new", 0o640)
     assert path.read_text() == "new"
+
+
+def test_the_text_is_on_the_disk_before_its_name_and_the_name_when_it_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, seen = tmp_path / "claim", []
+    path.write_text("old")
+
+    def fsync(descriptor: int) -> None:
+        kind = "folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
+        seen.append((kind, path.read_text()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_whole(path, "new", 0o640)
+    assert seen == [("file", "old"), ("folder", "new")]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")

@@ -7,7 +7,6 @@ So whatever moment the power goes, who was told that the box is theirs has it. `
 """
 
 import contextlib
-import os
 import secrets
 import sqlite3
 import time
@@ -108,7 +107,6 @@ def _open(home: Home, connection: sqlite3.Connection, code: str, *, known: bool)
     # The file first: with a hash whose code nobody knows, the box could never be claimed.
     try:
         write_whole(home.claim, f"{code}\n", 0o640)
-        _sync(home)
     except OSError as error:
         raise RamalError(
             f"The claim code cannot be kept ({error.strerror or error}). Calls are not affected. "
@@ -128,11 +126,3 @@ def _kept(home: Home) -> str | None:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise RamalError(f"The claim code in {home.claim} cannot be read ({error}). Ask as root.") from error
-
-
-def _sync(home: Home) -> None:
-    descriptor = os.open(home.claim.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

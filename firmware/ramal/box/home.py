@@ -396,8 +396,9 @@ def _write_secret(path: Path, text: str) -> None:
 
 
 def write_whole(path: Path, text: str, mode: int, owner: tuple[int, int] | None = None) -> None:
-    """Replace the file ``path`` by ``text``, lasting, or leave the old one; ``owner``: its user and group, when root
-    writes for another. What somebody laid in the way is not written through. OSError of the disk."""
+    """Replace the file ``path`` by ``text``, on the disk with its name when this returns, or leave the old one;
+    ``owner``: its user and group, when root writes for another. What somebody laid in the way is not written through.
+    OSError of the disk: then it is the old one or the new one, whole."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_native_id()}")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
@@ -408,3 +409,8 @@ def write_whole(path: Path, text: str, mode: int, owner: tuple[int, int] | None 
             os.fchown(descriptor, *owner)
         os.fsync(descriptor)
     os.replace(temporary, path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)  # the name, too: ext4 commits it some seconds later otherwise, in a commit all the same
+    finally:
+        os.close(folder)

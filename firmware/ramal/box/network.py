@@ -7,7 +7,6 @@ timer of systemd; and after a power cut at any instant they are in force again t
 """
 
 import contextlib
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -110,7 +109,6 @@ class Network:
         try:
             self.places.kept.parent.mkdir(parents=True, exist_ok=True)
             write_whole(self.places.kept, core.write(plan), 0o644)
-            _sync(self.places.kept.parent)
         except OSError as error:
             raise _unwritten(error) from error
         self.places.trial.unlink(missing_ok=True)
@@ -212,11 +210,3 @@ def _unwritten(error: OSError) -> RamalError:
         f"The network's settings cannot be written ({error.strerror or error}: {error.filename or ''}). Nothing was "
         "changed. Run the command as root (sudo ramal network …)."
     )
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -265,7 +265,6 @@ def _wanted(places: Places) -> Wanted | None:
 def _write_down(places: Places, wanted: Wanted) -> None:
     """Have the wish on the disk. OSError."""
     write_whole(places.wanted, json.dumps(asdict(wanted)), 0o600)
-    _sync(places.system)
 
 
 def _leave_held(home: Home) -> tuple[list[str], str]:

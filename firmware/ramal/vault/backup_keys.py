@@ -25,7 +25,7 @@ from ramal.core import backups as rules
 from ramal.core.code_letters import LETTERS
 from ramal.errors import RamalError
 from ramal.vault.cipher import Key
-from ramal.vault.keys import fsync_folder, key_of
+from ramal.vault.keys import key_of
 
 SALT_BYTES = 16
 ROUNDS, MEMORY_KIB, LANES = 3, 64 * 1024, 4
@@ -153,7 +153,6 @@ def lines(keys: Iterable[BackupKey]) -> str:
 def _write(home: Home, keys: Iterable[BackupKey]) -> None:
     home.backup_key.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
     write_whole(home.backup_key, lines(keys), 0o600)
-    fsync_folder(home.backup_key.parent)
 
 
 def _plain(one: BackupKey) -> dict[str, Any]:

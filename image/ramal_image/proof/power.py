@@ -55,7 +55,6 @@ while True:
     if number % 5 == 0:
         text = os.urandom(20000).hex()
         write_whole(folder / "files" / str(number), hashlib.sha1(text.encode()).hexdigest() + text, 0o640)
-        fd = os.open(folder / "files", os.O_RDONLY); os.fsync(fd); os.close(fd)
         print(f"POWER-FILE {number}.", flush=True)
     if number % 9 == 0:
         subprocess.run(["mount", "-o", "remount,rw", "/bootsel"], check=True)
