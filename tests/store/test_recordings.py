@@ -46,6 +46,14 @@ def test_a_whole_recording_is_ready_with_its_length_and_checksum(home: Path) -> 
     assert result.sha256 == hashlib.sha256(data).digest()
 
 
+def test_what_was_measured_is_on_the_disk(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plug pulled seconds after a call took the end of a recording that the page had given whole."""
+    one, synced = put(home, wav(os.urandom(3 * RATE))), []
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    measure(home, one)
+    assert synced == [(home / one.path).stat().st_ino]
+
+
 @pytest.mark.parametrize(("data_size", "riff_size"), [(0, 0), (0, 36), (RATE, RATE + 36), (0xFFFFFFFF, 0xFFFFFFFF)])
 def test_a_header_torn_by_a_power_cut_is_mended_and_the_sound_is_untouched(
     home: Path, data_size: int, riff_size: int

@@ -3,7 +3,8 @@
 Law: driven by what is (a call has ended, its recording is still called ``writing``), never by an event, so nothing
 is forgotten across a restart. A file is measured when it has not changed for ``settle_s``. A WAV header torn by a
 power cut (its sizes are right only after a proper close) is mended, and what Asterisk could not write itself is put in
-(store.joining: a header, the silence of gaps); nothing else is ever written to a file.
+(store.joining: a header, the silence of gaps); nothing else is ever written to a file. What has been measured is on the
+disk: ``store.durable`` looks after running calls only, and the kernel keeps a file's last seconds for half a minute.
 
 ``step`` runs on the writer's thread and only looks into the database. Files are read on this module's own thread, at
 low priority, and the result is handed back to the writer as a job.
@@ -103,7 +104,7 @@ def amiss(db: sqlite3.Connection, since_ms: int) -> Mapping[str, int]:
 
 
 def measure(home: Path, recording: Due) -> Measured:
-    """Look at a finished file; mends a torn header. OSError when the disk fails."""
+    """Look at a finished file and make it last; mends a torn header. OSError when the disk fails."""
     path = _inside(home, recording.path)
     if path is None:
         log.error("a recording's path lies outside the recordings: %r", recording.path)
@@ -114,6 +115,7 @@ def measure(home: Path, recording: Due) -> Measured:
     except FileNotFoundError:
         return Measured(recording.id, recording.path, "missing")
     with open(descriptor, "rb", buffering=0) as file:
+        os.fdatasync(descriptor)
         size = os.fstat(descriptor).st_size
         wave = wave_facts(file.read(4096), size)
         if wave is None:
