@@ -13,7 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -112,6 +112,16 @@ def phone(folder: Path, *dial: str) -> Iterator["subprocess.Popen[bytes]"]:
 
 def call(folder: Path, stay_ms: int, patience_s: float = 150.0) -> None:
     """A carrier's call to NUMBER from outside, whose caller says back what is heard. ImageError when it fails."""
+    with calling(folder, stay_ms, patience_s) as caller:
+        ended = caller.wait(stay_ms / 1000 + patience_s + 30)
+    if ended != 0:
+        errors = "\n".join(path.read_text(errors="replace")[-600:] for path in folder.glob("*errors.log"))
+        raise ImageError(f"The caller's call did not go as a call goes (sipp: {ended}). {errors}")
+
+
+@contextlib.contextmanager
+def calling(folder: Path, stay_ms: int, patience_s: float = 150.0) -> Iterator["subprocess.Popen[bytes]"]:
+    """The same call, going on in this block: the process ends with it, in order (0) or at the block's end."""
     timeout_s = stay_ms / 1000 + patience_s
     folder.mkdir(parents=True, exist_ok=True)
     words = [f"{wire.BOX}:5060", "-sn", "uac", "-s", NUMBER, "-i", wire.OURS, "-mi", wire.OURS, "-p", "5090", "-m", "1"]
@@ -127,10 +137,18 @@ def call(folder: Path, stay_ms: int, patience_s: float = 150.0) -> None:
         f"{timeout_s:.0f}s",
     ]
     command = peers().argv("sipp", *words, binds=[folder], die_with_parent=True)
-    done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s + 30)
-    if done.returncode != 0:
-        errors = "\n".join(path.read_text(errors="replace")[-600:] for path in folder.glob("*errors.log"))
-        raise ImageError(f"The caller's call did not go as a call goes (sipp: {done.returncode}). {errors}")
+    with (folder / "sipp.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: object) -> None:
+        """Nowhere: the answer is handed on as it came."""
 
 
 @dataclass(slots=True)
@@ -139,22 +157,31 @@ class Browser:
 
     host: str = wire.BOX
     _opener: urllib.request.OpenerDirector = field(init=False)
+    _staying: urllib.request.OpenerDirector = field(init=False)
+    """The same browser, which goes nowhere that it is sent to."""
 
     def __post_init__(self) -> None:
-        jar = http.cookiejar.CookieJar()
-        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+        cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+        self._opener = urllib.request.build_opener(cookies)
+        self._staying = urllib.request.build_opener(cookies, _Stay)
 
     def get(self, path: str) -> reach.Answer:
         return self._open(urllib.request.Request(f"http://{self.host}{path}"))
 
     def send(self, path: str, form_at: str | None = None, **fields: str) -> reach.Answer:
         """Fill in the form that ``form_at`` (else ``path``) shows, and send it to ``path``."""
+        return self._open(self._filled(path, form_at, fields))
+
+    def sent(self, path: str, **fields: str) -> reach.Answer:
+        """The same, and the very answer to it, without going on to the page that it names."""
+        return self._open(self._filled(path, None, fields), self._staying)
+
+    def _filled(self, path: str, form_at: str | None, fields: Mapping[str, str]) -> urllib.request.Request:
         shown = self.get(form_at or path)
         token = re.search(r'name="csrf"[^>]*value="([^"]+)"|value="([^"]+)"[^>]*name="csrf"', shown.body)
-        given = fields | ({"csrf": token[1] or token[2]} if token else {})
+        given = {**fields, "csrf": token[1] or token[2]} if token else fields
         data = urllib.parse.urlencode(given).encode()
-        headers = {"Origin": f"http://{self.host}"}
-        return self._open(urllib.request.Request(f"http://{self.host}{path}", data=data, headers=headers))
+        return urllib.request.Request(f"http://{self.host}{path}", data=data, headers={"Origin": f"http://{self.host}"})
 
     def send_piece(self, path: str, form_at: str, piece: bytes, **fields: str) -> reach.Answer:
         """One piece of a file, as the page's script (pieces.js) sends it from the form that ``form_at`` shows."""
@@ -170,9 +197,11 @@ class Browser:
         headers = {"Origin": f"http://{self.host}", "Content-Type": f"multipart/form-data; boundary={mark}"}
         return self._open(urllib.request.Request(f"http://{self.host}{path}", data=data, headers=headers))
 
-    def _open(self, request: urllib.request.Request) -> reach.Answer:
+    def _open(
+        self, request: urllib.request.Request, opener: urllib.request.OpenerDirector | None = None
+    ) -> reach.Answer:
         try:
-            with self._opener.open(request, timeout=60) as got:
+            with (opener or self._opener).open(request, timeout=60) as got:
                 return reach.Answer(got.status, got.read(5_000_000).decode("latin-1"), tuple(got.headers.items()))
         except urllib.error.HTTPError as error:
             return reach.Answer(error.code, error.read(100_000).decode("latin-1"), tuple(error.headers.items()))

@@ -8,13 +8,14 @@ from pathlib import Path
 from ramal.provide.say import say
 from ramal_image import ImageError, tools
 from ramal_image.build import Built, Wanted
-from ramal_image.proof import backup, boot, call, full, life, power, reset, safe, tryboot, uefi, update, writes
+from ramal_image.proof import backup, boot, call, full, life, plug, power, reset, safe, tryboot, uefi, update, writes
 from ramal_image.proof.bench import Bench, bench
 
 PROOFS: Mapping[str, Callable[[Bench], None]] = {
     "boot": boot.prove,
     "call": call.prove,
     "power": power.prove,
+    "plug": plug.prove,
     "backup": backup.prove,
     "full": full.prove,
     "reset": reset.prove,
