@@ -35,11 +35,11 @@ IN_A_START = 120
 """Writes after the initramfs, within which a later start is cut."""
 LOST_S = 8.0
 """Of a recording's sound may be gone: five to seven seconds, and one for what this machine takes to see an answer."""
-TALK_S, SHORT_S, LONG_S = 35.0, 20.0, 230.0
+TALK_S, SHORT_S, LONG_S = 35.0, 20.0, 700.0
 SOUND_S = 0.1
 """A piece of sound that is told apart from silence."""
 LOUD = 500
-SEEN_S = 240.0
+SEEN_S = 600.0
 CALLERS = tuple(f"+551144440{number:03d}" for number in range(1, 20))
 MARK = "/run/ramal-safe"
 COUNT = "/data/system/failed-boots/count"
