@@ -232,12 +232,15 @@ def _contact(box: _Box, running: Running, browser: Browser) -> None:
 def _at_leisure(box: _Box, running: Running, browser: Browser) -> None:
     """A new office's sentences are spoken by the same hand that saves things, which on this machine takes minutes:
     until some saves in a row are answered at once."""
-    in_a_row = 0
-    while in_a_row < 3:
+
+    def at_once() -> bool:
         began = time.monotonic()
         _contact(box, running, browser)
-        in_a_row = in_a_row + 1 if time.monotonic() - began < AT_ONCE_S else 0
+        soon = time.monotonic() - began < AT_ONCE_S
         time.sleep(AT_ONCE_S)
+        return soon
+
+    running.until(lambda: all(at_once() for _ in range(3)), BOOT_S, "the page saves three contacts at once")
 
 
 def _note(box: _Box, running: Running, browser: Browser) -> None:
