@@ -5,7 +5,7 @@ import re
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +71,11 @@ class Office:
     def asked(self) -> list[str]:
         """Whom the provider was asked for, in order."""
         return [each.number for each in self.provider.asked]
+
+    def told(self, what: str) -> Callable[[], str]:
+        """For ``until``: what was waited for, and how things stand at the end."""
+        show = ("database show ramal-callback", "core show channels concise")
+        return lambda: "\n".join((what, f"asked: {self.asked()}", *map(self.box.command, show)))
 
     def clear(self) -> None:
         """No callback is left of the test before."""

@@ -70,7 +70,7 @@ def test_a_crash_right_after_the_caller_was_told_keeps_the_callback_and_its_plac
     with agents.logged_in(office.box, "201", agents.ANSWER, office.voice):
         for n, user in enumerate((first, second), 1):
             until(lambda n=n: len(office.asked()) == n, 30, "a customer is dialed")
-            until(lambda user=user: not office.record(user), 10, "and has answered")
+            until(lambda user=user: not office.record(user), 20, office.told("and has answered"))
             office.provider.hang_up()
         until(lambda: office.box.channels() == 0, 15, "nobody is left")
     assert office.asked() == [first.removeprefix("+"), second.removeprefix("+")], "each once, in order"
@@ -111,7 +111,7 @@ def test_customer_first_is_called_only_when_an_agent_is_free_and_keeps_the_place
             until(lambda: office.box.command("database get ramal-daemon alive").startswith("Value"), 15, "it lives")
             office.ask(FIRST, user)
             assert office.record(user)[0] == "first"
-            until(lambda: office.standins() == 1, 5, "held")
+            until(lambda: office.standins() == 1, 15, office.told("held"))
             until(lambda: office.asked() == [user.removeprefix("+")], 15, "an agent is free, so the customer is called")
             until(lambda: rings(desk), 20, "the customer is there and the agent's phone rings")
             office.box.call(Caller(FIRST, later, stay_ms=60_000))
