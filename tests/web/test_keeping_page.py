@@ -78,6 +78,18 @@ def test_the_first_page_says_for_how_long_there_is_room(
     assert "18,230 recordings: 21.0 GB of 50.0 GB." in page
 
 
+def test_what_was_never_counted_is_no_zero(box: Box, client: FlaskClient) -> None:
+    enter(client)
+    look(box, used=0, count=0, capacity=0, full_days=None)
+    for path in ("/room", "/keeping"):
+        page = client.get(path).text
+        assert "not counted yet" in page
+        assert "0 kB" not in page
+        assert "0 recordings" not in page
+    look(box, used=0, count=0)
+    assert "0 recordings: 0 kB of 50.0 GB." in client.get("/room").text, "counted, and there are none"
+
+
 def test_gaps_of_more_than_three_minutes_are_listed_with_their_calls(box: Box, client: FlaskClient) -> None:
     enter(client)
     assert "Long silences" not in client.get("/keeping").text

@@ -50,6 +50,11 @@ class Look:
     orphan: str = ""
     believed_ms: int = 0
 
+    @property
+    def counted(self) -> bool:
+        """Whether the recordings were ever counted; a box that began busy waits with it until it is calm."""
+        return bool(self.capacity or self.count)
+
 
 def kept(db: sqlite3.Connection, now_ms: int) -> Iterator[Kept]:
     """Every recording whose file is there, of calls that have ended, the oldest call first."""
