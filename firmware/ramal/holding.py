@@ -127,9 +127,9 @@ def room_line(look: Look | None) -> str:
     """The room for recordings in one line of text."""
     if look is None:
         return "Recordings: the disk was not looked at yet."
-    taken = "they are not counted yet"
-    if look.counted:
-        taken = f"{look.count} recordings take {look.used / 1e9:.1f} GB of {look.capacity / 1e9:.1f} GB"
+    if not look.counted:
+        return "Recordings: not counted yet; the box does that as soon as it has a calm minute."
+    taken = f"{look.count} recordings take {look.used / 1e9:.1f} GB of {look.capacity / 1e9:.1f} GB"
     if look.off:
         why = "the disk is full" if look.off == "room" else "what must be kept fills the quota"
         return f"Recordings: NEW CALLS ARE NOT RECORDED ({why}; calls go on). {taken}."

@@ -16,6 +16,7 @@ from ramal.core.events import ConditionSeen
 from ramal.core.office import Campaign, Office, Queue, Recordings
 from ramal.core.retention import DAY_MS, MB
 from ramal.errors import RamalError
+from ramal.holding import room_line
 from ramal.ops import keeping, sweeping
 from ramal.ops.keeping import FAMILY, KEY, Keeping, wish_of
 from ramal.ops.means import Means
@@ -302,6 +303,20 @@ def test_a_busy_box_removes_nothing_that_can_wait(world: World) -> None:
     load = 0.0
     assert room.round() == 1
     assert not world.there(one)
+
+
+def test_a_box_that_is_busy_from_its_start_does_not_say_that_it_counted(world: World) -> None:
+    world.put()
+    load = 99.0
+    room = Keeping(world.means(), statvfs=world.statvfs, load=lambda: load, clock=lambda: world.now_s)
+    room.round()
+    assert not world.look().counted
+    assert room_line(world.look()).startswith("Recordings: not counted yet;")
+    load = 0.0
+    world.later(1)
+    room.round()
+    assert world.look().counted
+    assert room_line(world.look()).startswith("Recordings: 1 recordings take ")
 
 
 def test_the_minimum_of_a_queue_outlives_the_queue(world: World) -> None:

@@ -80,7 +80,7 @@ def test_the_first_page_says_for_how_long_there_is_room(
 
 def test_what_was_never_counted_is_no_zero(box: Box, client: FlaskClient) -> None:
     enter(client)
-    look(box, used=0, count=0, capacity=0, full_days=None)
+    look(box, used=0, count=0, capacity=0, full_days=None, counted=False)
     for path in ("/room", "/keeping"):
         page = client.get(path).text
         assert "not counted yet" in page
@@ -88,6 +88,8 @@ def test_what_was_never_counted_is_no_zero(box: Box, client: FlaskClient) -> Non
         assert "0 recordings" not in page
     look(box, used=0, count=0)
     assert "0 recordings: 0 kB of 50.0 GB." in client.get("/room").text, "counted, and there are none"
+    look(box, used=0, count=0, capacity=0, off="room")
+    assert "0 recordings: 0 kB of 0 kB." in client.get("/room").text, "counted, and others have filled the disk"
 
 
 def test_gaps_of_more_than_three_minutes_are_listed_with_their_calls(box: Box, client: FlaskClient) -> None:

@@ -116,7 +116,7 @@ class Keeping:
     def round(self) -> int:
         """Look at the disk, and at everything when that is due; how many recordings went."""
         now_s = self._clock()
-        last = self._look or self._means.read(stock.look) or Look(self._means.clock_ms())
+        last = self._look or self._means.read(stock.look) or Look(self._means.clock_ms(), counted=False)
         settings = retention.settings_of(self._means.office())
         disk = self._disk(last.used)
         room = retention.room(settings, disk.total)
@@ -192,6 +192,7 @@ class Keeping:
             early=early[0],
             early_ms=early[1],
             believed_ms=now_ms if believed else last.believed_ms,
+            counted=True,
         )
         if made.more and believed:
             self._whole_s = float("-inf")  # and on with the next round

@@ -28,7 +28,8 @@ class Look:
     recorded, "" or why not (``room``, ``quota``), since ``since_ms``. ``short``, ``fixed``, ``held``, ``young`` as
     ``core.retention.Plan``. ``early``: how many went before their time in the last 30 days, the latest of them
     begun at ``early_ms``. ``orphans``: files that belong to no recording, ``orphan`` one of them. ``believed_ms``: when
-    the clock was last believed."""
+    the clock was last believed. ``counted``: False until the recordings were counted for the first time; a box
+    that is busy from its start waits with it."""
 
     at_ms: int
     total: int = 0
@@ -49,11 +50,7 @@ class Look:
     orphans: int = 0
     orphan: str = ""
     believed_ms: int = 0
-
-    @property
-    def counted(self) -> bool:
-        """Whether the recordings were ever counted; a box that began busy waits with it until it is calm."""
-        return bool(self.capacity or self.count)
+    counted: bool = True
 
 
 def kept(db: sqlite3.Connection, now_ms: int) -> Iterator[Kept]:
